@@ -1,0 +1,1 @@
+"""Experiments, scores, tables and figures."""

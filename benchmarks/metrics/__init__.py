@@ -1,0 +1,1 @@
+"""Scores: codes in, numbers out."""

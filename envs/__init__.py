@@ -1,0 +1,1 @@
+"""Worlds whose factors are known, and their Gymnasium face. Importing this package registers `disco/...`."""

@@ -1,0 +1,185 @@
+"""What a world is: a value with known factors and a pure renderer.
+
+    factors  f in F_1 x ... x F_K        every F_k is categorical, ordinal, continuous or circular
+    render   f -> picture                pure, batched, on the device of its input
+    step     (f, u) -> f'                moving worlds only
+
+Nothing here knows a learner, a task or Gymnasium's environments; those are composed with a world elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import gymnasium as gym
+import torch
+from torch import Tensor
+
+Kind = Literal["categorical", "ordinal", "continuous", "circular"]
+Where = Callable[[Mapping[str, Tensor]], Tensor]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One known cause of a picture; make it with one of the four constructors.
+
+    `values` lists what a finite factor can be (class indices for a categorical one) and is empty for an infinite one.
+    `low` and `high` bound every value; a circular factor lives in [0, period), so `high` is its period.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    low: float
+    high: float
+    values: tuple[float, ...] = ()
+
+    @classmethod
+    def categorical(cls, name: str, size: int, unit: str = "class") -> Factor:
+        """A factor that is one of `size` unordered classes, held as the class index 0 .. size - 1."""
+        if size < 1:
+            raise ValueError(f"factor {name!r}: size must be at least 1, got {size}")
+        return cls(name, "categorical", unit, 0.0, float(size - 1), tuple(float(i) for i in range(size)))
+
+    @classmethod
+    def ordinal(cls, name: str, values: tuple[float, ...] | list[float], unit: str = "") -> Factor:
+        """A factor that is one of finitely many ordered numbers, held as the number itself."""
+        ordered = tuple(float(v) for v in values)
+        if not ordered or any(b <= a for a, b in zip(ordered, ordered[1:], strict=False)):
+            raise ValueError(f"factor {name!r}: values must be strictly increasing and not empty, got {values}")
+        return cls(name, "ordinal", unit, ordered[0], ordered[-1], ordered)
+
+    @classmethod
+    def continuous(cls, name: str, low: float, high: float, unit: str = "") -> Factor:
+        """A factor that is any number in [low, high]."""
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError(f"factor {name!r}: low and high must be finite with low < high, got {low}, {high}")
+        return cls(name, "continuous", unit, float(low), float(high))
+
+    @classmethod
+    def circular(
+        cls, name: str, period: float, unit: str = "radian", values: tuple[float, ...] | list[float] = ()
+    ) -> Factor:
+        """A factor on a circle: any number in [0, period), or one of `values` where only those are drawn."""
+        if not (math.isfinite(period) and period > 0):
+            raise ValueError(f"factor {name!r}: period must be positive and finite, got {period}")
+        return cls(name, "circular", unit, 0.0, float(period), tuple(float(v) for v in values))
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """`n` independent uniform values, float32 [n], on the generator's device."""
+        device = generator.device
+        if self.values:
+            choice = torch.randint(len(self.values), (n,), generator=generator, device=device)
+            return torch.tensor(self.values, device=device)[choice]
+        return self.low + (self.high - self.low) * torch.rand(n, generator=generator, device=device)
+
+    def grid(self, n: int) -> Tensor:
+        """At most `n` values spread evenly over the factor, float32: all values of a small finite factor."""
+        if self.values:
+            count = min(n, len(self.values))
+            return torch.tensor(self.values)[torch.linspace(0, len(self.values) - 1, count).round().long()]
+        if self.kind == "circular":
+            return torch.arange(n) * (self.high / n)
+        return torch.linspace(self.low, self.high, n)
+
+
+class World(ABC):
+    """Known factors and a renderer. `factors` and `shape` (C, H, W) are set by the subclass.
+
+    Sampling is uniform and independent unless a subclass says otherwise.
+    """
+
+    factors: tuple[Factor, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The factors' names, in the order of the columns."""
+        return tuple(factor.name for factor in self.factors)
+
+    def sample(self, n: int, generator: torch.Generator, where: Where | None = None) -> Tensor:
+        """`n` factor rows, float32 [n, K].
+
+        `where` keeps the rows for which an expression over the named columns is true, for instance
+        `lambda f: f["red"] > 0.5`: that is how a held-out combination is written. Raises ValueError if it (nearly)
+        never holds.
+        """
+        if n < 0:
+            raise ValueError(f"n must not be negative, got {n}")
+        if where is None:
+            return self._draw(n, generator)
+        kept: list[Tensor] = []
+        found = 0
+        for _ in range(1000):
+            rows = self._draw(max(n, 64), generator)
+            rows = rows[where({name: rows[:, k] for k, name in enumerate(self.names)})]
+            kept.append(rows)
+            found += len(rows)
+            if found >= n:
+                return torch.cat(kept)[:n]
+        raise ValueError(f"`where` held for {found} of {1000 * max(n, 64)} samples; {n} were asked for")
+
+    def _draw(self, n: int, generator: torch.Generator) -> Tensor:
+        return torch.stack([factor.sample(n, generator) for factor in self.factors], dim=1)
+
+    def render(self, factors: Tensor) -> Tensor:
+        """The pictures of factor rows [n, K]: uint8 [n, C, H, W] on the same device.
+
+        Raises TypeError or ValueError if `factors` is not a finite float tensor [n, K] inside the factors' ranges.
+        """
+        self.check(factors)
+        return self._render(factors)
+
+    @abstractmethod
+    def _render(self, factors: Tensor) -> Tensor:
+        """Draw rows that were checked already."""
+
+    def check(self, factors: Tensor) -> None:
+        """Raise TypeError or ValueError unless `factors` is a finite float tensor [n, K] within every factor's range."""
+        if not isinstance(factors, Tensor) or not factors.is_floating_point():
+            got = factors.dtype if isinstance(factors, Tensor) else type(factors).__name__
+            raise TypeError(f"factors must be a float tensor [n, {len(self.factors)}], got {got}")
+        if factors.ndim != 2 or factors.shape[1] != len(self.factors):
+            raise ValueError(
+                f"factors must have shape [n, {len(self.factors)}] for {self.names}, got {tuple(factors.shape)}"
+            )
+        if not len(factors):
+            return
+        low, high = factors.amin(0).tolist(), factors.amax(0).tolist()
+        for factor, least, most in zip(self.factors, low, high, strict=True):
+            # NaN fails both comparisons, so it is refused here as well.
+            if not (least >= factor.low - 1e-4 and most <= factor.high + 1e-4):
+                raise ValueError(
+                    f"factor {factor.name!r} must lie in [{factor.low:g}, {factor.high:g}] {factor.unit}, "
+                    f"got values from {least:g} to {most:g}"
+                )
+
+
+class MovingWorld(World):
+    """A world with dynamics: `step` maps factors and actions to the next factors."""
+
+    action_space: gym.spaces.Box | gym.spaces.Discrete
+
+    @abstractmethod
+    def step(self, factors: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The next factors [n, K] after `actions`; `generator` is needed where the dynamics are noisy."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames and the factors of every frame: `frames` uint8 [n, T, C, H, W], `factors` float32 [n, T, K]."""
+
+    frames: Tensor
+    factors: Tensor
+
+
+class VideoWorld(World):
+    """A world of short videos; `sample` and `render` treat a frame as a picture."""
+
+    @abstractmethod
+    def clip(self, n: int, length: int, generator: torch.Generator) -> Clip:
+        """`n` clips of `length` frames with the factors of every frame."""

@@ -1,0 +1,1 @@
+"""Planners over (dynamics, cost), batched, knowing no learner and no world."""
