@@ -1,0 +1,124 @@
+"""The planar world: an agent among six round obstacles, seen from above.
+
+    s = (row, column) in pixels                                       position, in [1.5, 38.5]^2
+    s' = clip(s + clip(u, -3, 3) + n, 1.5, 38.5),  n ~ N(0, noise^2)   unless the agent would overlap an obstacle
+    picture(s, shape)                                                 40 x 40 pixels, agent and obstacles white
+
+Where the noise-free move is blocked the agent stays at s; where only the noise is blocked, the noise has no effect.
+Pixel i covers [i, i + 1), an obstacle is the 21 pixels whose centres lie within 2.5 pixels of its centre, and the agent
+is drawn in the 3 x 3 pixels nearest to its own box. The map is the one of Watter et al. (2015), used by Banijamali et al.
+(2017) and by papers after them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+
+from envs.world import Factor, MovingWorld
+
+SIZE = 40
+REACH = 3.0
+LOW, HIGH = 1.5, 38.5
+CELLS = SIZE - 2
+OBSTACLES = ((20.5, 5.5), (20.5, 13.5), (20.5, 27.5), (20.5, 35.5), (10.5, 20.5), (30.5, 20.5))
+RADIUS = 2.5
+SHAPES = {
+    "square": ((1, 1, 1), (1, 1, 1), (1, 1, 1)),
+    "cross": ((0, 1, 0), (1, 1, 1), (0, 1, 0)),
+    "ring": ((1, 1, 1), (1, 0, 1), (1, 1, 1)),
+    "saltire": ((1, 0, 1), (0, 1, 0), (1, 0, 1)),
+}
+
+
+class Planar(MovingWorld):
+    """The planar task's world. Factors: row and column (pixels), agent shape.
+
+    `noise` is the standard deviation of the dynamics in pixels per axis. `compat` takes the rule of published code, by
+    which only an obstacle's centre inside the agent's box blocks a move, so that the agent may graze obstacles; the
+    default blocks whatever would be drawn over an obstacle. `shapes` are names from `SHAPES`.
+    """
+
+    action_space = gym.spaces.Box(-REACH, REACH, (2,), np.float32)
+
+    def __init__(self, noise: float = 0.0, compat: bool = False, shapes: tuple[str, ...] = tuple(SHAPES)):
+        if not (math.isfinite(noise) and noise >= 0):
+            raise ValueError(f"noise must be a finite number of pixels, at least 0, got {noise}")
+        unknown = [shape for shape in shapes if shape not in SHAPES]
+        if unknown or not shapes:
+            raise ValueError(f"shapes must be some of {', '.join(SHAPES)}, got {list(shapes)}")
+        self.noise, self.compat, self.shapes = noise, compat, tuple(shapes)
+        self.shape = (1, SIZE, SIZE)
+        self.factors = (
+            Factor.continuous("row", LOW, HIGH, "pixel"),
+            Factor.continuous("column", LOW, HIGH, "pixel"),
+            Factor.categorical("shape", len(shapes)),
+        )
+        self._pictures, self._free_cells = _draw_all(self.shapes)
+        self._centres = torch.tensor(OBSTACLES)
+
+    def free(self, positions: Tensor) -> Tensor:
+        """Whether the agent may stand at `positions` [n, 2] inside the map: bool [n]."""
+        if self.compat:
+            gap = (positions[:, None, :] - self._centres.to(positions)).abs().amax(-1)
+            return (gap > 1.5).all(1)
+        return self._free_cells.to(positions.device)[_cell(positions)]
+
+    def step(self, factors: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The next factors [n, 3]; actions [n, 2] in pixels are clipped to the action space.
+
+        Raises ValueError for actions of another shape or not finite, and where noise has no generator.
+        """
+        if actions.shape != (len(factors), 2):
+            raise ValueError(f"actions must have shape [{len(factors)}, 2], got {tuple(actions.shape)}")
+        if not actions.isfinite().all():
+            raise ValueError(f"actions must be finite, got {actions[~actions.isfinite().all(1)][0].tolist()}")
+        start = factors[:, :2]
+        moved = (start + actions.clamp(-REACH, REACH)).clamp(LOW, HIGH)
+        moved = torch.where(self.free(moved)[:, None], moved, start)
+        if self.noise:
+            if generator is None:
+                raise ValueError(f"a world with noise {self.noise} needs a generator to step")
+            kick = torch.randn(moved.shape, generator=generator, device=generator.device).to(moved)
+            shaken = (moved + self.noise * kick).clamp(LOW, HIGH)
+            moved = torch.where(self.free(shaken)[:, None], shaken, moved)
+        return torch.cat([moved, factors[:, 2:]], dim=1)
+
+    def _draw(self, n: int, generator: torch.Generator) -> Tensor:
+        kept: list[Tensor] = []
+        while sum(map(len, kept)) < n:
+            rows = torch.stack([factor.sample(2 * n, generator) for factor in self.factors], dim=1)
+            kept.append(rows[self.free(rows[:, :2])])
+        return torch.cat(kept)[:n] if kept else torch.empty(0, 3)
+
+    def _render(self, factors: Tensor) -> Tensor:
+        index = factors[:, 2].round().long() * CELLS**2 + _cell(factors[:, :2])
+        return self._pictures.to(factors.device)[index]
+
+
+def _cell(positions: Tensor) -> Tensor:
+    """The index, among 38 x 38, of the 3 x 3 pixels in which an agent at `positions` [n, 2] is drawn."""
+    corner = (positions - 1.0).long()
+    return corner[:, 0] * CELLS + corner[:, 1]
+
+
+def _draw_all(shapes: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """Every picture, uint8 [shapes * 38 * 38, 1, 40, 40], and whether each cell is free of obstacles, bool [38 * 38]."""
+    pixel = torch.arange(SIZE) + 0.5
+    obstacles = torch.zeros(SIZE, SIZE, dtype=torch.bool)
+    for row, column in OBSTACLES:
+        obstacles |= (pixel[:, None] - row) ** 2 + (pixel - column) ** 2 <= RADIUS**2
+    corners = torch.cartesian_prod(torch.arange(CELLS), torch.arange(CELLS))
+    inside = torch.arange(3)
+    rows = (corners[:, 0, None] + inside)[:, :, None]
+    columns = (corners[:, 1, None] + inside)[:, None, :]
+    free = ~obstacles[rows, columns].flatten(1).any(1)
+    pictures = obstacles.repeat(len(shapes), CELLS**2, 1, 1)
+    for index, shape in enumerate(shapes):
+        mask = torch.tensor(SHAPES[shape], dtype=torch.bool)
+        pictures[index, torch.arange(CELLS**2)[:, None, None], rows, columns] |= mask
+    return pictures.flatten(0, 1)[:, None].to(torch.uint8) * 255, free
