@@ -1,0 +1,34 @@
+"""Terms of a cost that tasks share.
+
+    obstacle_cost   c(x) = weight sum_j max(0, 1 - |p - centre_j|^2 / radius_j^2)^2,    p = the first k entries of x
+
+is 0 outside all obstacles, smooth at their edges, and `weight` at their centres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def obstacle_cost(centres: Tensor, radius: Tensor | float, weight: float) -> Callable[[Tensor], Tensor]:
+    """A term x [N, n] -> [N] that keeps the first k entries of a state out of balls; add it to `cost`.
+
+    centres [J, k], radius one number or [J], in the units of the state. Take the radius larger than the obstacle, since
+    the cost begins at the edge. Raises ValueError for another shape, or a radius or weight that is not positive.
+    """
+    radii = torch.as_tensor(radius).to(centres)
+    if centres.ndim != 2 or radii.ndim > 1 or (radii.ndim == 1 and len(radii) != len(centres)):
+        raise ValueError(
+            f"centres must be [J, k] and radius a number or [J], got {tuple(centres.shape)} and {tuple(radii.shape)}"
+        )
+    if not bool((radii > 0).all()) or not weight > 0:
+        raise ValueError(f"radius and weight must be positive, got {radius} and {weight}")
+
+    def term(x: Tensor) -> Tensor:
+        apart = x[:, None, : centres.shape[1]] - centres
+        return weight * (1 - apart.square().sum(2) / radii.square()).clamp(min=0).square().sum(1)
+
+    return term

@@ -1,0 +1,81 @@
+"""Derivatives of a problem along B trajectories, all steps and problems in one call.
+
+    J = [df/dx, df/du]              [N, n, n + m]
+    g, H = first and second derivative of the cost in z = (x, u): [N, n + m] and [N, n + m, n + m]
+
+Where the caller gives none they are exact, by reverse mode: the functions act row by row, so one vector-Jacobian
+product with a unit vector in every row yields one row of every Jacobian, and `vmap` runs over the unit vectors only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.func import grad, vjp, vmap
+
+from .problem import Problem
+from .rollout import context_rows, rows
+
+
+def jacobian(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+    """d function / d at, [N, k, d], of a function of rows [N, d] -> [N, k]."""
+    value, pull = vjp(function, at)  # type: ignore[misc]
+    count, size = value.shape
+    units = torch.eye(size, dtype=value.dtype, device=value.device)[:, None].expand(size, count, size)
+    return vmap(lambda unit: pull(unit)[0])(units).transpose(0, 1)
+
+
+def gradient_and_hessian(function: Callable[[Tensor], Tensor], at: Tensor) -> tuple[Tensor, Tensor]:
+    """First [N, d] and second [N, d, d] derivative of a function of rows [N, d] -> [N]."""
+    slope = grad(lambda z: function(z).sum())
+    return slope(at), jacobian(slope, at)
+
+
+def linearize(problem: Problem, states: Tensor, actions: Tensor) -> Tensor:
+    """J [T, B, n, n + m] along states [T + 1, B, n] and actions [T, B, m]."""
+    x, u = rows(states[:-1], actions)
+    if problem.linearize is None:
+        n = x.shape[1]
+        joined = jacobian(lambda z: problem.dynamics(z[:, :n], z[:, n:]), torch.cat([x, u], 1))
+    else:
+        joined = torch.cat(problem.linearize(x, u)[:2], 2)
+    return joined.view(*actions.shape[:2], *joined.shape[1:])
+
+
+def quadratize(problem: Problem, states: Tensor, actions: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    """g [T, B, n + m] and H [T, B, n + m, n + m] of the cost, H made positive semidefinite."""
+    x, u = rows(states[:-1], actions)
+    extra = context_rows(context, slice(0, -1))
+    if problem.quadratize is None:
+        n = x.shape[1]
+        slope, bend = gradient_and_hessian(lambda z: problem.cost(z[:, :n], z[:, n:], *extra), torch.cat([x, u], 1))
+    else:
+        slope, bend = problem.quadratize(x, u, *extra)
+    shape = actions.shape[:2]
+    return slope.view(*shape, -1), convex(bend).view(*shape, *bend.shape[1:])
+
+
+def quadratize_final(problem: Problem, state: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    """g [B, n] and H [B, n, n] of the final cost at state [B, n], H made positive semidefinite."""
+    extra = context_rows(context, slice(-1, None))
+    if problem.final_quadratize is None:
+        slope, bend = gradient_and_hessian(lambda x: problem.final_cost(x, *extra), state)
+    else:
+        slope, bend = problem.final_quadratize(state, *extra)
+    return slope, convex(bend)
+
+
+def convex(hessian: Tensor) -> Tensor:
+    """The nearest positive semidefinite matrices: unchanged where they are, negative eigenvalues set to 0 elsewhere."""
+    size = hessian.shape[-1]
+    slack = 16 * torch.finfo(hessian.dtype).eps * (1 + hessian.abs().amax((1, 2), keepdim=True))
+    shifted = hessian + slack * torch.eye(size, dtype=hessian.dtype, device=hessian.device)
+    indefinite = torch.linalg.cholesky_ex(shifted).info != 0
+    if not bool(indefinite.any()):
+        return hessian
+    values, vectors = torch.linalg.eigh(hessian[indefinite])
+    fixed = hessian.clone()
+    fixed[indefinite] = vectors * values.clamp(min=0).unsqueeze(1) @ vectors.mT
+    return fixed
