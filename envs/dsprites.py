@@ -10,12 +10,7 @@ The published set (Matthey et al. 2017) holds pictures only; its geometry was me
     heart        x = 9.6 scale sin^3 t,  y = scale (1.44 + 0.662 (13 cos t - 5 cos 2t - 2 cos 3t - cos 4t)),  y upward
     pixel        white where its centre (c + 0.5, r + 0.5) is inside
 
-Row r lies at the height h = 16 + 32 j / 31 - (r + 0.5) = 15.5 + (32 j - 31 r) / 31 above the centre, so all rows of all
-positions lie on one lattice of 1/31 pixel, and so do the columns. A table over the 720 sprites and that lattice holds
-the spans of every row of every picture (5 MB), in whole numbers: column c is inside a span (a, b) when
-
-    ceil(31 (a + 15.5))  <=  31 c - 32 i  <=  floor(31 (b + 15.5))
-
+A table of 5 MB holds the spans of every row of every picture (envs/spans.py), so drawing is looking up.
 Orientations 0 and 39 are the same picture, as in the published set: 18,432 of the 737,280 pictures occur twice.
 """
 
@@ -30,15 +25,22 @@ import torch
 from torch import Tensor
 
 from envs.dsprites_file import find_file, read_file
-from envs.spans import SIDE, ellipse_span, outline_spans, pack, square_span, unpack
+from envs.spans import (
+    SIDE,
+    ellipse_span,
+    lattice_heights,
+    lattice_rows,
+    lattice_table,
+    outline_spans,
+    square_span,
+    unpack,
+)
 from envs.world import Factor, World
 
 SCALES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ORIENTATIONS = tuple(2 * math.pi * o / 39 for o in range(40))
-POSITIONS = tuple(i / 31 for i in range(32))
-REACH = 14  # pixels: no sprite of scale 1 goes farther from its centre
-LOWEST = -31 * (REACH + 16)  # the lattice's first 32 j - 31 r, just below a sprite
-LEVELS = 31 * (2 * REACH + 1)
+STEPS = 31
+POSITIONS = tuple(i / STEPS for i in range(STEPS + 1))
 
 
 def sprite_factors(scales: tuple[float, ...] = SCALES) -> tuple[Factor, ...]:
@@ -69,34 +71,25 @@ def heart_outline(points: int = 256) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def span_table(scales: tuple[float, ...], device: torch.device) -> Tensor:
-    """Two spans of every lattice row of every sprite: int16 [3 * scales * 40 * LEVELS, 4]. Made once per device."""
-    h = 15.5 + (LOWEST + torch.arange(LEVELS, dtype=torch.float64)) / 31
+def sprite_table(scales: tuple[float, ...], device: torch.device) -> Tensor:
+    """The table of all shapes, scales and orientations for `lattice_rows`. Made once per device."""
+    h = lattice_heights(STEPS)
     angle = torch.tensor(ORIENTATIONS, dtype=torch.float64)
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(-1, 1, 2, 2)
     heart = (turn @ heart_outline()[..., None]).squeeze(-1)
-    spans = torch.full((3, len(scales), 40, LEVELS, 4), torch.inf, dtype=torch.float64)
+    spans = torch.full((3, len(scales), len(angle), len(h), 4), torch.inf, dtype=torch.float64)
     for k, scale in enumerate(scales):
         spans[0, k, ..., :2] = torch.stack(square_span(h, angle[:, None], 9.598 * scale), dim=-1)
         spans[1, k, ..., :2] = torch.stack(ellipse_span(h, angle[:, None], 12.77 * scale, 7.21 * scale), dim=-1)
         spans[2, k] = outline_spans(h, heart * scale)
-    first = (31 * (spans[..., 0::2] + 15.5)).ceil()
-    beyond = (31 * (spans[..., 1::2] + 15.5)).floor() + 1
-    empty = ~(first < beyond) | first.isinf()
-    ends = torch.stack([first.masked_fill(empty, 0), beyond.masked_fill(empty, 0)], dim=-1)
-    return ends.to(torch.int16).view(-1, 4).to(device)
+    return lattice_table(spans, STEPS).to(device)
 
 
 def sprite_rows(index: Tensor, scales: tuple[float, ...] = SCALES) -> Tensor:
     """The packed rows, int64 [n, 64], of sprites given by class indices [n, 5] (shape, scale, orientation, x, y)."""
     shape, scale, orientation, x, y = index.unbind(1)
-    sprite = (shape * len(scales) + scale) * 40 + orientation
-    level = 32 * y[:, None] - 31 * torch.arange(SIDE, device=index.device) - LOWEST
-    level = level.clamp_(0, LEVELS - 1)
-    spans = span_table(scales, index.device).index_select(0, (sprite[:, None] * LEVELS + level).flatten())
-    column = (spans.view(-1, SIDE, 4).long() + (32 * x + 30)[:, None, None]).div_(31, rounding_mode="floor")
-    first, last, first2, last2 = column.unbind(-1)
-    return pack(first, last) | pack(first2, last2)
+    sprite = (shape * len(scales) + scale) * len(ORIENTATIONS) + orientation
+    return lattice_rows(sprite_table(scales, index.device), STEPS, sprite, x, y)
 
 
 class DSprites(World):

@@ -8,6 +8,15 @@ the height h = cy - (r + 0.5) (up is positive) where
 A pixel is white where its centre is inside. The 64 pixels of a row are the bits of one int64, column 0 the lowest, so
 that a picture is 64 integers; `unpack` turns every byte of them into 8 pixels by a table of 256 entries. Memory traffic
 is then the only cost of a picture.
+
+Where the centre is at (16 + 32 i / L, 16 + 32 j / L) with whole i and j, row r lies at the height
+
+    h = 15.5 + (32 j - L r) / L
+
+so that all rows of all positions lie on one lattice of 1/L pixel, and so do the columns. A table over the shapes and
+that lattice holds the spans of every row of every picture in whole numbers: column c is inside the span (a, b) when
+
+    ceil(L (a + 15.5))  <=  L c - 32 i  <=  floor(L (b + 15.5))
 """
 
 from __future__ import annotations
@@ -16,6 +25,7 @@ import torch
 from torch import Tensor
 
 SIDE = 64
+REACH = 14  # pixels: no shape in a table goes farther from its centre, and so none leaves the picture
 
 
 def square_span(h: Tensor, angle: Tensor, half_side: Tensor | float) -> tuple[Tensor, Tensor]:
@@ -77,6 +87,38 @@ def outline_spans(h: Tensor, outline: Tensor) -> Tensor:
     crossings = torch.full((len(outline) * len(h), 4), torch.inf, dtype=h.dtype, device=h.device)
     crossings[row, rank] = u
     return crossings.view(len(outline), len(h), 4)
+
+
+def lattice_heights(steps: int) -> Tensor:
+    """The heights of the lattice's rows that a shape can touch, upward: float64 [levels], for L = `steps`."""
+    return 15.5 + torch.arange(_lowest(steps), _lowest(steps) + _levels(steps), dtype=torch.float64) / steps
+
+
+def lattice_table(spans: Tensor, steps: int) -> Tensor:
+    """Spans [..., levels, 4] at `lattice_heights` in whole columns, twice (first, beyond): int16 [shapes * levels, 4]."""
+    first = (steps * (spans[..., 0::2] + 15.5)).ceil()
+    beyond = (steps * (spans[..., 1::2] + 15.5)).floor() + 1
+    empty = ~(first < beyond) | first.isinf()
+    ends = torch.stack([first.masked_fill(empty, 0), beyond.masked_fill(empty, 0)], dim=-1)
+    return ends.to(torch.int16).view(-1, 4)
+
+
+def lattice_rows(table: Tensor, steps: int, shape: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """The packed rows, int64 [n, 64], of shapes by their place in the table at positions x = i and y = j, all [n]."""
+    level = 32 * y[:, None] - steps * torch.arange(SIDE, device=y.device) - _lowest(steps)
+    level = level.clamp_(0, _levels(steps) - 1)
+    spans = table.index_select(0, (shape[:, None] * _levels(steps) + level).flatten()).view(-1, SIDE, 4)
+    column = (spans.long() + (32 * x + steps - 1)[:, None, None]).div_(steps, rounding_mode="floor")
+    first, beyond, first2, beyond2 = column.unbind(-1)
+    return pack(first, beyond) | pack(first2, beyond2)
+
+
+def _lowest(steps: int) -> int:
+    return -steps * (REACH + 16)
+
+
+def _levels(steps: int) -> int:
+    return steps * (2 * REACH + 1)
 
 
 def pack(first: Tensor, last: Tensor) -> Tensor:

@@ -1,0 +1,58 @@
+"""Scenes of several coloured sprites that may overlap, a fixed bound on their number (Nash et al. 2017, appendix A).
+
+    picture = min(1, sum over k of exists_k colour_k mask_k)
+
+Every sprite is drawn independently, including whether it exists; colours that overlap are summed and clipped at one.
+The paper states neither sizes nor the range of the colours: sprites are those of dSprites, colours uniform in [0, 1]^3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from envs.dsprites import SCALES, classes, paint, sprite_factors, sprite_rows
+from envs.spans import SIDE, unpack
+from envs.world import Factor, World
+
+CHUNK = 64  # scenes drawn at a time, so that their pictures stay in the processor's cache
+
+
+class MultiSprites(World):
+    """Up to `sprites` coloured sprites (the paper has 3 and 8): pictures uint8 [n, 3, 64, 64].
+
+    Nine factors a sprite, in this order and numbered from 0: exists_k (0 or 1, even odds), shape_k, scale_k,
+    orientation_k, x_k, y_k, red_k, green_k, blue_k. `size` in (0, 1] multiplies dSprites' scales 0.5 .. 1. The other
+    factors of a sprite that does not exist change nothing. Raises ValueError for impossible settings.
+    """
+
+    def __init__(self, sprites: int = 3, size: float = 1.0) -> None:
+        if isinstance(sprites, bool) or not isinstance(sprites, int) or sprites < 1:
+            raise ValueError(f"sprites must be a whole number of at least 1, got {sprites!r}")
+        if not 0 < size <= 1:
+            raise ValueError(f"size must be in (0, 1], got {size!r}")
+        self.sprites, self.size = sprites, size
+        self.shape = (3, SIDE, SIDE)
+        self._scales = tuple(size * s for s in SCALES)
+        self._sprite = sprite_factors(self._scales)
+        colours = tuple(Factor.continuous(name, 0.0, 1.0) for name in ("red", "green", "blue"))
+        one = (Factor.categorical("exists", 2), *self._sprite, *colours)
+        self.factors = tuple(replace(factor, name=f"{factor.name}_{k}") for k in range(sprites) for factor in one)
+
+    def masks(self, factors: Tensor) -> Tensor:
+        """Which pixels each sprite covers, uint8 [n, sprites, 64, 64] of 0 and 1, none where it does not exist."""
+        each = factors.reshape(-1, 9)
+        rows = sprite_rows(classes(each[:, 1:6], self._sprite), self._scales)
+        rows = torch.where(each[:, :1] > 0.5, rows, 0)
+        return unpack(rows, white=1).view(-1, self.sprites, SIDE, SIDE)
+
+    def _render(self, factors: Tensor) -> Tensor:
+        pictures = torch.zeros(len(factors), *self.shape, dtype=torch.uint8, device=factors.device)
+        for picture, rows in zip(pictures.split(CHUNK), factors.split(CHUNK), strict=True):
+            masks, colours = self.masks(rows), rows.view(-1, self.sprites, 9)[:, :, 6:]
+            for k in range(self.sprites):
+                layer = paint(masks[:, k], colours[:, k])
+                picture += torch.minimum(layer, 255 - picture)
+        return pictures
