@@ -1,0 +1,38 @@
+"""A Gaussian blob on a black canvas; its position is all there is to know (Burgess et al. 2018, figure 2).
+
+    pixel(r, c) = exp(-((c + 0.5 - x)^2 + (r + 0.5 - y)^2) / (2 sigma^2)),    255 at the brightest
+
+The figure states neither the size of the blob nor of the canvas; here sigma is 3 pixels on 64 x 64, and positions keep
+four sigma from the border, so that the blob is never clipped.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from envs.world import Factor, World
+
+SIDE = 64
+
+
+class Blobs(World):
+    """A blob at x and y, in pixels, rightward and downward: pictures uint8 [n, 1, 64, 64].
+
+    `sigma` is the blob's standard deviation in pixels, above 0 and below 8 (four of them must fit on either side).
+    """
+
+    def __init__(self, sigma: float = 3.0) -> None:
+        if not (math.isfinite(sigma) and 0 < sigma < SIDE / 8):
+            raise ValueError(f"sigma must be above 0 and below {SIDE / 8:g} pixels, got {sigma!r}")
+        self.sigma = sigma
+        self.shape = (1, SIDE, SIDE)
+        margin = 4 * sigma
+        self.factors = tuple(Factor.continuous(name, margin, SIDE - margin, "pixel") for name in ("x", "y"))
+
+    def _render(self, factors: Tensor) -> Tensor:
+        pixel = torch.arange(SIDE, device=factors.device) + 0.5
+        across, down = torch.exp(-((pixel - factors[..., None]) ** 2) / (2 * self.sigma**2)).unbind(1)
+        return (255 * down[:, None, :, None] * across[:, None, None, :]).round().to(torch.uint8)
