@@ -7,12 +7,13 @@
 The leading 1 carries the linear terms, so that one matrix product does what is usually written as five:
 
     Q_t = L_t + F_t' V_{t+1} F_t                          [Tassa et al. 2012, eq. 5]
-    G_t = argmin over du = G y of w' Q_t w                [eq. 6: gains (k, K) as the columns of G]
-    V_t = S' Q_t S,  S = [I; G]                           [eq. 11, in the form that needs no exact minimum]
+    G_t = -Q_uu^-1 Q_uy,  du = G_t y                      [eq. 6: the columns of G are the gains k and K]
+    V_t = Q_yy + Q_yu G_t                                 [eq. 6 in eq. 5: the value of the minimum]
 
-The box is met by the primal-dual active set method over the whole sequence: with some entries of du fixed at a bound
-the problem is solved exactly by one backward pass; entries that leave the box are fixed, fixed entries whose multiplier
-Q_u w pulls inwards are freed, until nothing changes, and then the answer is exact [Hintermueller, Ito and Kunisch 2002]. Box-DDP [Tassa, Mansard and Todorov 2014] clamps at the old states instead, and so needs several
+The box is met by the primal-dual active set method over the whole sequence. With some entries of du held at a bound b
+(substituted, which changes F and L) the problem has the exact solution above. Then entries that left the box are held,
+held ones whose multiplier dJ/du pulls inwards are freed, until nothing changes, and the answer is exact [Hintermueller,
+Ito and Kunisch 2002]. Box-DDP [Tassa, Mansard and Todorov 2014] clamps at the old states instead, and so needs several
 iterations even where the dynamics are linear.
 """
 
@@ -36,6 +37,10 @@ class Policy:
     active: Tensor
     settled: Tensor
 
+    def take(self, index: Tensor) -> Policy:
+        """The policies of some of the B problems."""
+        return Policy(self.gains[:, index], self.gain[index], self.active[:, index], self.settled[index])
+
 
 def solve(
     transition: Tensor, stage: Tensor, final: Tensor, low: Tensor, high: Tensor, active: Tensor, sweeps: int
@@ -43,56 +48,101 @@ def solve(
     """Solve B problems: F [T, B, 1 + n, 1 + n + m], L [T, B, 1 + n + m, 1 + n + m], V_T [B, 1 + n, 1 + n].
 
     low, high [T, B, m] bound du; `active` is the first guess of the active set. At most `sweeps` active sets are tried.
-    A problem that is not convex comes back with gains that are not finite.
     """
+    steps, size = len(stage), final.shape[-1]
     slack = 64 * torch.finfo(low.dtype).eps
-    settled = torch.zeros(low.shape[1], dtype=torch.bool, device=low.device)
+    values: list[Tensor] = [final] * (steps + 1)
+    policies: list[tuple[Tensor, ...]] = [()] * steps
+    changed = steps
     for _ in range(sweeps):
-        gains, reach, value, pull = backward(transition, stage, final, low, high, active)
-        moves = (gains @ reach).squeeze(3)
-        slope = (pull @ torch.cat([reach, moves.unsqueeze(3)], 2)).squeeze(3)
+        held, free = _held(low, high, active)
+        _backward(*_substitute(transition[:changed], stage[:changed], held[:changed], free[:changed]), values, policies)
+        gains = _gains(policies, size)
+        gains[..., 0] += held
+        states, moves = _forward(transition, gains)
+        slope = _slope(transition, stage, torch.stack(values[1:]), states, moves)
         below = torch.where(active < 0, slope > -slack * (1 + slope.abs()), moves < low - slack * (1 + low.abs()))
         above = torch.where(active > 0, slope < slack * (1 + slope.abs()), moves > high + slack * (1 + high.abs()))
         following = above.to(torch.int8) - below.to(torch.int8)
-        settled = (following == active).all(2).all(0)
-        if bool(settled.all()):
+        moved = (following != active).any(2)
+        if not bool(moved.any()):
             break
+        changed = int(moved.any(1).nonzero()[-1]) + 1
         active = following
-    return Policy(gains, -value / 2, active, settled)
+    return Policy(gains, values[0][:, 0, 0] / -2, active, ~moved.any(0))
 
 
-def backward(
-    transition: Tensor, stage: Tensor, final: Tensor, low: Tensor, high: Tensor, active: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One backward pass with the active set fixed, and the states (1, dx) that its policy reaches.
+def _held(low: Tensor, high: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
+    """The value of every held entry (0 elsewhere), and 1 for every free one (0 elsewhere)."""
+    return torch.where(active < 0, low, torch.where(active > 0, high, 0)), (active == 0).to(low.dtype)
 
-    Gives the gains [T, B, m, 1 + n], the states [T, B, 1 + n, 1], twice the optimal cost [B] and the rows Q_u
-    [T, B, m, 1 + n + m] of the multipliers.
+
+def _substitute(transition: Tensor, stage: Tensor, held: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
+    """F and L after du = held + free du': the held entries of du' act on nothing and cost 1/2 du'^2."""
+    size = transition.shape[2]
+    keep = torch.nn.functional.pad(free, (size, 0), value=1.0)
+    b = held.unsqueeze(3)
+    f = transition * keep.unsqueeze(2)
+    f[..., 0] += (transition[..., size:] @ b).squeeze(3)
+    pulled = (stage[..., size:] @ b).squeeze(3)
+    cost = stage * keep.unsqueeze(2) * keep.unsqueeze(3)
+    cost[..., 0] += pulled * keep
+    cost[..., 0, :] += pulled * keep
+    cost[..., 0, 0] += (pulled[..., size:] * held).sum(2)
+    cost.diagonal(dim1=2, dim2=3)[..., size:] += 1 - free
+    return f, cost
+
+
+def _backward(transition: Tensor, stage: Tensor, values: list[Tensor], policies: list[tuple[Tensor, ...]]) -> None:
+    """Fill in V_t and the elimination of du_t for all t below the number of steps given, from V at that step on.
+
+    The actions are eliminated one after another, the last one first: entry i of du becomes -g_i of (1, dx) and of the
+    entries before it, and what is left of Q in the end is V.
     """
-    size = final.shape[-1]
-    held = torch.zeros(*low.shape, size, dtype=low.dtype, device=low.device)
-    held[..., 0] = torch.where(active < 0, low, torch.where(active > 0, high, 0))
-    free = (active == 0).to(low.dtype)
-    both = free.unsqueeze(3) * free.unsqueeze(2)
-    unit = torch.diag_embed(1 - free)
-    identity = torch.eye(size, dtype=low.dtype, device=low.device).expand_as(final)
-    value, gains, pulls, selectors = final, [], [], []
-    steps = (transition, stage, held, -free.unsqueeze(3), both, unit)
-    for f, cost, fixed, minus, mask, one in zip(*(part.flip(0).unbind(0) for part in steps), strict=True):
-        q = torch.baddbmm(cost, f.mT, value @ f)
-        pull = q[:, size:]
-        right = torch.baddbmm(pull[:, :, :size], pull[:, :, size:], fixed) * minus
-        factor = torch.linalg.cholesky_ex(torch.addcmul(one, pull[:, :, size:], mask)).L
-        gain = fixed + torch.cholesky_solve(right, factor)
-        selector = torch.cat([identity, gain], 1)
-        value = selector.mT @ (q @ selector)
-        gains.append(gain)
-        pulls.append(pull)
-        selectors.append(selector)
-    closed = transition @ torch.stack(selectors[::-1])
-    state = identity[:, :, :1]
-    reach = [state]
+    steps, size, every = len(stage), transition.shape[2], transition.shape[3]
+    value = values[steps]
+    into, across, costs = transition.mT.unbind(0), transition.unbind(0), stage.unbind(0)
+    for t in range(steps - 1, -1, -1):
+        q = torch.baddbmm(costs[t], into[t], torch.bmm(value, across[t])).permute(1, 2, 0)
+        solution = []
+        for i in range(every - 1, size - 1, -1):
+            pull = q[i, :i]
+            g = pull / q[i, i]
+            q = torch.addcmul(q[:i, :i], pull.unsqueeze(1), g, value=-1)
+            solution.append(g)
+        value = q.permute(2, 0, 1)
+        values[t], policies[t] = value, tuple(solution)
+
+
+def _gains(policies: list[tuple[Tensor, ...]], size: int) -> Tensor:
+    """G [T, B, m, 1 + n] from the eliminations of every step."""
+    rows: list[Tensor] = []
+    for i in range(len(policies[0]) - 1, -1, -1):
+        g = torch.stack([policy[i] for policy in policies])
+        row = -g[:, :size]
+        for j, earlier in enumerate(rows):
+            row = torch.addcmul(row, g[:, size + j, None], earlier, value=-1)
+        rows.append(row)
+    return torch.stack(rows, 1).permute(0, 3, 1, 2)
+
+
+def _forward(transition: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
+    """The states y [T, B, 1 + n, 1] and actions du [T, B, m] that the gains lead to where the model holds."""
+    size = transition.shape[2]
+    closed = transition[..., :size] + transition[..., size:] @ gains
+    state = torch.zeros_like(closed[0, :, :, :1])
+    state[:, 0] = 1
+    states = [state]
     for step in closed[:-1].unbind(0):
-        state = step @ state
-        reach.append(state)
-    return torch.stack(gains[::-1]), torch.stack(reach), value[:, 0, 0], torch.stack(pulls[::-1])
+        state = torch.bmm(step, state)
+        states.append(state)
+    reached = torch.stack(states)
+    return reached, (gains @ reached).squeeze(3)
+
+
+def _slope(transition: Tensor, stage: Tensor, after: Tensor, states: Tensor, moves: Tensor) -> Tensor:
+    """dJ/du [T, B, m], the multipliers of the held entries: Q_u w, with V_{t+1} `after` every step."""
+    size = transition.shape[2]
+    w = torch.cat([states, moves.unsqueeze(3)], 2)
+    pull = stage[..., size:, :] @ w + transition[..., size:].mT @ (after @ (transition @ w))
+    return pull.squeeze(3)

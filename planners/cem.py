@@ -77,7 +77,9 @@ def cem_search(
         raise ValueError(f"smoothing must be in [0, 1), got {smoothing}")
     if not tolerance >= 0:
         raise ValueError(f"tolerance must not be negative, got {tolerance}")
-    bottom, top = (torch.as_tensor(bound).to(mean).expand_as(mean)[:, None] for bound in (low, high))
+    bottom, top = (
+        torch.as_tensor(bound, dtype=mean.dtype, device=mean.device).expand_as(mean)[:, None] for bound in (low, high)
+    )
     if not bool((bottom <= top).all()):
         raise ValueError(f"low must not exceed high, got low={low}, high={high}")
     batch, size = mean.shape
@@ -161,7 +163,7 @@ def cem(
     middle = torch.where((high - low).isfinite(), (low + high) / 2, x0.new_zeros(m).clamp(low, high))
     mean = (middle.expand(shape) if actions is None else actions.to(x0)).clamp(low, high)
     width = torch.where((high - low).isfinite(), (high - low) / 2, 1).clamp(min=torch.finfo(x0.dtype).tiny ** 0.5)
-    first_std = width if std is None else torch.as_tensor(std).to(x0)
+    first_std = width if std is None else torch.as_tensor(std, dtype=x0.dtype, device=x0.device)
     context = expand_context(problem, horizon, batch)
     repeated = None if context is None else context.repeat_interleave(samples, 1)
     start = x0.repeat_interleave(samples, 0)

@@ -19,7 +19,7 @@ def obstacle_cost(centres: Tensor, radius: Tensor | float, weight: float) -> Cal
     centres [J, k], radius one number or [J], in the units of the state. Take the radius larger than the obstacle, since
     the cost begins at the edge. Raises ValueError for another shape, or a radius or weight that is not positive.
     """
-    radii = torch.as_tensor(radius).to(centres)
+    radii = torch.as_tensor(radius, dtype=centres.dtype, device=centres.device)
     if centres.ndim != 2 or radii.ndim > 1 or (radii.ndim == 1 and len(radii) != len(centres)):
         raise ValueError(
             f"centres must be [J, k] and radius a number or [J], got {tuple(centres.shape)} and {tuple(radii.shape)}"

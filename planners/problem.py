@@ -77,7 +77,7 @@ class Problem:
         """
         bounds = []
         for name, bound, free in (("low", self.low, -math.inf), ("high", self.high, math.inf)):
-            value = torch.as_tensor(free if bound is None else bound).to(like)
+            value = torch.as_tensor(free if bound is None else bound, dtype=like.dtype, device=like.device)
             if value.ndim == 1 and len(value) != like.shape[-1]:
                 raise ValueError(f"{name} must have m = {like.shape[-1]} entries, got {len(value)}")
             bounds.append(value.expand(like.shape[-1]))
