@@ -4,34 +4,25 @@
     D_i       1 - H_K(P_i.),  P_ij = R_ij / sum_j R_ij                      entropy to base K
     D         sum_i rho_i D_i,  rho_i = sum_j R_ij / sum_ij R_ij            the weighted average of sec. 3
     C_j       1 - H_D(P~_.j), P~_ij = R_ij / sum_i R_ij                     entropy to base D
-    NRMSE_j   sqrt(MSE_j / Var_j) on rows not trained on; 1 is the error of the constant guess
+    NRMSE_j   sqrt(MSE_j / Var_j) on rows not trained on; 1 is the error of the constant guess (Var_j over those rows;
+              over the training rows for the zero-shot error, where 1 is one standard deviation of the factor)
     I         mean_j max(0, 1 - NRMSE_j)
 
-The regressor decides the numbers, so a result names it:
-
-    lasso     |weights| of a lasso on z-scores; a factor of several targets takes the norm over them
-    forest    impurity decrease in a random forest of 10 trees (counting splits, as the paper words it, rewards the dead
-              dimensions that deep trees split on at random)
-    boosted   rise of the squared error when c_i is shuffled, in histogram gradient-boosted trees
-
+The regressor (lasso, forest or boosted, see `regressors`) decides the numbers, so a result names it.
 A circular factor is predicted as (cos, sin), a categorical one as one column per class, all others as numbers. The
-importances for a factor that the regressor does not predict (under 2 % of its variance on test rows) are chance, and
-are set to 0; otherwise one stray weight gives noise D = 1, and a factor that is missing from a code makes it look
-entangled.
+importances for a factor that the regressor does not predict (under 2 % of its variance on test rows, or no more than
+chance explains in few rows) are chance, and are set to 0; otherwise one stray weight gives noise D = 1, and a factor
+that is missing from a code makes it look entangled.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestRegressor
-from sklearn.linear_model import Lasso
 from threadpoolctl import threadpool_limits
 
 from benchmarks.metrics.arrays import (
@@ -45,15 +36,21 @@ from benchmarks.metrics.arrays import (
     generator_or_default,
     targets,
 )
+from benchmarks.metrics.regressors import (
+    FITS,
+    ConstantGuess,
+    Predictor,
+    Regressor,
+    choose,
+    describe,
+    error_rate,
+    fit_classifier,
+    root_error,
+)
 
-Regressor = Literal["lasso", "forest", "boosted"]
-
-ALPHA = 0.02
-ALPHAS = (0.3, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
-TREES = 10
-DEPTHS = (2, 4, 8, 12, 16, None)
-ROUNDS = 100
+ROWS = 30
 LEAST_VARIANCE = 0.02
+CHANCE = 12.0  # (3.5 standard deviations)^2 of a correlation times the number of rows
 
 
 @dataclass(frozen=True)
@@ -101,16 +98,6 @@ def _certainty(rows: Floats) -> Floats:
     return np.where(total[:, 0] > 0, 1 - entropy / math.log(max(rows.shape[1], 2)), 0.0)
 
 
-class Predictor(Protocol):
-    """A fitted regressor of one factor."""
-
-    def predict(self, codes: Floats) -> Floats:
-        """The targets [n, m] of codes [n, D]."""
-
-
-Fit = Callable[[Floats, Floats, np.random.Generator], tuple[Predictor, Floats]]
-
-
 def dci(
     codes: ArrayLike | torch.Tensor,
     factors: ArrayLike | torch.Tensor,
@@ -122,7 +109,7 @@ def dci(
     held_out: NDArray[np.bool_] | None = None,
     generator: np.random.Generator | None = None,
 ) -> DCI:
-    """DCI of codes [n, D] and factors [n, K], n >= 6; a random two thirds of the rows train, the rest measure NRMSE.
+    """DCI of codes [n, D] and factors [n, K], n >= 30; a random two thirds of the rows train, the rest measure NRMSE.
 
     `tuned` chooses the lasso's penalty or the forest's depth per factor on a third of the training rows, as the paper
     does (a fast fixed choice else: penalty 0.02, unlimited depth). `held_out` (bool [n]) marks factor combinations that
@@ -138,7 +125,7 @@ def dci(
         raise ValueError(f"regressor must be one of {', '.join(FITS)}, got {regressor!r}")
     if tuned and regressor == "boosted":
         raise ValueError("tuned is for lasso and forest; boosted trees have one setting")
-    code, factor, columns = as_pair(codes, factors, kinds, least=6)
+    code, factor, columns = as_pair(codes, factors, kinds, least=ROWS)
     classify = compat and regressor == "boosted"
     if compat and not classify:
         columns = tuple(Column("continuous") for _ in columns)
@@ -154,24 +141,22 @@ def dci(
     nrmse, zero_shot = np.ones(len(columns)), np.ones(len(columns))
     with threadpool_limits(1):
         for j, column in enumerate(columns):
-            if not kept.any() or not np.ptp(factor[train, j]):
-                continue
-            if classify:
-                target: NDArray = classes(factor[:, j], column)[:, None]
-                predictor, importance[kept, j] = _fit_classifier(scaled[train], target[train], generator)
-            else:
-                target = targets(factor[:, j], column)
-                predictor, importance[kept, j] = _fitted(regressor, tuned, scaled, target, train, generator)
-            error = _error_rate if classify else _nrmse
-            nrmse[j] = error(predictor, scaled[test], target[test], target[train])
-            if not compat and nrmse[j] ** 2 > 1 - LEAST_VARIANCE:
+            target: NDArray = classes(factor[:, j], column)[:, None] if classify else targets(factor[:, j], column)
+            predictor: Predictor = ConstantGuess(target[train], classify)
+            if kept.any() and np.ptp(factor[train, j]) > 0:
+                seen_codes, seen_target = scaled[train], target[train]
+                fit = fit_classifier if classify else choose(regressor, tuned, seen_codes, seen_target, generator)
+                predictor, importance[kept, j] = fit(seen_codes, seen_target, generator)
+            error = error_rate if classify else root_error
+            nrmse[j] = error(predictor, scaled[test], target[test], target[test])
+            if not compat and 1 - nrmse[j] ** 2 < max(LEAST_VARIANCE, CHANCE / len(test)):
                 importance[:, j] = 0
             if len(unseen):
                 zero_shot[j] = error(predictor, scaled[unseen], target[unseen], target[train])
     d, per_code = disentanglement(importance)
     c, per_factor = completeness(importance)
     return DCI(
-        regressor=_describe(regressor, tuned, classify),
+        regressor=describe(regressor, tuned, classify),
         rows=len(train),
         disentanglement=d,
         completeness=c,
@@ -188,101 +173,6 @@ def _split(rows: int, held_out: NDArray[np.bool_] | None) -> tuple[Labels, Label
     mask = np.zeros(rows, dtype=bool) if held_out is None else np.asarray(held_out)
     if mask.shape != (rows,) or mask.dtype != np.bool_:
         raise ValueError(f"held_out must be bool [{rows}], got {mask.dtype} {mask.shape}")
-    if rows - mask.sum() < 6:
-        raise ValueError(f"held_out leaves {rows - int(mask.sum())} rows to train and test on; 6 are needed")
+    if rows - mask.sum() < ROWS:
+        raise ValueError(f"held_out leaves {rows - int(mask.sum())} rows to train and test on; {ROWS} are needed")
     return np.flatnonzero(~mask), np.flatnonzero(mask)
-
-
-def _describe(regressor: Regressor, tuned: bool, classify: bool) -> str:
-    if classify:
-        return f"{ROUNDS} boosted depth-3 classifiers"
-    settings = {
-        "lasso": "lasso, penalty tuned" if tuned else f"lasso {ALPHA}",
-        "forest": f"forest of {TREES}, depth tuned" if tuned else f"forest of {TREES}",
-        "boosted": f"{ROUNDS} histogram-boosted trees",
-    }
-    return settings[regressor]
-
-
-def _nrmse(predictor: Predictor, codes: Floats, target: Floats, train: Floats) -> float:
-    guess = predictor.predict(codes).reshape(target.shape)
-    return math.sqrt(((guess - target) ** 2).mean(axis=0).sum() / train.var(axis=0).sum())
-
-
-def _error_rate(predictor: Predictor, codes: Floats, target: Floats, train: Floats) -> float:
-    return float((predictor.predict(codes) != target[:, 0]).mean())
-
-
-def _fitted(
-    regressor: Regressor, tuned: bool, scaled: Floats, target: Floats, train: Labels, generator: np.random.Generator
-) -> tuple[Predictor, Floats]:
-    """The regressor of one factor; with `tuned`, the setting that is best on a third of the training rows."""
-    options = FITS[regressor]
-    if not tuned:
-        return options[0](scaled[train], target[train], generator)
-    fit, validate = train[: 2 * len(train) // 3], train[2 * len(train) // 3 :]
-    errors = [
-        _nrmse(option(scaled[fit], target[fit], generator)[0], scaled[validate], target[validate], target[fit])
-        for option in options[1:]
-    ]
-    return options[1 + int(np.argmin(errors))](scaled[train], target[train], generator)
-
-
-def _lasso(alpha: float) -> Fit:
-    def fit(codes: Floats, target: Floats, generator: np.random.Generator) -> tuple[Predictor, Floats]:
-        model = Lasso(alpha=alpha, precompute=True).fit(codes, target)
-        return model, np.linalg.norm(model.coef_.reshape(target.shape[1], -1), axis=0)
-
-    return fit
-
-
-def _forest(depth: int | None) -> Fit:
-    def fit(codes: Floats, target: Floats, generator: np.random.Generator) -> tuple[Predictor, Floats]:
-        seed = int(generator.integers(2**31))
-        model = RandomForestRegressor(TREES, max_depth=depth, random_state=seed, n_jobs=1)
-        model.fit(codes, target if target.shape[1] > 1 else target[:, 0])
-        return model, model.feature_importances_
-
-    return fit
-
-
-class _Boosted:
-    """One boosted regressor per target column."""
-
-    def __init__(self, codes: Floats, target: Floats):
-        self.models = [
-            HistGradientBoostingRegressor(max_iter=ROUNDS, early_stopping=False).fit(codes, column)
-            for column in target.T
-        ]
-
-    def predict(self, codes: Floats) -> Floats:
-        return np.stack([model.predict(codes) for model in self.models], axis=1)
-
-
-def _fit_boosted(codes: Floats, target: Floats, generator: np.random.Generator) -> tuple[Predictor, Floats]:
-    model = _Boosted(codes, target)
-    # Shuffling trained rows mirrors what impurity measures: how much this very model leans on a dimension.
-    rows = generator.permutation(len(codes))[:2000]
-    codes, target = codes[rows], target[rows]
-    base = ((model.predict(codes) - target) ** 2).sum(axis=1).mean()
-    rise = np.empty(codes.shape[1])
-    for i in range(codes.shape[1]):
-        shuffled = codes.copy()
-        shuffled[:, i] = generator.permutation(shuffled[:, i])
-        rise[i] = ((model.predict(shuffled) - target) ** 2).sum(axis=1).mean() - base
-    rise = np.maximum(rise, 0)
-    return model, rise / max(rise.sum(), 1e-12)
-
-
-def _fit_classifier(codes: Floats, target: Labels, generator: np.random.Generator) -> tuple[Predictor, Floats]:
-    model = GradientBoostingClassifier(n_estimators=ROUNDS, random_state=int(generator.integers(2**31)))
-    model.fit(codes, target[:, 0])
-    return model, model.feature_importances_
-
-
-# The first entry is the fast default, the others are what `tuned` chooses from.
-FITS: dict[str, tuple[Fit, ...]] = {
-    "lasso": (_lasso(ALPHA), *(_lasso(alpha) for alpha in ALPHAS)),
-    "forest": (_forest(None), *(_forest(depth) for depth in DEPTHS)),
-    "boosted": (_fit_boosted,),
-}

@@ -1,0 +1,126 @@
+"""Codes whose scores theory knows: they prove a score, and they are the baseline rows of every table.
+
+    identity       the factors, each scaled to [-1, 1]            every score near its best
+    rotation       a random orthogonal mixture of them            all information, no separation
+    copies         the factors twice                              no gap between best and second best
+    constant       zeros                                          every score at its limit value
+    random         Gaussian noise                                 the floor: what chance reaches
+    random_linear  a random linear map of the factors             what no learning reaches
+    pca            principal components of pictures               what linear learning reaches
+
+All but `pca` read the factors instead of pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from benchmarks.metrics.scoring import Encode, Values, score
+from envs.world import World
+
+CODE_SIZE = 10
+PICTURES = 2000
+BASELINES = ("random", "random_linear")
+
+
+def _identity(world: World, size: int, generator: torch.Generator) -> Encode:
+    low = torch.tensor([factor.low for factor in world.factors], device=generator.device)
+    high = torch.tensor([factor.high for factor in world.factors], device=generator.device)
+    return lambda factors: 2 * (factors - low) / (high - low).clamp_min(1e-12) - 1
+
+
+def _rotation(world: World, size: int, generator: torch.Generator) -> Encode:
+    k = len(world.factors)
+    turn = torch.linalg.qr(torch.randn(k, k, generator=generator, device=generator.device))[0]
+    return _mixed(world, size, generator, turn)
+
+
+def _copies(world: World, size: int, generator: torch.Generator) -> Encode:
+    identity = _identity(world, size, generator)
+    return lambda factors: identity(factors).repeat(1, 2)
+
+
+def _constant(world: World, size: int, generator: torch.Generator) -> Encode:
+    return lambda factors: factors.new_zeros(len(factors), size)
+
+
+def _random(world: World, size: int, generator: torch.Generator) -> Encode:
+    return lambda factors: torch.randn(len(factors), size, generator=generator, device=generator.device)
+
+
+def _random_linear(world: World, size: int, generator: torch.Generator) -> Encode:
+    mix = torch.randn(len(world.factors), size, generator=generator, device=generator.device)
+    return _mixed(world, size, generator, mix)
+
+
+def _mixed(world: World, size: int, generator: torch.Generator, mix: Tensor) -> Encode:
+    identity = _identity(world, size, generator)
+    return lambda factors: identity(factors) @ mix
+
+
+def _pca(world: World, size: int, generator: torch.Generator) -> Encode:
+    pictures = world.render(world.sample(PICTURES, generator)).flatten(1).float().cpu().numpy()
+    components = min(size, *pictures.shape)
+    model = PCA(components, svd_solver="randomized", random_state=0).fit(pictures)
+    # torch's product keeps pictures on their device; the mean picture only shifts the code.
+    weight = torch.from_numpy(model.components_.astype(np.float32)).to(generator.device)
+    return lambda batch: batch.flatten(1).float() @ weight.T
+
+
+ORACLES: dict[str, Callable[[World, int, torch.Generator], Encode]] = {
+    "identity": _identity,
+    "rotation": _rotation,
+    "copies": _copies,
+    "constant": _constant,
+    "random": _random,
+    "random_linear": _random_linear,
+    "pca": _pca,
+}
+
+
+def score_oracle(
+    oracle: str,
+    world: World,
+    names: Sequence[str] | None,
+    generator: torch.Generator,
+    *,
+    code_size: int = CODE_SIZE,
+    samples: int = 10_000,
+    seeds: int = 3,
+    compat: bool = False,
+) -> Values:
+    """`score` of a key of `ORACLES`; `code_size` is that of constant, random, random_linear and pca codes.
+
+    Raises ValueError for an unknown oracle or a code size below 1, and what `score` raises.
+    """
+    if oracle not in ORACLES:
+        raise ValueError(f"unknown encoder {oracle!r}; the encoders are {', '.join(ORACLES)}")
+    if code_size < 1:
+        raise ValueError(f"code_size must be at least 1, got {code_size}")
+    encode = ORACLES[oracle](world, code_size, generator)
+    view: Encode | None = None if oracle == "pca" else lambda factors: factors
+    return score(encode, world, names, generator, samples=samples, seeds=seeds, compat=compat, view=view)
+
+
+def baseline_rows(
+    world: World,
+    names: Sequence[str] | None,
+    generator: torch.Generator,
+    *,
+    code_size: int = CODE_SIZE,
+    samples: int = 10_000,
+    seeds: int = 3,
+    compat: bool = False,
+) -> dict[str, Values]:
+    """The rows that every table of scores carries: "random" (noise) and "random_linear", by name."""
+    rows = {}
+    for name in BASELINES:
+        rows[name] = score_oracle(
+            name, world, names, generator, code_size=code_size, samples=samples, seeds=seeds, compat=compat
+        )
+    return rows
