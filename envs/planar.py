@@ -41,6 +41,9 @@ class Planar(MovingWorld):
     `noise` is the standard deviation of the dynamics in pixels per axis. `compat` takes the rule of published code, by
     which only an obstacle's centre inside the agent's box blocks a move, so that the agent may graze obstacles; the
     default blocks whatever would be drawn over an obstacle. `shapes` are names from `SHAPES`.
+
+    `sample` draws free positions at which the agent's box meets the pixels exactly (1.5, 2.5 .. 38.5 on each axis), as
+    published data are drawn at whole positions; `step` leaves that lattice.
     """
 
     action_space = gym.spaces.Box(-REACH, REACH, (2,), np.float32)
@@ -60,6 +63,7 @@ class Planar(MovingWorld):
         )
         self._pictures, self._free_cells = _draw_all(self.shapes)
         self._centres = torch.tensor(OBSTACLES)
+        self._table, self._free_list = self._pictures.permute(0, 2, 3, 1).numpy(), self._free_cells.tolist()
 
     def free(self, positions: Tensor) -> Tensor:
         """Whether the agent may stand at `positions` [n, 2] inside the map: bool [n]."""
@@ -88,12 +92,30 @@ class Planar(MovingWorld):
             moved = torch.where(self.free(shaken)[:, None], shaken, moved)
         return torch.cat([moved, factors[:, 2:]], dim=1)
 
+    def move_one(self, factors: tuple[float, ...], action: tuple[float, ...]) -> tuple[float, ...]:
+        """`step` for a single state without noise, in plain numbers: what a single environment spends its time on."""
+        row, column, shape = factors
+        to_row = min(max(row + min(max(action[0], -REACH), REACH), LOW), HIGH)
+        to_column = min(max(column + min(max(action[1], -REACH), REACH), LOW), HIGH)
+        if self.compat:
+            free = all(max(abs(to_row - r), abs(to_column - c)) > 1.5 for r, c in OBSTACLES)
+        else:
+            free = self._free_list[int(to_row - 1) * CELLS + int(to_column - 1)]
+        return (to_row, to_column, shape) if free else factors
+
+    def draw_one(self, factors: tuple[float, ...]) -> np.ndarray:
+        """`render` for a single state: uint8 [40, 40, 1]."""
+        row, column, shape = factors
+        return self._table[round(shape) * CELLS**2 + int(row - 1) * CELLS + int(column - 1)].copy()
+
     def _draw(self, n: int, generator: torch.Generator) -> Tensor:
         kept: list[Tensor] = []
         while sum(map(len, kept)) < n:
-            rows = torch.stack([factor.sample(2 * n, generator) for factor in self.factors], dim=1)
+            cells = torch.randint(CELLS, (2 * n, 2), generator=generator, device=generator.device)
+            shapes = self.factors[2].sample(2 * n, generator)
+            rows = torch.cat([cells + LOW, shapes[:, None]], dim=1)
             kept.append(rows[self.free(rows[:, :2])])
-        return torch.cat(kept)[:n] if kept else torch.empty(0, 3)
+        return torch.cat(kept)[:n] if kept else torch.empty(0, 3, device=generator.device)
 
     def _render(self, factors: Tensor) -> Tensor:
         index = factors[:, 2].round().long() * CELLS**2 + _cell(factors[:, :2])

@@ -1,0 +1,296 @@
+"""The Gymnasium face of every world: a world, a task, and nothing else.
+
+`WorldVectorEnv` moves a whole batch at once; `WorldEnv` is the single environment. Observations are uint8 pictures
+H x W x C. A world without dynamics is wrapped in `Moves`, so that an action moves one of its factors.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from envs.tasks import Task
+from envs.world import MovingWorld, World
+
+SCALE = 8
+
+
+@runtime_checkable
+class MovesOne(Protocol):
+    """An ability of worlds that can move and draw one state faster than a batch of one; the numbers are the same."""
+
+    def move_one(self, factors: tuple[float, ...], action: tuple[float, ...]) -> tuple[float, ...]:
+        """The next factors, without noise."""
+        ...
+
+    def draw_one(self, factors: tuple[float, ...]) -> np.ndarray:
+        """A fresh picture, uint8 H x W x C."""
+        ...
+
+
+class Moves(MovingWorld):
+    """A world whose actions move one factor a step: action 2 k lowers factor k, 2 k + 1 raises it.
+
+    A finite factor goes to the neighbouring value, a continuous one a twentieth of its range; circular factors and
+    classes wrap around, others stop at their ends.
+    """
+
+    def __init__(self, world: World):
+        self.world = world
+        self.factors, self.shape = world.factors, world.shape
+        self.action_space = gym.spaces.Discrete(2 * len(world.factors))
+
+    def _draw(self, n: int, generator: torch.Generator) -> Tensor:
+        return self.world.sample(n, generator)
+
+    def _render(self, factors: Tensor) -> Tensor:
+        return self.world.render(factors)
+
+    def step(self, factors: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The next factors [n, K] after actions [n] in 0 .. 2 K - 1; ValueError for others."""
+        if actions.shape != (len(factors),) or not ((actions >= 0) & (actions < 2 * len(self.factors))).all():
+            raise ValueError(f"actions must be {len(factors)} whole numbers below {2 * len(self.factors)}, got {actions}")
+        following = factors.clone()
+        for k, factor in enumerate(self.factors):
+            chosen = actions // 2 == k
+            sign = (actions[chosen] % 2) * 2 - 1
+            value = factors[chosen, k]
+            if factor.values:
+                values = torch.tensor(factor.values, device=factors.device)
+                index = (value[:, None] - values).abs().argmin(1) + sign
+                wraps = factor.kind in ("categorical", "circular")
+                index = index % len(values) if wraps else index.clamp(0, len(values) - 1)
+                following[chosen, k] = values[index]
+            else:
+                value = value + sign * (factor.high - factor.low) / 20
+                following[chosen, k] = value % factor.high if factor.kind == "circular" else value.clamp(factor.low, factor.high)
+        return following
+
+
+def moving(world: World) -> MovingWorld:
+    """The world itself where it moves, else the world with actions that move its factors."""
+    return world if isinstance(world, MovingWorld) else Moves(world)
+
+
+def _spaces(world: MovingWorld, task: Task, goal_dict: bool) -> gym.Space:
+    channels, height, width = world.shape
+    picture = gym.spaces.Box(0, 255, (height, width, channels), np.uint8)
+    if not goal_dict:
+        return picture
+    chosen = world.factors[task.goal_columns]
+    low = np.array([factor.low for factor in chosen], np.float32)
+    goal = gym.spaces.Box(low, np.array([factor.high for factor in chosen], np.float32))
+    return gym.spaces.Dict({"observation": picture, "achieved_goal": goal, "desired_goal": goal})
+
+
+def _pictures(world: World, factors: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(world.render(factors).permute(0, 2, 3, 1).cpu().numpy())
+
+
+def _check_action(action: Any, space: gym.Space, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(action)
+    if array.shape != shape:
+        raise ValueError(f"action must have shape {shape} for {space}, got {array.shape}")
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise ValueError(f"action must hold finite numbers in {space}, got {array!r}")
+    return array
+
+
+class _Goals:
+    """What both environments share: the reward of goal-conditioned learners, and the shown picture.
+
+    `compute_reward` exists only in the dict form, since Stable-Baselines3 takes its presence for a declaration.
+    """
+
+    world: MovingWorld
+    task: Task
+
+    def _compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, info: Any) -> Any:
+        """The rewards of goals [n, d] (or [d]) had they been desired, as hindsight replay asks for them."""
+        achieved, desired = (torch.as_tensor(np.asarray(g), dtype=torch.float32) for g in (achieved_goal, desired_goal))
+        distance = self.task.distance(*map(torch.atleast_2d, (achieved, desired)))
+        return self.task.verdict(distance.numpy() if achieved.ndim > 1 else distance.item()).reward
+
+    def _shown(self, picture: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """An RGB picture, enlarged, with the goal's differing pixels tinted green."""
+        shown = np.broadcast_to(picture, (*picture.shape[:2], 3)).copy()
+        wanted = (goal != picture).any(-1) & (goal > picture).any(-1)
+        shown[wanted] = (60, 160, 60)
+        return shown.repeat(SCALE, 0).repeat(SCALE, 1) if len(shown) <= 80 else shown
+
+
+class WorldEnv(gym.Env, _Goals):
+    """One episode at a time in `world` with `task`.
+
+    The observation is the picture, or with `goal_dict` a dict of picture, achieved and desired goal. Box actions outside
+    the space are clipped, actions that are not finite or of another shape raise ValueError. `info` holds `factors`,
+    `goal_factors`, `distance`, `success` (and `is_success` for Stable-Baselines3); `reset` adds `goal`, the goal's picture.
+    An episode does not end by itself: `gym.make` limits its length.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(self, world: World, task: Task, render_mode: str | None = None, goal_dict: bool = False):
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+        self.world, self.task, self.render_mode, self.goal_dict = moving(world), task, render_mode, goal_dict
+        self.observation_space = _spaces(self.world, task, goal_dict)
+        self.action_space = self.world.action_space
+        noisy = bool(getattr(self.world, "noise", 0))
+        self._quick = self.world if isinstance(self.world, MovesOne) and not noisy else None
+        self._generator = torch.Generator()
+        if goal_dict:
+            self.compute_reward = self._compute_reward
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """A new episode; the seed fixes its start, its goal and its noise."""
+        super().reset(seed=seed)
+        self._generator.manual_seed(int(self.np_random.integers(2**31)))
+        self._factors, self._goal = self.task.begin(1, self._generator)
+        self._wanted = self._goal[:, self.task.goal_columns]
+        self._goal_picture = _pictures(self.world, self._goal)[0]
+        observation, _, info = self._look()
+        info["goal"] = self._goal_picture.copy()
+        return observation, info
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One step of the world."""
+        array = _check_action(action, self.action_space, self.action_space.shape or ())
+        if self._quick is not None:
+            self._factors = torch.tensor([self._quick.move_one(tuple(self._factors[0].tolist()), tuple(array.tolist()))])
+        else:
+            actions = torch.as_tensor(array[None], dtype=torch.int64 if array.ndim == 0 else torch.float32)
+            self._factors = self.world.step(self._factors, actions, self._generator)
+        observation, reward, info = self._look()
+        return observation, reward, False, False, info
+
+    def render(self) -> np.ndarray | None:
+        """The current state as an enlarged RGB picture, the goal in green; None without a render mode."""
+        if self.render_mode is None:
+            return None
+        return self._shown(_pictures(self.world, self._factors)[0], self._goal_picture)
+
+    def _look(self) -> tuple[Any, float, dict[str, Any]]:
+        achieved = self._factors[:, self.task.goal_columns]
+        verdict = self.task.verdict(self.task.distance(achieved, self._wanted).item())
+        if self._quick is not None:
+            picture = self._quick.draw_one(tuple(self._factors[0].tolist()))
+        else:
+            picture = _pictures(self.world, self._factors)[0]
+        info = {
+            "factors": self._factors[0].numpy().copy(),
+            "goal_factors": self._goal[0].numpy().copy(),
+            "distance": verdict.distance,
+            "success": verdict.success,
+            "is_success": verdict.success,
+        }
+        if not self.goal_dict:
+            return picture, verdict.reward, info
+        observation = {
+            "observation": picture,
+            "achieved_goal": achieved[0].numpy().copy(),
+            "desired_goal": self._wanted[0].numpy().copy(),
+        }
+        return observation, verdict.reward, info
+
+
+class WorldVectorEnv(gym.vector.VectorEnv, _Goals):
+    """`num_envs` episodes moved as one batch; episodes that reach `max_episode_steps` start again in the same step.
+
+    Autoreset mode SAME_STEP: the observation is the new episode's first, and `info["final_obs"]` holds the last pictures
+    [num_envs, ...] of the rows that `info["_final_obs"]` marks, `info["final_info"]` their factors and success.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": ["rgb_array"],
+        "render_fps": 10,
+        "autoreset_mode": gym.vector.AutoresetMode.SAME_STEP,
+    }
+
+    def __init__(
+        self,
+        world: World,
+        task: Task,
+        num_envs: int,
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+        goal_dict: bool = False,
+    ):
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+        self.num_envs, self.max_episode_steps, self.goal_dict = num_envs, max_episode_steps, goal_dict
+        self.world, self.task, self.render_mode = moving(world), task, render_mode
+        self.single_observation_space = _spaces(self.world, task, goal_dict)
+        self.single_action_space = self.world.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._generator = torch.Generator()
+        if goal_dict:
+            self.compute_reward = self._compute_reward
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:  # type: ignore[override]
+        """New episodes in every row; one seed fixes them all."""
+        super().reset(seed=seed)
+        self._generator.manual_seed(int(self.np_random.integers(2**31)))
+        self._factors, self._goals = self.task.begin(self.num_envs, self._generator)
+        self._steps = np.zeros(self.num_envs, np.int64)
+        info = self._info(self._factors)
+        info["goal"] = _pictures(self.world, self._goals)
+        return self._observation(), info
+
+    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """One step in every row; rows that end are reset within the same step."""
+        array = _check_action(actions, self.action_space, self.action_space.shape or ())
+        dtype = torch.float32 if array.ndim > 1 else torch.int64
+        self._factors = self.world.step(self._factors, torch.as_tensor(array, dtype=dtype), self._generator)
+        self._steps += 1
+        verdict = self.task.judge(self._factors, self._goals)
+        info = self._info(self._factors)
+        terminated = np.zeros(self.num_envs, bool)
+        truncated = self._steps >= self.max_episode_steps if self.max_episode_steps else terminated.copy()
+        if truncated.any():
+            last, done = self._observation(), torch.from_numpy(truncated)
+            info |= {"final_obs": last, "_final_obs": truncated.copy(), "final_info": dict(info), "_final_info": truncated.copy()}
+            starts, goals = self.task.begin(int(done.sum()), self._generator)
+            self._factors = self._factors.clone()
+            self._goals = self._goals.clone()
+            self._factors[done], self._goals[done] = starts, goals
+            self._steps[truncated] = 0
+            info |= self._info(self._factors)
+            info["goal"], info["_goal"] = _pictures(self.world, self._goals), truncated.copy()
+        return self._observation(), verdict.reward.numpy(), terminated, truncated, info
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """Every row's state as an enlarged RGB picture; None without a render mode."""
+        if self.render_mode is None:
+            return None
+        states, goals = _pictures(self.world, self._factors), _pictures(self.world, self._goals)
+        return tuple(self._shown(state, goal) for state, goal in zip(states, goals, strict=True))
+
+    def _observation(self) -> Any:
+        pictures = _pictures(self.world, self._factors)
+        if not self.goal_dict:
+            return pictures
+        return {
+            "observation": pictures,
+            "achieved_goal": self._factors[:, self.task.goal_columns].numpy().copy(),
+            "desired_goal": self._goals[:, self.task.goal_columns].numpy().copy(),
+        }
+
+    def _info(self, factors: Tensor) -> dict[str, Any]:
+        verdict = self.task.judge(factors, self._goals)
+        success = verdict.success.numpy()
+        return {
+            "factors": factors.numpy().copy(),
+            "goal_factors": self._goals.numpy().copy(),
+            "distance": verdict.distance.numpy(),
+            "success": success,
+            "is_success": success,
+        }

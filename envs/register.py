@@ -1,0 +1,57 @@
+"""Registers the worlds with Gymnasium, and makes their environments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+
+from envs.env import WorldEnv, WorldVectorEnv
+from envs.planar import Planar
+from envs.registry import make_world
+from envs.tasks import MatchTask, PlanarTask, Task
+from envs.world import World
+
+# Gymnasium id -> (world, steps in an episode)
+IDS = {"disco/Planar-v0": ("planar", 40)}
+
+
+def _compose(world: str, settings: dict[str, Any]) -> tuple[World, Task]:
+    if world == "planar":
+        task = {key: settings.pop(key) for key in ("protocol", "shape") if key in settings}
+        planar = make_world(world, **settings)
+        assert isinstance(planar, Planar)
+        return planar, PlanarTask(planar, **task)
+    made = make_world(world, **settings)
+    return made, MatchTask(made)
+
+
+def make_env(world: str, render_mode: str | None = None, goal_dict: bool = False, **settings: Any) -> WorldEnv:
+    """The single environment of a world by name; `settings` go to the world and its task."""
+    return WorldEnv(*_compose(world, settings), render_mode=render_mode, goal_dict=goal_dict)
+
+
+def make_vector_env(
+    world: str,
+    num_envs: int,
+    max_episode_steps: int | None = None,
+    render_mode: str | None = None,
+    goal_dict: bool = False,
+    **settings: Any,
+) -> WorldVectorEnv:
+    """The natively batched environment of a world by name."""
+    made, task = _compose(world, settings)
+    return WorldVectorEnv(made, task, num_envs, max_episode_steps, render_mode, goal_dict)
+
+
+def register_all() -> None:
+    """Register every id that is not registered yet."""
+    for name, (world, steps) in IDS.items():
+        if name not in gym.registry:
+            gym.register(
+                name,
+                "envs.register:make_env",
+                vector_entry_point="envs.register:make_vector_env",
+                max_episode_steps=steps,
+                kwargs={"world": world},
+            )

@@ -1,0 +1,77 @@
+"""Networks that several learners share: functions that return an `nn.Module`, and the modules they are made of."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def mlp(*sizes: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    """Linear layers of the given sizes with `activation` between them and none behind the last."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        layers += [nn.Linear(inputs, outputs), activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+def smooth_encoder(shape: tuple[int, ...], hidden: int, outputs: int, width: float) -> nn.Sequential:
+    """Pictures [n, C, H, W] in [0, 1] -> [n, outputs]: centre, hidden - hidden - outputs, its first weights smooth.
+
+    Every first-layer filter starts as a random field over the picture with correlation length `width` pixels, of the
+    usual size. A small object that moves then moves the code smoothly from the first step on.
+    """
+    encoder = nn.Sequential(Centre(shape), nn.Flatten(), *mlp(math.prod(shape), hidden, hidden, outputs))
+    first = encoder[2]
+    assert isinstance(first, nn.Linear)
+    with torch.no_grad():
+        fields = first.weight.unflatten(1, shape)
+        for axis in (-2, -1):
+            index = torch.arange(fields.shape[axis], dtype=torch.float32)
+            kernel = torch.exp(-0.5 * ((index[:, None] - index) / width) ** 2)
+            fields = (fields.movedim(axis, -1) @ kernel).movedim(-1, axis)
+        first.weight.copy_(fields.flatten(1) * (first.weight.std() / fields.std()))
+    return encoder
+
+
+class Centre(nn.Module):
+    """Subtracts the mean picture of the training data, estimated by the running mean over training batches."""
+
+    mean: Tensor
+    batches: Tensor
+
+    def __init__(self, shape: tuple[int, ...]):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("batches", torch.zeros(()))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures [n, C, H, W] less their mean."""
+        if self.training:
+            with torch.no_grad():
+                self.batches += 1
+                self.mean += (pictures.mean(0) - self.mean) / self.batches
+        return pictures - self.mean
+
+
+class SeparableDecoder(nn.Module):
+    """Codes [n, d] -> logits [n, C, H, W] as a sum of `rank` products of a column profile and a row profile.
+
+        logit[c, i, j] = background[c, i, j] + sum_r rows[c, r, i] columns[c, r, j]
+
+    A small object at (i, j) is such a product, and its two profiles are functions of one coordinate each.
+    """
+
+    def __init__(self, code_size: int, hidden: int, shape: tuple[int, ...], rank: int):
+        super().__init__()
+        self.channels, self.height, self.width = shape
+        self.rank = rank
+        self.profiles = mlp(code_size, hidden, hidden, self.channels * rank * (self.height + self.width))
+        self.background = nn.Parameter(torch.full(shape, -2.0))
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Logits [n, C, H, W]."""
+        profiles = self.profiles(code).unflatten(1, (self.channels, self.rank, self.height + self.width))
+        rows, columns = profiles.split((self.height, self.width), -1)
+        return rows.transpose(-1, -2) @ columns + self.background
