@@ -119,7 +119,7 @@ def protocols(result: dict) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, compute, write result.json, print."""
-    parser = ArgumentParser(prog="python -m benchmarks.scores", description=__doc__)
+    parser = ArgumentParser(prog="python -m benchmarks.scores", description=__doc__, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="a YAML file with any of the settings")
     parser.add_class_arguments(Scores, as_group=False, skip={"compat"})
     parser.add_argument("--compat", action=ActionYesNo, default=False, help="give the published protocols' numbers")

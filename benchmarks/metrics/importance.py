@@ -142,6 +142,8 @@ def dci(
     with threadpool_limits(1):
         for j, column in enumerate(columns):
             target: NDArray = classes(factor[:, j], column)[:, None] if classify else targets(factor[:, j], column)
+            if not classify:
+                target = target / math.sqrt(max(target[train].var(axis=0).sum(), 1e-12))
             predictor: Predictor = ConstantGuess(target[train], classify)
             if kept.any() and np.ptp(factor[train, j]) > 0:
                 seen_codes, seen_target = scaled[train], target[train]

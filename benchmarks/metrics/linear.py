@@ -1,12 +1,14 @@
 """SAP and explicitness: scores of what a linear reader finds in a code.
 
-SAP           1/K sum_k (S_(1)k - S_(2)k)         S_ik how well c_i alone predicts f_k linearly
-                                                  Kumar et al. 2018, arXiv:1711.00848, sec. 3
-S_ik          corr(c_i, f_k)^2                    a number
-              max over cuts of corr^2             an angle: one number can follow a circle that is cut open
-              balanced accuracy, from chance 0 to 1   a class, by the nearest class mean
-explicitness  mean ROC-AUC, class against rest, of a multinomial logistic regression on z-scored codes
-                                                  Ridgeway & Mozer 2018, arXiv:1802.05312, sec. 3
+    SAP           1/K sum_k (S_(1)k - S_(2)k)       S_ik how well c_i alone predicts f_k linearly
+                                                    Kumar et al. 2018, arXiv:1711.00848, sec. 3
+    S_ik          corr(c_i, f_k)^2                                   for a number
+                  max over cuts t of corr(c_i, (f_k - t) mod P)^2    for an angle of period P
+                  balanced accuracy of the nearest class mean        for a class; chance counts as 0
+    explicitness  mean ROC-AUC, class against rest, of a multinomial logistic regression on z-scored codes
+                                                    Ridgeway & Mozer 2018, arXiv:1802.05312, sec. 3
+
+One number can follow an angle only where the circle is cut open; any cut is as good as any other.
 """
 
 from __future__ import annotations
@@ -31,8 +33,6 @@ from benchmarks.metrics.arrays import (
     generator_or_default,
     standardised,
 )
-
-CUTS = 40
 
 
 def sap(
@@ -67,14 +67,20 @@ def _separate(scaled: Floats, values: Floats, column: Column) -> Floats:
     if column.kind == "categorical":
         return np.array([_nearest_mean(dimension, classes(values, column)) for dimension in scaled.T])
     if column.kind == "circular":
-        turned = (values[:, None] - np.arange(CUTS) * column.period / CUTS) % column.period
-        return _squared_correlation(scaled, turned).max(axis=1)
-    return _squared_correlation(scaled, values[:, None])[:, 0]
+        return _best_cut(scaled, values % column.period, column.period)
+    return (scaled.T @ (values - values.mean()) / len(scaled)) ** 2 / values.var()
 
 
-def _squared_correlation(scaled: Floats, values: Floats) -> Floats:
-    centred = values - values.mean(axis=0)
-    return (scaled.T @ centred / len(scaled)) ** 2 / np.maximum(centred.var(axis=0), 1e-300)
+def _best_cut(scaled: Floats, angle: Floats, period: float) -> Floats:
+    """The largest squared correlation with an angle over all cuts: a cut at t adds a period to the angles below t."""
+    order = np.argsort(angle)
+    angle, scaled = angle[order] - angle.mean(), scaled[order]
+    cut = np.flatnonzero(np.concatenate(([True], angle[1:] > angle[:-1])))  # so many angles lie below the cut
+    below = cut / len(angle)
+    total = np.concatenate([np.zeros((1, scaled.shape[1] + 1)), np.cumsum(np.column_stack([scaled, angle]), axis=0)])
+    joint = (scaled.T @ angle + period * total[cut, :-1]) / len(angle)
+    variance = angle.var() + period**2 * below * (1 - below) + 2 * period * total[cut, -1] / len(angle)
+    return (joint**2 / np.maximum(variance, 1e-12)[:, None]).max(axis=0)
 
 
 def _nearest_mean(dimension: Floats, label: Labels) -> float:

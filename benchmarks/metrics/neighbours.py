@@ -45,7 +45,7 @@ def kraskov(
         return 0.0
     joint = np.concatenate([first, second], axis=1)
     radius = cKDTree(joint).query(joint, k=[k + 1], p=math.inf)[0][:, 0]
-    inside = np.nextafter(radius, 0)
+    inside = radius * (1 - 1e-10)  # strictly closer, whatever the rounding
     near = digamma(_count(first, inside)) + digamma(_count(second, inside))
     return float((digamma(k) + digamma(len(joint)) - near.mean()) / math.log(2))
 

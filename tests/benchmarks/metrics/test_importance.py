@@ -1,0 +1,97 @@
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks.metrics import completeness, dci, disentanglement
+
+MATRIX = np.array([[3.0, 1.0], [0.0, 2.0], [0.0, 0.0]])
+
+
+def entropy(*shares: float) -> float:
+    return -sum(p * math.log(p) for p in shares if p > 0)
+
+
+def test_disentanglement_and_completeness_of_a_matrix_by_hand():
+    first = 1 - entropy(3 / 4, 1 / 4) / math.log(2)
+    total, per_code = disentanglement(MATRIX)
+    assert per_code == pytest.approx([first, 1, 0])
+    assert total == pytest.approx((4 * first + 2 * 1) / 6)
+    second = 1 - entropy(1 / 3, 2 / 3) / math.log(3)
+    total, per_factor = completeness(MATRIX)
+    assert per_factor == pytest.approx([1, second])
+    assert total == pytest.approx((1 + second) / 2)
+
+
+def test_equal_importance_scores_zero_and_nothing_scores_zero():
+    assert disentanglement(np.ones((4, 3)))[0] == pytest.approx(0)
+    assert completeness(np.ones((4, 3)))[0] == pytest.approx(0)
+    assert disentanglement(np.zeros((4, 3)))[0] == 0
+    assert completeness(np.ones((1, 3)))[0] == 1
+
+
+@pytest.mark.parametrize("regressor", ["lasso", "forest", "boosted"])
+def test_a_perfect_code_with_dead_dimensions(regressor, codes, factors, kinds):
+    found = dci(codes["dead"][:1500], factors[:1500], kinds, regressor=regressor)
+    assert found.disentanglement > 0.98
+    assert found.completeness > 0.98
+    assert found.importance.shape == (10, 5)
+    assert not found.importance[5:].any()
+    assert found.rows == 1000
+    assert regressor[:5] in found.regressor
+
+
+def test_the_lasso_shrinks_by_its_penalty():
+    random = np.random.default_rng(0)
+    code = random.normal(size=(9000, 2))
+    found = dci(code, code, ["continuous"] * 2)
+    assert np.diag(found.importance) == pytest.approx([0.98, 0.98], abs=0.005)
+    assert found.nrmse == pytest.approx([0.02, 0.02], abs=0.005)
+
+
+def test_tuning_helps_the_informativeness(codes, factors, kinds):
+    code, rows = codes["rotation"][:1500], factors[:1500]
+    fixed, tuned = (dci(code, rows, kinds, tuned=choice).nrmse.mean() for choice in (False, True))
+    assert tuned < fixed
+    assert "tuned" in dci(code[:200], rows[:200], kinds, regressor="forest", tuned=True).regressor
+
+
+def test_a_missing_factor_does_not_blur_the_others(codes, factors, kinds):
+    code = codes["identity"][:3000, [0, 1, 4]]
+    ours = dci(code, factors[:3000], kinds, regressor="forest")
+    assert ours.disentanglement > 0.98
+    assert ours.per_factor == pytest.approx([1, 1, 0, 0, 1], abs=0.02)
+    assert dci(code, factors[:3000], kinds, regressor="forest", compat=True).disentanglement < 0.8
+
+
+def test_zero_shot_error_is_measured_on_the_held_out_rows():
+    random = np.random.default_rng(0)
+    factor = random.uniform(-1, 1, size=(4000, 2))
+    gap = (factor[:, 0] > 0.3) & (factor[:, 1] > 0.3)
+    code = factor.copy()
+    code[gap] *= -1
+    found = dci(code, factor, ["continuous"] * 2, held_out=gap)
+    assert (found.nrmse < 0.05).all()
+    assert found.zero_shot is not None
+    assert (found.zero_shot > 1.5).all()
+    assert dci(code, factor).zero_shot is None
+
+
+def test_compat_boosted_trees_count_errors(codes, factors, kinds):
+    rows = factors[:400, :2]
+    found = dci(codes["identity"][:400], rows, kinds[:2], regressor="boosted", compat=True)
+    assert found.nrmse == pytest.approx([0, 0], abs=0.02)
+    assert found.disentanglement > 0.9
+    constant = dci(np.zeros((400, 3)), rows, kinds[:2], regressor="boosted", compat=True)
+    assert constant.nrmse == pytest.approx([2 / 3, 5 / 6], abs=0.12)
+
+
+def test_settings_that_make_no_sense_are_refused(codes, factors, kinds):
+    with pytest.raises(ValueError, match="lasso, forest, boosted, got 'ridge'"):
+        dci(codes["noise"], factors, kinds, regressor="ridge")
+    with pytest.raises(ValueError, match="one setting"):
+        dci(codes["noise"], factors, kinds, regressor="boosted", tuned=True)
+    with pytest.raises(ValueError, match="leaves 0 rows"):
+        dci(codes["noise"], factors, kinds, held_out=np.ones(4000, dtype=bool))
+    with pytest.raises(ValueError, match=r"bool \[4000\]"):
+        dci(codes["noise"], factors, kinds, held_out=np.ones(10, dtype=bool))
