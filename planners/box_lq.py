@@ -11,10 +11,11 @@ The leading 1 carries the linear terms, so that one matrix product does what is 
     V_t = Q_yy + Q_yu G_t                                 [eq. 6 in eq. 5: the value of the minimum]
 
 The box is met by the primal-dual active set method over the whole sequence. With some entries of du held at a bound b
-(substituted, which changes F and L) the problem has the exact solution above. Then entries that left the box are held,
+(substituted, which changes F and L) the problem has the exact solution above. Then entries that leave the box are held,
 held ones whose multiplier dJ/du pulls inwards are freed, until nothing changes, and the answer is exact [Hintermueller,
-Ito and Kunisch 2002]. Box-DDP [Tassa, Mansard and Todorov 2014] clamps at the old states instead, and so needs several
-iterations even where the dynamics are linear.
+Ito and Kunisch 2002]. The first sweeps look for such entries along states that clamped actions reach, which needs fewer
+sweeps; later ones follow the method to the letter, which cycles more rarely. Box-DDP [Tassa, Mansard and Todorov 2014]
+clamps at the old states instead, and so needs several iterations even where the dynamics are linear.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+CLAMPED_SWEEPS, MAX_SWEEPS = 8, 30
 
 
 @dataclass(frozen=True)
@@ -43,24 +46,28 @@ class Policy:
 
 
 def solve(
-    transition: Tensor, stage: Tensor, final: Tensor, low: Tensor, high: Tensor, active: Tensor, sweeps: int
+    transition: Tensor, stage: Tensor, final: Tensor, low: Tensor, high: Tensor, active: Tensor, boxed: bool
 ) -> Policy:
     """Solve B problems: F [T, B, 1 + n, 1 + n + m], L [T, B, 1 + n + m, 1 + n + m], V_T [B, 1 + n, 1 + n].
 
-    low, high [T, B, m] bound du; `active` is the first guess of the active set. At most `sweeps` active sets are tried.
+    low, high [T, B, m] bound du where `boxed`; `active` is the first guess of the active set.
     """
     steps, size = len(stage), final.shape[-1]
     slack = 64 * torch.finfo(low.dtype).eps
     values: list[Tensor] = [final] * (steps + 1)
     policies: list[tuple[Tensor, ...]] = [()] * steps
+    if not boxed:
+        _backward(transition, stage, values, policies)
+        return Policy(_gains(policies, size), values[0][:, 0, 0] / -2, active, torch.ones_like(low[0, :, 0]) > 0)
     changed = steps
-    for _ in range(sweeps):
+    for sweep in range(MAX_SWEEPS):
         held, free = _held(low, high, active)
         _backward(*_substitute(transition[:changed], stage[:changed], held[:changed], free[:changed]), values, policies)
         gains = _gains(policies, size)
         gains[..., 0] += held
-        states, moves = _forward(transition, gains)
-        slope = _slope(transition, stage, torch.stack(values[1:]), states, moves)
+        inside = (low, high) if sweep < CLAMPED_SWEEPS else None
+        w, moves = _forward(transition, gains, inside)
+        slope = _slope(transition, stage, torch.stack(values[1:]), w)
         below = torch.where(active < 0, slope > -slack * (1 + slope.abs()), moves < low - slack * (1 + low.abs()))
         above = torch.where(active > 0, slope < slack * (1 + slope.abs()), moves > high + slack * (1 + high.abs()))
         following = above.to(torch.int8) - below.to(torch.int8)
@@ -126,23 +133,23 @@ def _gains(policies: list[tuple[Tensor, ...]], size: int) -> Tensor:
     return torch.stack(rows, 1).permute(0, 3, 1, 2)
 
 
-def _forward(transition: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
-    """The states y [T, B, 1 + n, 1] and actions du [T, B, m] that the gains lead to where the model holds."""
-    size = transition.shape[2]
-    closed = transition[..., :size] + transition[..., size:] @ gains
-    state = torch.zeros_like(closed[0, :, :, :1])
+def _forward(transition: Tensor, gains: Tensor, box: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+    """The w = (1, dx, du) [T, B, 1 + n + m, 1] that the gains lead to, clamped into `box`, and du before that."""
+    state = torch.zeros_like(transition[0, :, :, :1])
     state[:, 0] = 1
-    states = [state]
-    for step in closed[:-1].unbind(0):
-        state = torch.bmm(step, state)
-        states.append(state)
-    reached = torch.stack(states)
-    return reached, (gains @ reached).squeeze(3)
+    asked, reached = [], []
+    bounds = [(None, None)] * len(gains) if box is None else zip(*(b.unsqueeze(3).unbind(0) for b in box), strict=True)
+    for f, gain, (least, most) in zip(transition.unbind(0), gains.unbind(0), bounds, strict=True):
+        move = torch.bmm(gain, state)
+        w = torch.cat([state, move if box is None else torch.clamp(move, least, most)], 1)
+        state = torch.bmm(f, w)
+        asked.append(move)
+        reached.append(w)
+    return torch.stack(reached), torch.stack(asked).squeeze(3)
 
 
-def _slope(transition: Tensor, stage: Tensor, after: Tensor, states: Tensor, moves: Tensor) -> Tensor:
+def _slope(transition: Tensor, stage: Tensor, after: Tensor, w: Tensor) -> Tensor:
     """dJ/du [T, B, m], the multipliers of the held entries: Q_u w, with V_{t+1} `after` every step."""
     size = transition.shape[2]
-    w = torch.cat([states, moves.unsqueeze(3)], 2)
     pull = stage[..., size:, :] @ w + transition[..., size:].mT @ (after @ (transition @ w))
     return pull.squeeze(3)

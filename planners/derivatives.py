@@ -19,18 +19,17 @@ from .problem import Problem
 from .rollout import context_rows, rows
 
 
-def jacobian(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-    """d function / d at, [N, k, d], of a function of rows [N, d] -> [N, k]."""
+def jacobian(function: Callable[[Tensor], Tensor], at: Tensor) -> tuple[Tensor, Tensor]:
+    """The value [N, k] and the derivative [N, k, d] of a function of rows [N, d] -> [N, k]."""
     value, pull = vjp(function, at)  # type: ignore[misc]
     count, size = value.shape
     units = torch.eye(size, dtype=value.dtype, device=value.device)[:, None].expand(size, count, size)
-    return vmap(lambda unit: pull(unit)[0])(units).transpose(0, 1)
+    return value, vmap(lambda unit: pull(unit)[0])(units).transpose(0, 1)
 
 
 def gradient_and_hessian(function: Callable[[Tensor], Tensor], at: Tensor) -> tuple[Tensor, Tensor]:
     """First [N, d] and second [N, d, d] derivative of a function of rows [N, d] -> [N]."""
-    slope = grad(lambda z: function(z).sum())
-    return slope(at), jacobian(slope, at)
+    return jacobian(grad(lambda z: function(z).sum()), at)
 
 
 def linearize(problem: Problem, states: Tensor, actions: Tensor) -> Tensor:
@@ -38,7 +37,7 @@ def linearize(problem: Problem, states: Tensor, actions: Tensor) -> Tensor:
     x, u = rows(states[:-1], actions)
     if problem.linearize is None:
         n = x.shape[1]
-        joined = jacobian(lambda z: problem.dynamics(z[:, :n], z[:, n:]), torch.cat([x, u], 1))
+        _, joined = jacobian(lambda z: problem.dynamics(z[:, :n], z[:, n:]), torch.cat([x, u], 1))
     else:
         joined = torch.cat(problem.linearize(x, u)[:2], 2)
     return joined.view(*actions.shape[:2], *joined.shape[1:])

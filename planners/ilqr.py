@@ -30,7 +30,6 @@ from .rollout import demand_finite, expand_context, first_plan, total_cost
 STEP_SIZES = tuple(0.5**i for i in range(11))
 ARMIJO = 1e-4
 FIRST_MU, LAST_MU, MU_FACTOR = 1e-3, 1e10, 10.0
-SWEEPS = 30
 
 
 def ilqr(problem: Problem, x0: Tensor, actions: Tensor, *, iterations: int = 50, tolerance: float = 1e-6) -> Plan:
@@ -146,9 +145,7 @@ def _policy(problem: Problem, now: _State, context: Tensor | None, low: Tensor, 
     stage = _homogeneous(slope, bend)
     stage[..., 1 + n :, 1 + n :] += torch.diag_embed(now.mu[:, None].expand(batch, both - n))
     final = _homogeneous(last_slope, last_bend)
-    return solve(
-        transition, stage, final, low - now.actions, high - now.actions, now.active, SWEEPS if problem.boxed else 1
-    )
+    return solve(transition, stage, final, low - now.actions, high - now.actions, now.active, problem.boxed)
 
 
 def _homogeneous(slope: Tensor, bend: Tensor) -> Tensor:
@@ -183,7 +180,7 @@ def _step(problem: Problem, now: _State, policy: Policy, context: Tensor | None,
         actions=actions,
         cost=cost,
         active=policy.active,
-        mu=torch.where(accepted, lowered, raised),
+        mu=torch.where(accepted & policy.settled, lowered, raised),
     )
 
 
@@ -211,7 +208,7 @@ def _search(
     repeated = None if context is None else context.repeat(1, tries, 1)
     costs = total_cost(problem, new_states, new_actions, repeated).view(tries, batch)
     rounding = 16 * torch.finfo(costs.dtype).eps * (1 + now.cost.abs())
-    enough = costs <= now.cost - ARMIJO * alphas[:, None] * policy.gain + rounding
+    enough = costs <= now.cost - ARMIJO * alphas[:, None] * policy.gain.clamp(min=0) + rounding
     enough &= policy.gain.isfinite() & costs.isfinite()
     best = torch.where(enough, costs, torch.inf).argmin(0)
     accepted = enough.any(0)
