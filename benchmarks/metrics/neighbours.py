@@ -31,8 +31,8 @@ def kraskov(
     """Mutual information of x [n, p] and y [n, q] in bits, n > k; may fall a little below 0 for independent vectors.
 
     Dimensions are z-scored and constant ones dropped (0 where none is left). The estimator needs continuous values,
-    so a column with ties is replaced by its ranks with ties broken at random, which keeps its information. Dependence
-    beyond about log2(n) bits cannot be seen. Raises ValueError unless 1 <= k < n.
+    so a column with ties is replaced by its jittered ranks, ties broken at random, which keeps its information.
+    Dependence beyond about log2(n) bits cannot be seen. Raises ValueError unless 1 <= k < n.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
@@ -65,7 +65,7 @@ def _smooth(values: Floats, generator: np.random.Generator) -> Floats:
     for column in values[:, alive(values)].T:
         ranks, distinct = first_ranks(column)
         if distinct < len(column):
-            column = np.argsort(np.lexsort((generator.random(len(column)), ranks))).astype(np.float64)
+            column = np.argsort(np.lexsort((generator.random(len(column)), ranks))) + generator.random(len(column))
         columns.append((column - column.mean()) / column.std())
     return np.stack(columns, axis=1) if columns else np.empty((len(values), 0))
 

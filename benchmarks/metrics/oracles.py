@@ -31,7 +31,14 @@ BASELINES = ("random", "random_linear")
 def _identity(world: World, size: int, generator: torch.Generator) -> Encode:
     low = torch.tensor([factor.low for factor in world.factors], device=generator.device)
     high = torch.tensor([factor.high for factor in world.factors], device=generator.device)
-    return lambda factors: 2 * (factors - low) / (high - low).clamp_min(1e-12) - 1
+    circular = torch.tensor([factor.kind == "circular" for factor in world.factors], device=generator.device)
+
+    def encode(factors: Tensor) -> Tensor:
+        # The two ends of a circle are one picture, so they have one code.
+        at_end = circular & (factors >= high * (1 - 1e-6))
+        return 2 * (torch.where(at_end, low, factors) - low) / (high - low).clamp_min(1e-12) - 1
+
+    return encode
 
 
 def _rotation(world: World, size: int, generator: torch.Generator) -> Encode:

@@ -33,8 +33,8 @@ def test_equal_importance_scores_zero_and_nothing_scores_zero():
 @pytest.mark.parametrize("regressor", ["lasso", "forest", "boosted"])
 def test_a_perfect_code_with_dead_dimensions(regressor, codes, factors, kinds):
     found = dci(codes["dead"][:1500], factors[:1500], kinds, regressor=regressor)
-    assert found.disentanglement > 0.98
-    assert found.completeness > 0.98
+    assert found.disentanglement > 0.96
+    assert found.completeness > 0.96
     assert found.importance.shape == (10, 5)
     assert not found.importance[5:].any()
     assert found.rows == 1000
