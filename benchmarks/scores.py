@@ -95,9 +95,9 @@ def table(result: dict, settings: Scores) -> Table:
     protocol = "published protocols" if settings.compat else "our protocols"
     title = f"{settings.world}: {protocol}, {settings.samples} samples, {settings.seeds} metric seeds"
     drawn = Table(title=title)
-    drawn.add_column("score", overflow="fold")
+    drawn.add_column("score", no_wrap=True)
     for encoder in rows:
-        drawn.add_column({"random": "noise"}.get(encoder, encoder), justify="right", no_wrap=True)
+        drawn.add_column({"random": "noise"}.get(encoder, encoder), justify="right")
     for key in next(iter(rows.values())):
         name = next((name for name in sorted(SCORES, key=len, reverse=True) if key.startswith(name)), None)
         if name is None or key.endswith(("_low", "_high")):
