@@ -96,7 +96,7 @@ def _check_action(action: Any, space: gym.Space, shape: tuple[int, ...]) -> np.n
     array = np.asarray(action)
     if array.shape != shape:
         raise ValueError(f"action must have shape {shape} for {space}, got {array.shape}")
-    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+    if array.dtype.kind not in "fiu" or not np.isfinite(array.sum()):
         raise ValueError(f"action must hold finite numbers in {space}, got {array!r}")
     return array
 
@@ -112,9 +112,8 @@ class _Goals:
 
     def _compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, info: Any) -> Any:
         """The rewards of goals [n, d] (or [d]) had they been desired, as hindsight replay asks for them."""
-        achieved, desired = (torch.as_tensor(np.asarray(g), dtype=torch.float32) for g in (achieved_goal, desired_goal))
-        distance = self.task.distance(*map(torch.atleast_2d, (achieved, desired)))
-        return self.task.verdict(distance.numpy() if achieved.ndim > 1 else distance.item()).reward
+        distance = np.asarray(self.task.distance(achieved_goal, desired_goal))
+        return self.task.verdict(distance if distance.ndim else float(distance)).reward
 
     def _shown(self, picture: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """An RGB picture, enlarged, with the goal's differing pixels tinted green."""
@@ -151,9 +150,10 @@ class WorldEnv(gym.Env, _Goals):
         """A new episode; the seed fixes its start, its goal and its noise."""
         super().reset(seed=seed)
         self._generator.manual_seed(int(self.np_random.integers(2**31)))
-        self._factors, self._goal = self.task.begin(1, self._generator)
-        self._wanted = self._goal[:, self.task.goal_columns]
-        self._goal_picture = _pictures(self.world, self._goal)[0]
+        start, goal = self.task.begin(1, self._generator)
+        self._factors, self._goal = start[0].numpy(), goal[0].numpy()
+        self._wanted = self._goal[self.task.goal_columns]
+        self._goal_picture = _pictures(self.world, goal)[0]
         observation, _, info = self._look()
         info["goal"] = self._goal_picture.copy()
         return observation, info
@@ -162,39 +162,38 @@ class WorldEnv(gym.Env, _Goals):
         """One step of the world."""
         array = _check_action(action, self.action_space, self.action_space.shape or ())
         if self._quick is not None:
-            self._factors = torch.tensor([self._quick.move_one(tuple(self._factors[0].tolist()), tuple(array.tolist()))])
+            self._factors = np.array(self._quick.move_one(tuple(self._factors.tolist()), tuple(array.tolist())), np.float32)
         else:
             actions = torch.as_tensor(array[None], dtype=torch.int64 if array.ndim == 0 else torch.float32)
-            self._factors = self.world.step(self._factors, actions, self._generator)
+            self._factors = self.world.step(torch.from_numpy(self._factors)[None], actions, self._generator)[0].numpy()
         observation, reward, info = self._look()
         return observation, reward, False, False, info
 
     def render(self) -> np.ndarray | None:
         """The current state as an enlarged RGB picture, the goal in green; None without a render mode."""
-        if self.render_mode is None:
-            return None
-        return self._shown(_pictures(self.world, self._factors)[0], self._goal_picture)
+        return None if self.render_mode is None else self._shown(self._picture(), self._goal_picture)
+
+    def _picture(self) -> np.ndarray:
+        if self._quick is not None:
+            return self._quick.draw_one(tuple(self._factors.tolist()))
+        return _pictures(self.world, torch.from_numpy(self._factors)[None])[0]
 
     def _look(self) -> tuple[Any, float, dict[str, Any]]:
-        achieved = self._factors[:, self.task.goal_columns]
-        verdict = self.task.verdict(self.task.distance(achieved, self._wanted).item())
-        if self._quick is not None:
-            picture = self._quick.draw_one(tuple(self._factors[0].tolist()))
-        else:
-            picture = _pictures(self.world, self._factors)[0]
+        achieved = self._factors[self.task.goal_columns]
+        verdict = self.task.verdict(float(self.task.distance(achieved, self._wanted)))
         info = {
-            "factors": self._factors[0].numpy().copy(),
-            "goal_factors": self._goal[0].numpy().copy(),
+            "factors": self._factors.copy(),
+            "goal_factors": self._goal.copy(),
             "distance": verdict.distance,
             "success": verdict.success,
             "is_success": verdict.success,
         }
         if not self.goal_dict:
-            return picture, verdict.reward, info
+            return self._picture(), verdict.reward, info
         observation = {
-            "observation": picture,
-            "achieved_goal": achieved[0].numpy().copy(),
-            "desired_goal": self._wanted[0].numpy().copy(),
+            "observation": self._picture(),
+            "achieved_goal": achieved.copy(),
+            "desired_goal": self._wanted.copy(),
         }
         return observation, verdict.reward, info
 

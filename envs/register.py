@@ -13,7 +13,13 @@ from envs.tasks import MatchTask, PlanarTask, Task
 from envs.world import World
 
 # Gymnasium id -> (world, steps in an episode)
-IDS = {"disco/Planar-v0": ("planar", 40)}
+IDS = {
+    "disco/Planar-v0": ("planar", 40),
+    "disco/DSprites-v0": ("dsprites", 100),
+    "disco/ColorDSprites-v0": ("color_dsprites", 100),
+    "disco/MultiSprites-v0": ("multi_sprites", 200),
+    "disco/ShapeMotion-v0": ("shape_motion", 100),
+}
 
 
 def _compose(world: str, settings: dict[str, Any]) -> tuple[World, Task]:

@@ -5,10 +5,29 @@ from __future__ import annotations
 import difflib
 import inspect
 
+from envs.blobs import Blobs
+from envs.digits import Digits
+from envs.dsprites import ColorDSprites, DSprites
+from envs.moving_digits import MovingDigits
+from envs.multi_sprites import MultiSprites
+from envs.objects3d import Objects3D
 from envs.planar import Planar
+from envs.shape_motion import ShapeMotion
+from envs.swiss_roll import SwissRoll
 from envs.world import World
 
-WORLDS: dict[str, type[World]] = {"planar": Planar}
+WORLDS: dict[str, type[World]] = {
+    "blobs": Blobs,
+    "color_dsprites": ColorDSprites,
+    "digits": Digits,
+    "dsprites": DSprites,
+    "moving_digits": MovingDigits,
+    "multi_sprites": MultiSprites,
+    "objects3d": Objects3D,
+    "planar": Planar,
+    "shape_motion": ShapeMotion,
+    "swiss_roll": SwissRoll,
+}
 
 
 def make_world(name: str, **settings: object) -> World:

@@ -95,7 +95,7 @@ def lattice_heights(steps: int) -> Tensor:
 
 
 def lattice_table(spans: Tensor, steps: int) -> Tensor:
-    """Spans [..., levels, 4] at `lattice_heights` in whole columns, twice (first, beyond): int16 [shapes * levels, 4]."""
+    """Spans [..., levels, 4] at `lattice_heights` in columns, twice (first, beyond): int16 [shapes * levels, 4]."""
     first = (steps * (spans[..., 0::2] + 15.5)).ceil()
     beyond = (steps * (spans[..., 1::2] + 15.5)).floor() + 1
     empty = ~(first < beyond) | first.isinf()

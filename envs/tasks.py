@@ -40,9 +40,9 @@ class Task(ABC):
     def begin(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The start and goal factors, each [n, K], of n new episodes."""
 
-    def distance(self, achieved: Tensor, desired: Tensor) -> Tensor:
-        """The distances [n] between the goal columns [n, d] of states and of goals."""
-        return torch.linalg.vector_norm(achieved - desired, dim=-1)
+    def distance(self, achieved: Any, desired: Any) -> Any:
+        """The distances [...] between the goal columns [..., d] of states and of goals, tensors or arrays."""
+        return ((achieved - desired) ** 2).sum(-1) ** 0.5
 
     def judge(self, factors: Tensor, goals: Tensor) -> Verdict:
         """Judge states [n, K] against goals [n, K]."""
@@ -105,11 +105,12 @@ class MatchTask(Task):
         """Start and goal factors [n, K], two draws from the world."""
         return self.world.sample(n, generator), self.world.sample(n, generator)
 
-    def distance(self, achieved: Tensor, desired: Tensor) -> Tensor:
-        """Mean normalised difference [n] of factor rows [n, K]."""
+    def distance(self, achieved: Any, desired: Any) -> Any:
+        """Mean normalised difference [...] of factor rows [..., K]."""
+        achieved, desired = torch.as_tensor(achieved), torch.as_tensor(desired)
         parts = []
         for k, factor in enumerate(self.world.factors):
-            gap = (achieved[:, k] - desired[:, k]).abs()
+            gap = (achieved[..., k] - desired[..., k]).abs()
             if factor.kind == "categorical":
                 parts.append((gap > 0.5).to(gap))
             elif factor.kind == "circular":
@@ -117,4 +118,4 @@ class MatchTask(Task):
                 parts.append(torch.minimum(gap, factor.high - gap) / (factor.high / 2))
             else:
                 parts.append(gap / max(factor.high - factor.low, 1e-12))
-        return torch.stack(parts, 1).mean(1)
+        return torch.stack(parts, -1).mean(-1)

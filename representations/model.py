@@ -126,9 +126,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def save(model: Representation, folder: str | Path, name: str) -> Path:
+def write_model(model: Representation, folder: Path, name: str) -> Path:
     """Write `model.safetensors` and `config.json` (model name and settings) to `folder`; return the folder."""
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.detach().contiguous().cpu() for key, value in model.state_dict().items()}
     config = json.dumps({"model": name, "settings": model.settings}, indent=2) + "\n"

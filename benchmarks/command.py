@@ -1,0 +1,99 @@
+"""The command line of every benchmark, made from its dataclasses.
+
+Values come from, in rising order: the dataclass, the preset (`presets/<benchmark>.yaml`), `--config FILE`, the options.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from benchmarks.runs import check_neighbours
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What every benchmark can be told, whatever it trains."""
+
+    model: str = ""
+    """A model, a comma list of them, or all."""
+    preset: str = "default"
+    """quick (seconds), default (minutes on two cores) or paper (the paper's sizes)."""
+    seed: int | None = None
+    """The first seed; given alone, the only one."""
+    seeds: int | None = None
+    """How many seeds, 3 unless told."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    out: str | None = None
+    """The run's folder, runs/BENCHMARK unless told."""
+    engine: str = "local"
+    """local (processes on this machine) or ray."""
+    workers: int = 0
+    """Jobs at a time, one per core unless told."""
+
+    def models(self, known: Sequence[str]) -> tuple[str, ...]:
+        """The chosen models; ValueError lists the known ones, nearest first."""
+        chosen = tuple(known) if self.model == "all" else tuple(name.strip() for name in self.model.split(","))
+        for name in chosen:
+            if name not in known:
+                nearest = sorted(known, key=lambda other: -difflib.SequenceMatcher(None, name, other).ratio())
+                raise ValueError(f"unknown model {name!r}; the models are {', '.join(nearest)}, or all")
+        return chosen
+
+    def all_seeds(self) -> range:
+        """The seeds to run."""
+        first = self.seed or 0
+        count = self.seeds if self.seeds is not None else (3 if self.seed is None else 1)
+        if count < 1:
+            raise ValueError(f"seeds must be at least 1, got {count}")
+        return range(first, first + count)
+
+
+def parse(name: str, sweep: type[Sweep], job: type[Any], arguments: Sequence[str] | None) -> tuple[Any, dict[str, Any]]:
+    """Read the command line of benchmark `name`: the sweep, and the job's settings that are not the sweep's.
+
+    Exits with a message that lists what is allowed where an option is unknown or has a wrong value.
+    """
+    check_neighbours()
+    parser = ArgumentParser(prog=f"python -m benchmarks.{name}", description=(sweep.__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", action="config", help="a YAML file with any of these options")
+    shared = {field.name for field in dataclasses.fields(sweep)}
+    parser.add_class_arguments(sweep, as_group=False)
+    parser.add_class_arguments(job, as_group=False, skip=shared & {field.name for field in dataclasses.fields(job)})
+    presets = yaml.safe_load((PRESETS / f"{name}.yaml").read_text())
+    chosen = _preset(arguments, presets, parser)
+    parser.set_defaults(presets[chosen] | {"preset": chosen})
+    values = parser.parse_args(arguments).as_dict()
+    values.pop("config", None)
+    if values["preset"] != chosen:  # named in the configuration file, not on the command line
+        return parse(name, sweep, job, [f"--preset={values['preset']}", *(arguments or ())])
+    try:
+        own = sweep(**{key: values.pop(key) for key in shared})
+    except (TypeError, ValueError) as error:
+        parser.error(str(error))
+    return own, values
+
+
+def _preset(arguments: Sequence[str] | None, presets: dict[str, Any], parser: ArgumentParser) -> str:
+    import sys
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = "default"
+    for index, word in enumerate(words):
+        if word == "--preset" and index + 1 < len(words):
+            chosen = words[index + 1]
+        elif word.startswith("--preset="):
+            chosen = word.partition("=")[2]
+    if chosen not in presets:
+        parser.error(f"preset must be one of {', '.join(presets)}, got {chosen!r}")
+    return chosen

@@ -1,0 +1,48 @@
+"""The learners by name: made with `make`, saved with `save`, loaded with `load`."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from representations.dyn_content import DynContent
+from representations.model import Representation, read_config, read_weights, write_model
+from representations.rce import RCE
+
+MODELS: dict[str, type[Representation]] = {"dyn_content": DynContent, "rce": RCE}
+
+
+def make(name: str, **settings: Any) -> Representation:
+    """A new model `name` with `settings`; ValueError or TypeError lists what is allowed, nearest first."""
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}; the models are {_nearest(name, MODELS)}")
+    model = MODELS[name]
+    known = list(inspect.signature(model).parameters)
+    for setting in settings:
+        if setting not in known:
+            raise TypeError(f"model {name!r} has no setting {setting!r}; its settings are {_nearest(setting, known)}")
+    return model(**settings)
+
+
+def save(model: Representation, folder: str | Path) -> Path:
+    """Write `model.safetensors` and `config.json` to `folder`; ValueError if its class is not in `MODELS`."""
+    for name, known in MODELS.items():
+        if type(model) is known:
+            return write_model(model, Path(folder), name)
+    raise ValueError(f"{type(model).__name__} has no name: add it to representations.MODELS before saving")
+
+
+def load(folder: str | Path) -> Representation:
+    """The model saved in `folder`, in evaluation mode on the CPU; ValueError says what is wrong with a foreign folder."""
+    folder = Path(folder)
+    name, settings = read_config(folder)
+    model = make(name, **settings)
+    read_weights(model, folder / "model.safetensors")
+    return model.eval()
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    return ", ".join(sorted(known, key=lambda other: -difflib.SequenceMatcher(None, name, other).ratio()))
