@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentParser
+from jsonargparse import ActionYesNo, ArgumentParser
 
 from benchmarks.runs import check_neighbours
 
@@ -40,6 +41,8 @@ class Sweep:
     """local (processes on this machine) or ray."""
     workers: int = 0
     """Jobs at a time, one per core unless told."""
+    resume: bool = True
+    """Keep finished jobs and continue broken ones; with --no-resume everything starts anew."""
 
     def models(self, known: Sequence[str]) -> tuple[str, ...]:
         """The chosen models; ValueError lists the known ones, nearest first."""
@@ -68,7 +71,8 @@ def parse(name: str, sweep: type[Sweep], job: type[Any], arguments: Sequence[str
     parser = ArgumentParser(prog=f"python -m benchmarks.{name}", description=(sweep.__doc__ or "").splitlines()[0])
     parser.add_argument("--config", action="config", help="a YAML file with any of these options")
     shared = {field.name for field in dataclasses.fields(sweep)}
-    parser.add_class_arguments(sweep, as_group=False)
+    parser.add_class_arguments(sweep, as_group=False, skip={"resume"})
+    parser.add_argument("--resume", action=ActionYesNo, default=True, help="keep what is finished, continue what is not")
     parser.add_class_arguments(job, as_group=False, skip=shared & {field.name for field in dataclasses.fields(job)})
     presets = yaml.safe_load((PRESETS / f"{name}.yaml").read_text())
     chosen = _preset(arguments, presets, parser)
@@ -85,8 +89,6 @@ def parse(name: str, sweep: type[Sweep], job: type[Any], arguments: Sequence[str
 
 
 def _preset(arguments: Sequence[str] | None, presets: dict[str, Any], parser: ArgumentParser) -> str:
-    import sys
-
     words = list(sys.argv[1:] if arguments is None else arguments)
     chosen = "default"
     for index, word in enumerate(words):

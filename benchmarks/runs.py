@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -71,9 +70,11 @@ def key(job: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def job_folder(out: Path, job: Any) -> Path:
-    """The folder of one job in a sweep's folder."""
-    return out / f"{job.model}-seed{job.seed}-{key(job)}"
+def job_folders(out: Path, jobs: Sequence[Any]) -> list[Path]:
+    """Where each job of a sweep lives: a single one in `out` itself, several in folders of it, keyed by configuration."""
+    if len(jobs) == 1:
+        return [out]
+    return [out / f"{job.model}-seed{job.seed}-{key(job)}" for job in jobs]
 
 
 def versions() -> dict[str, str]:
@@ -105,10 +106,9 @@ def hardware() -> dict[str, Any]:
     }
 
 
-def write_result(folder: Path, benchmark: str, job: Job, scores: dict[str, Any], seconds: dict[str, float]) -> dict:
-    """Write `config.yaml` and `result.json`; return what the latter holds."""
-    folder.mkdir(parents=True, exist_ok=True)
-    result = {
+def describe(benchmark: str, job: Job, scores: dict[str, Any], seconds: dict[str, float]) -> dict[str, Any]:
+    """What `result.json` holds."""
+    return {
         "benchmark": benchmark,
         "model": job.model,
         "preset": job.preset,
@@ -118,60 +118,83 @@ def write_result(folder: Path, benchmark: str, job: Job, scores: dict[str, Any],
         "versions": versions(),
         "hardware": hardware(),
     }
-    config = yaml.safe_dump(json.loads(json.dumps(dataclasses.asdict(job), default=str)), sort_keys=False)  # type: ignore[call-overload]
-    write_atomically(folder / "config.yaml", lambda path: path.write_text(config))
-    text = json.dumps(result, indent=2) + "\n"
-    write_atomically(folder / "result.json", lambda path: path.write_text(text))
-    return result
 
 
-def sweep(run: Callable[[Any, Path], dict], jobs: Sequence[Any], out: Path, engine: str = "local", workers: int = 0) -> list[dict]:
-    """Run every job that has no result yet, `workers` at a time (0: one per core), and return all results in order.
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file atomically."""
+    text = json.dumps(content, indent=2) + "\n"
+    write_atomically(path, lambda partial: partial.write_text(text))
 
-    `run(job, folder)` gives a result. `engine` is "local" (joblib's processes, one thread each) or "ray".
+
+def plain(job: Any) -> dict[str, Any]:
+    """A dataclass as plain data for YAML and JSON."""
+    return json.loads(json.dumps(dataclasses.asdict(job), default=str))
+
+
+def claim_folder(folder: Path, job: Any) -> None:
+    """Make a job's folder and write its `config.yaml`; ValueError if it is not a folder, or holds something else."""
+    config = folder / "config.yaml"
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"the output {folder} is a file, not a folder")
+    if config.exists():
+        if yaml.safe_load(config.read_text()) != plain(job):
+            raise ValueError(f"{folder} holds a run of another configuration (see its config.yaml); name another --out")
+    elif folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"the output folder {folder} is not empty and not a run; name a new or an empty one")
+    folder.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(plain(job), sort_keys=False)
+    write_atomically(config, lambda path: path.write_text(text))
+
+
+def sweep(
+    run: Callable[[Any, Path, bool], dict[str, Any]],
+    jobs: Sequence[Any],
+    out: Path,
+    engine: str = "local",
+    workers: int = 0,
+    resume: bool = True,
+) -> list[dict[str, Any]]:
+    """Run every job that has no `result.json` yet, `workers` at a time (0: one per core); return all results in order.
+
+    `run(job, folder, resume)` gives the result that is written. `engine` is "local" (joblib's processes, one thread each)
+    or "ray". `resume=False` runs finished jobs again, from the start.
     """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"the output {out} is a file, not a folder")
-    foreign = out.exists() and any(out.iterdir()) and not any(out.rglob("config.yaml")) and not (out / ".disco").exists()
-    if foreign:
-        raise ValueError(f"the output folder {out} is not empty and not a run of disco; name a new or an empty one")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / ".disco").touch()
-    open_jobs = [job for job in jobs if not (job_folder(out, job) / "result.json").exists()]
-    workers = min(workers or os.cpu_count() or 1, max(len(open_jobs), 1))
-    if engine == "ray":
-        _by_ray(run, open_jobs, out)
-    elif engine == "local":
-        if workers == 1:
-            for job in open_jobs:
-                _alone(run, job, out, os.cpu_count() or 1)
-        else:
-            threads = max((os.cpu_count() or 1) // workers, 1)
-            joblib.Parallel(n_jobs=workers, backend="loky")(joblib.delayed(_alone)(run, job, out, threads) for job in open_jobs)
-    else:
+    if engine not in ("local", "ray"):
         raise ValueError(f"engine must be 'local' or 'ray', got {engine!r}")
-    return [json.loads((job_folder(out, job) / "result.json").read_text()) for job in jobs]
+    folders = job_folders(out, jobs)
+    if len(jobs) > 1 and out.is_dir() and any(out.iterdir()) and not any(out.glob("*/config.yaml")):
+        raise ValueError(f"the output folder {out} is not empty and not a sweep; name a new or an empty one")
+    for job, folder in zip(jobs, folders, strict=True):
+        claim_folder(folder, job)
+    todo = [
+        (job, folder) for job, folder in zip(jobs, folders, strict=True) if not (resume and (folder / "result.json").exists())
+    ]
+    workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
+    if engine == "ray":
+        _by_ray(run, todo, resume)
+    elif workers == 1:
+        for job, folder in todo:
+            _alone(run, job, folder, resume)
+    else:
+        parallel = joblib.Parallel(n_jobs=workers, backend="loky")
+        parallel(joblib.delayed(_alone)(run, job, folder, resume) for job, folder in todo)
+    return [json.loads((folder / "result.json").read_text()) for folder in folders]
 
 
-def _alone(run: Callable[[Any, Path], dict], job: Any, out: Path, threads: int) -> None:
-    """Run one job with a deliberate number of threads."""
-    torch.set_num_threads(1 if threads < 4 else threads // 2)
-    run(job, job_folder(out, job))
+def _alone(run: Callable[[Any, Path, bool], dict[str, Any]], job: Any, folder: Path, resume: bool) -> None:
+    """Run one job on one thread: the networks are small, and more threads only wait for each other."""
+    torch.set_num_threads(1)
+    write_json(folder / "result.json", run(job, folder, resume))
 
 
-def _by_ray(run: Callable[[Any, Path], dict], jobs: Sequence[Any], out: Path) -> None:
+def _by_ray(run: Callable[[Any, Path, bool], dict[str, Any]], todo: Sequence[tuple[Any, Path]], resume: bool) -> None:
     try:
         import ray
     except ImportError:
         raise ImportError("engine 'ray' needs the package ray: pip install -e '.[cluster]'") from None
     ray.init(runtime_env={"working_dir": str(Path(__file__).resolve().parent.parent)}, ignore_reinit_error=True)
     remote = ray.remote(_alone).options(num_cpus=1, num_gpus=1 if torch.cuda.is_available() else 0, max_retries=2)
-    waiting = [remote.remote(run, job, out.resolve(), 1) for job in jobs]
+    waiting = [remote.remote(run, job, folder.resolve(), resume) for job, folder in todo]
     while waiting:
         done, waiting = ray.wait(waiting)
         ray.get(done)
-
-
-def say(text: str) -> None:
-    """Print a line for a person, at once."""
-    print(text, file=sys.stderr, flush=True)

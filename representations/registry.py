@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from representations.dyn_content import DynContent
+from representations.e2c import E2C
 from representations.model import Representation, read_config, read_weights, write_model
 from representations.rce import RCE
 
-MODELS: dict[str, type[Representation]] = {"dyn_content": DynContent, "rce": RCE}
+MODELS: dict[str, type[Representation]] = {"dyn_content": DynContent, "e2c": E2C, "rce": RCE}
 
 
 def make(name: str, **settings: Any) -> Representation:

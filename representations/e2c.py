@@ -1,0 +1,109 @@
+"""Embed to Control (Watter et al. 2015, arXiv 1506.07365), the first of the line that dyn_content belongs to.
+
+    z ~ q(z | x) = N(mu, diag sigma^2),   z^ = A z + B u + o,   A = I + v r^T,   v, r, B, o = transition(z)
+
+The next code has the transition's distribution q^(z^ | z, u) = N(A mu + B u + o, A diag sigma^2 A^T), and the loss is
+(equations 11 and 12)
+
+    E [-log p(x | z) - log p(x' | z^)] + KL(q(z | x) || N(0, I)) + lambda KL(q^(z^ | mu, u) || q(z' | x')).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from representations.networks import SeparableDecoder, mlp, smooth_encoder
+from representations.terms import bernoulli_nll, gaussian_kl, gaussian_sample
+
+
+class E2C(Representation):
+    """Embed to Control for pictures `shape` with actions of size `action_size`; encoder and decoder are RCE's.
+
+    `agreement` is the paper's lambda, `transition` the width of the transition's two hidden layers. `plain=True` takes
+    fully connected networks with filters at random, as the paper does.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int] = (1, 40, 40),
+        action_size: int = 2,
+        code_size: int = 2,
+        hidden: int = 300,
+        transition: int = 100,
+        smooth: float = 10.0,
+        rank: int = 8,
+        agreement: float = 0.25,
+        plain: bool = False,
+        learning_rate: float = 1e-3,
+    ):
+        super().__init__()
+        self.shape, self.code_size, self.action_size = tuple(shape), code_size, action_size
+        self.agreement, self.learning_rate = agreement, learning_rate
+        size = math.prod(shape)
+        if plain:
+            self.encoder: nn.Module = nn.Sequential(nn.Flatten(), mlp(size, hidden, hidden, 2 * code_size))
+            self.decoder: nn.Module = nn.Sequential(mlp(code_size, hidden, hidden, size), nn.Unflatten(1, self.shape))
+        else:
+            self.encoder = smooth_encoder(self.shape, hidden, 2 * code_size, smooth)
+            self.decoder = SeparableDecoder(code_size, hidden, self.shape, rank)
+        self.sizes = (code_size, code_size, code_size * action_size, code_size)
+        self.transition = mlp(code_size, transition, transition, sum(self.sizes))
+
+    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance [n, d] of q(z | x)."""
+        mean, logvar = self.encoder(pictures).chunk(2, -1)
+        return mean, logvar
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
+        check_pictures(observations, self.shape)
+        return self.posterior(pixels(observations))[0]
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The expected picture [n, C, H, W] in [0, 1]."""
+        return self.decoder(code).sigmoid()
+
+    def linearize(self, code: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A, B, o of the locally linear dynamics; they depend on the code alone."""
+        v, r, b, offset = self.transition(code).split(self.sizes, -1)
+        a = torch.eye(v.shape[-1], device=v.device) + v[..., :, None] * r[..., None, :]
+        return a, b.unflatten(-1, (self.code_size, self.action_size)), offset
+
+    def predict(self, code: Tensor, action: Tensor) -> Tensor:
+        """The code [n, d] after actions [n, m]."""
+        a, b, offset = self.linearize(code, action)
+        return (a @ code[..., None] + b @ action[..., None])[..., 0] + offset
+
+    def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        """The loss in nats a picture, for `x`, `u`, `x_next`."""
+        x, following, action = pixels(batch["x"]), pixels(batch["x_next"]), batch["u"]
+        means, logvars = self.posterior(torch.cat([x, following]))
+        (mean, mean_next), (logvar, logvar_next) = means.chunk(2), logvars.chunk(2)
+        code = gaussian_sample(mean, logvar)
+        a, b, offset = self.linearize(code, action)
+        moved = (b @ action[..., None])[..., 0] + offset
+        logits = self.decoder(torch.cat([code, (a @ code[..., None])[..., 0] + moved]))
+        now, then = (part.mean() for part in bernoulli_nll(logits, torch.cat([x, following])).chunk(2))
+        prior = gaussian_kl(mean, logvar).mean()
+        covariance = a @ torch.diag_embed(logvar.exp()) @ a.mT
+        agree = full_gaussian_kl((a @ mean[..., None])[..., 0] + moved, covariance, mean_next, logvar_next).mean()
+        loss = now + then + prior + self.agreement * agree
+        return loss, {"picture": now, "picture_next": then, "prior": prior, "agree": agree}
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """One player: everything, by Adam."""
+        return (Objective("loss", self.loss, tuple(self.parameters()), partial(torch.optim.Adam, lr=self.learning_rate)),)
+
+
+def full_gaussian_kl(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_logvar: Tensor) -> Tensor:
+    """KL(N(mean, covariance) || N(other_mean, diag exp other_logvar)) in nats, covariance [..., d, d]: -> [...]."""
+    precision = torch.exp(-other_logvar)
+    trace = (covariance.diagonal(dim1=-2, dim2=-1) * precision).sum(-1)
+    distance = ((mean - other_mean) ** 2 * precision).sum(-1)
+    log_dets = other_logvar.sum(-1) - torch.linalg.slogdet(covariance + 1e-6 * torch.eye(mean.shape[-1], device=mean.device)).logabsdet
+    return 0.5 * (trace + distance - mean.shape[-1] + log_dets)
