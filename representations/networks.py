@@ -75,3 +75,37 @@ class SeparableDecoder(nn.Module):
         profiles = self.profiles(code).unflatten(1, (self.channels, self.rank, self.height + self.width))
         rows, columns = profiles.split((self.height, self.width), -1)
         return rows.transpose(-1, -2) @ columns + self.background
+
+
+def _halvings(height: int, width: int) -> list[tuple[int, int]]:
+    """The sizes of the maps when sides are halved until the shorter one is below 8: 64, 32, 16, 8, 4 or 28, 14, 7."""
+    sizes = [(height, width)]
+    while min(sizes[-1]) >= 8:
+        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+    return sizes
+
+
+def conv_encoder(shape: tuple[int, ...], outputs: int, channels: int = 32, hidden: int = 256) -> nn.Sequential:
+    """Pictures [n, C, H, W] -> [n, outputs]: 4 x 4 convolutions of stride 2, two layers of `hidden` units, ReLU.
+
+    At 64 x 64 it is the encoder of Burgess et al. 2018, appendix A.1: four convolutions of 32 channels, 256 and 256
+    units; other sizes are halved until the shorter side is below 8.
+    """
+    sizes = _halvings(*shape[1:])
+    layers: list[nn.Module] = []
+    for depth in range(len(sizes) - 1):
+        layers += [nn.Conv2d(channels if depth else shape[0], channels, 4, 2, 1), nn.ReLU()]
+    flat = math.prod(sizes[-1]) * (channels if len(sizes) > 1 else shape[0])
+    return nn.Sequential(*layers, nn.Flatten(), mlp(flat, hidden, hidden, outputs))
+
+
+def conv_decoder(inputs: int, shape: tuple[int, ...], channels: int = 32, hidden: int = 256) -> nn.Sequential:
+    """Codes [n, inputs] -> logits [n, C, H, W]: the transpose of `conv_encoder` (Burgess et al. 2018, appendix A.1)."""
+    sizes = _halvings(*shape[1:])
+    deepest = (channels if len(sizes) > 1 else shape[0], *sizes[-1])
+    layers: list[nn.Module] = [mlp(inputs, hidden, hidden, math.prod(deepest)), nn.Unflatten(1, deepest)]
+    for depth in range(len(sizes) - 1, 0, -1):
+        odd = (sizes[depth - 1][0] % 2, sizes[depth - 1][1] % 2)
+        outputs = channels if depth > 1 else shape[0]
+        layers += [nn.ReLU(), nn.ConvTranspose2d(channels, outputs, 4, 2, 1, output_padding=odd)]
+    return nn.Sequential(*layers)

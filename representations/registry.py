@@ -12,8 +12,15 @@ from representations.dyn_content import DynContent
 from representations.e2c import E2C
 from representations.model import Representation, read_config, read_weights, write_model
 from representations.rce import RCE
+from representations.vae import VAE, BetaVAE
 
-MODELS: dict[str, type[Representation]] = {"dyn_content": DynContent, "e2c": E2C, "rce": RCE}
+MODELS: dict[str, type[Representation]] = {
+    "beta_vae": BetaVAE,
+    "dyn_content": DynContent,
+    "e2c": E2C,
+    "rce": RCE,
+    "vae": VAE,
+}
 
 
 def make(name: str, **settings: Any) -> Representation:

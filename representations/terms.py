@@ -36,3 +36,8 @@ def gaussian_kl(mean: Tensor, logvar: Tensor, prior_mean: Tensor | float = 0.0, 
 def bernoulli_nll(logits: Tensor, target: Tensor) -> Tensor:
     """-log p(target) under independent Bernoulli pixels, in nats, summed over all but the first axis: [n, ...] -> [n]."""
     return functional.binary_cross_entropy_with_logits(logits, target, reduction="none").flatten(1).sum(1)
+
+
+def gaussian_kl_each(mean: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mean_i, exp logvar_i) || N(0, 1)) of every dimension, in nats: [..., d] -> [..., d]."""
+    return 0.5 * (torch.exp(logvar) + mean**2 - 1 - logvar)

@@ -1,0 +1,72 @@
+"""The part that the variational learners of pictures have in common: two networks and the two terms of the bound.
+
+    p(z) = N(0, I)                                       the prior
+    p(x | z) = prod_p Bernoulli(x_p; sigmoid l_p(z))     the decoder, over pixels p
+    q(z | x) = N(mean(x), diag exp logvar(x))            the encoder
+
+    log p(x) >= E_q log p(x | z) - sum_i KL(q(z_i | x) || p(z_i))                       (Burgess et al. 2018, eq. 3)
+
+A pixel between 0 and 1 is taken as the mean of a Bernoulli variable.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from representations.model import check_pictures, pixels
+from representations.networks import conv_decoder, conv_encoder
+from representations.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
+
+
+class Bound(NamedTuple):
+    """What one look at n pictures gives: `nll` [n] and `kl` [n, d] in nats, the posterior, and a sample `code` [n, d]."""
+
+    nll: Tensor
+    kl: Tensor
+    mean: Tensor
+    logvar: Tensor
+    code: Tensor
+
+
+class GaussianAutoencoder(nn.Module):
+    """Encoder and decoder of pictures `shape` = (C, H, W), the networks of Burgess et al. 2018, appendix A.1.
+
+    Raises ValueError for a shape, code size or width that no network can have.
+    """
+
+    def __init__(self, shape: tuple[int, ...], code_size: int, channels: int, hidden: int):
+        super().__init__()
+        if len(shape) != 3 or min(shape) < 1:
+            raise ValueError(f"shape must be (C, H, W) of positive sizes, got {tuple(shape)}")
+        if min(code_size, channels, hidden) < 1:
+            raise ValueError(f"code_size, channels and hidden must be positive, got {code_size}, {channels}, {hidden}")
+        self.shape, self.code_size = tuple(shape), code_size
+        self.encoder = conv_encoder(self.shape, 2 * code_size, channels, hidden)
+        self.decoder = conv_decoder(code_size, self.shape, channels, hidden)
+
+    def posterior(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance [n, d] of q(z | x) for pictures [n, C, H, W], uint8 or float in [0, 1]."""
+        check_pictures(observations, self.shape)
+        mean, logvar = self.encoder(pixels(observations)).chunk(2, -1)
+        return mean, logvar
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The mean picture of p(x | z), float [n, C, H, W] in [0, 1]; ValueError unless codes are [n, code_size]."""
+        if code.ndim != 2 or code.shape[1] != self.code_size:
+            raise ValueError(f"codes must have shape [n, {self.code_size}], got {tuple(code.shape)}")
+        return self.decoder(code).sigmoid()
+
+    def generate(self, n: int, generator: torch.Generator) -> Tensor:
+        """The mean pictures [n, C, H, W] of `n` codes drawn from the prior."""
+        code = torch.randn(n, self.code_size, generator=generator, device=generator.device)
+        return self.decode(code.to(next(self.parameters()).device))
+
+    def bound(self, observations: Tensor) -> Bound:
+        """The terms of the bound at one sample of every picture's posterior."""
+        mean, logvar = self.posterior(observations)
+        code = gaussian_sample(mean, logvar)
+        nll = bernoulli_nll(self.decoder(code), pixels(observations))
+        return Bound(nll, gaussian_kl_each(mean, logvar), mean, logvar, code)
