@@ -14,9 +14,9 @@ and their number a multiple of 256 = 16 x 16. So, with the square, the ellipse a
 
 where the triangle's size is fitted to the count. It gives 267,022. What is lost: the rotations 0 and pi are one picture
 of a square or ellipse (3,072), and small shapes at neighbouring rotations cover the same pixels (6,386; modulo its
-symmetry a square's angles are 1.5 degrees apart, a triangle's 1.0). An odd count such as the published one cannot be met
-exactly by any drawing of this kind: the mirror y -> 64 - y, rotation -> pi - rotation maps the set of pictures onto
-itself and none onto itself, so they come in pairs. The published pictures were drawn with some small asymmetry.
+symmetry a square's angles are 1.5 degrees apart, a triangle's 1.0). No drawing of this kind meets an odd count such as
+the published one: the mirror y -> 64 - y, rotation -> pi - rotation maps the set of pictures onto itself and no picture
+onto itself, so they come in pairs. The published drawing must have had some small asymmetry.
 """
 
 from __future__ import annotations
