@@ -45,8 +45,9 @@ class MultiSprites(World):
     def masks(self, factors: Tensor) -> Tensor:
         """Which pixels each sprite covers, uint8 [n, sprites, 64, 64] of 0 and 1, none where it does not exist."""
         each = factors.reshape(-1, 9)
-        rows = sprite_rows(classes(each[:, 1:6], self._sprite), self._scales)
-        rows = torch.where(each[:, :1] > 0.5, rows, 0)
+        there = (each[:, 0] > 0.5).nonzero().squeeze(1)
+        rows = torch.zeros(len(each), SIDE, dtype=torch.int64, device=each.device)
+        rows[there] = sprite_rows(classes(each[there, 1:6], self._sprite), self._scales)
         return unpack(rows, white=1).view(-1, self.sprites, SIDE, SIDE)
 
     def _render(self, factors: Tensor) -> Tensor:

@@ -108,7 +108,8 @@ def lattice_rows(table: Tensor, steps: int, shape: Tensor, x: Tensor, y: Tensor)
     level = 32 * y[:, None] - steps * torch.arange(SIDE, device=y.device) - _lowest(steps)
     level = level.clamp_(0, _levels(steps) - 1)
     spans = table.index_select(0, (shape[:, None] * _levels(steps) + level).flatten()).view(-1, SIDE, 4)
-    column = (spans.long() + (32 * x + steps - 1)[:, None, None]).div_(steps, rounding_mode="floor")
+    # The quotient of two small whole numbers is rounded correctly, so that its ceiling is exact.
+    column = (spans.float() + (32 * x)[:, None, None]).div_(steps).ceil_().long()
     first, beyond, first2, beyond2 = column.unbind(-1)
     return pack(first, beyond) | pack(first2, beyond2)
 
