@@ -22,7 +22,7 @@ from representations.terms import bernoulli_nll, gaussian_kl_each, gaussian_samp
 
 
 class Bound(NamedTuple):
-    """What one look at n pictures gives: `nll` [n] and `kl` [n, d] in nats, the posterior, and a sample `code` [n, d]."""
+    """One look at n pictures: `nll` [n] and `kl` [n, d] in nats, the posterior, and a sample `code` [n, d] of it."""
 
     nll: Tensor
     kl: Tensor

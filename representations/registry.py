@@ -8,16 +8,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from representations.capacity_vae import CapacityVAE, FactorBottleneck
+from representations.dip_vae import DIPVAE
 from representations.dyn_content import DynContent
 from representations.e2c import E2C
+from representations.factor_vae import FactorVAE
 from representations.model import Representation, read_config, read_weights, write_model
 from representations.rce import RCE
 from representations.vae import VAE, BetaVAE
 
 MODELS: dict[str, type[Representation]] = {
     "beta_vae": BetaVAE,
+    "capacity_vae": CapacityVAE,
+    "dip_vae": DIPVAE,
     "dyn_content": DynContent,
     "e2c": E2C,
+    "factor_bottleneck": FactorBottleneck,
+    "factor_vae": FactorVAE,
     "rce": RCE,
     "vae": VAE,
 }

@@ -41,3 +41,42 @@ def bernoulli_nll(logits: Tensor, target: Tensor) -> Tensor:
 def gaussian_kl_each(mean: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mean_i, exp logvar_i) || N(0, 1)) of every dimension, in nats: [..., d] -> [..., d]."""
     return 0.5 * (torch.exp(logvar) + mean**2 - 1 - logvar)
+
+
+def linear_schedule(step: Tensor | int, steps: int, first: float, last: float) -> Tensor:
+    """A number that goes from `first` at step 0 linearly to `last` at step `steps`, and stays there: []."""
+    return first + (last - first) * (torch.as_tensor(step) / steps).clamp(0, 1)
+
+
+def capacity_gap(kl: Tensor, capacity: Tensor | float) -> Tensor:
+    """|mean over the batch of sum_i kl_i - capacity| in nats (Burgess et al. 2018, eq. 8): [n, d] -> []."""
+    return (kl.sum(-1).mean() - capacity).abs()
+
+
+def covariance(codes: Tensor) -> Tensor:
+    """The unbiased covariance [d, d] of the rows of codes [n, d], n >= 2."""
+    centred = codes - codes.mean(0)
+    return centred.T @ centred / (len(codes) - 1)
+
+
+def identity_distance(matrix: Tensor, off_diagonal: float, diagonal: float) -> Tensor:
+    """off_diagonal sum_{i != j} m_ij^2 + diagonal sum_i (m_ii - 1)^2 (Kumar et al. 2017, eq. 5): [d, d] -> []."""
+    on = matrix.diagonal()
+    return off_diagonal * ((matrix**2).sum() - (on**2).sum()) + diagonal * ((on - 1) ** 2).sum()
+
+
+def permute_dimensions(codes: Tensor) -> Tensor:
+    """Every column of codes [n, d] in a random order of its own: samples of the product of the marginals.
+
+    A batch of samples of r(z) becomes one of prod_j r(z_j) (Kim & Mnih 2017, section 3).
+    """
+    order = torch.rand_like(codes, dtype=torch.float32).argsort(0)
+    return codes.gather(0, order)
+
+
+def density_ratio_loss(logits: Tensor, other: Tensor) -> Tensor:
+    """The cross-entropy that is least where a logit is log r / s, from logits at samples of r and of s: [n], [m] -> [].
+
+    Half weight to each density, so that chance is log 2 (Kim & Mnih 2017, section 3; Sugiyama et al. 2012).
+    """
+    return 0.5 * (functional.softplus(-logits).mean() + functional.softplus(other).mean())

@@ -1,0 +1,97 @@
+"""DIP-VAE: disentangled inferred prior (Kumar, Sattigeri & Balakrishnan 2017).
+
+    maximise  ELBO - lambda_od sum_{i != j} [V]_ij^2 - lambda_d sum_i ([V]_ii - 1)^2                          (eq. 5)
+
+    V = Cov_p(x) mean(x)                                 DIP-VAE-I
+    V = Cov_p(x) mean(x) + E_p(x) diag exp logvar(x)     DIP-VAE-II: all of Cov_q(z) z                        (eq. 4)
+
+V is a running estimate, V_t = m V_{t-1} + (1 - m) V_batch, with V_{t-1} constant. The gradient of the penalty at V_t
+is passed to V_batch whole, not times 1 - m, so that a lambda means the same whatever the memory m.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from representations.autoencoder import GaussianAutoencoder
+from representations.model import Logs, Objective, Representation
+from representations.terms import covariance, identity_distance
+
+
+class DIPVAE(Representation):
+    """DIP-VAE of pictures `shape` = (C, H, W); `lambda_d` is 10 `lambda_od` unless told, as in the paper.
+
+    `kind` chooses which covariance is drawn to the identity: "I" that of the posterior means, "II" that of the codes.
+    `memory` is the share of the running covariance that a batch leaves; networks as in Burgess et al. 2018, A.1.
+    """
+
+    running: Tensor
+    batches: Tensor
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int] = (1, 64, 64),
+        code_size: int = 10,
+        lambda_od: float = 10.0,
+        lambda_d: float | None = None,
+        kind: Literal["I", "II"] = "I",
+        memory: float = 0.9,
+        channels: int = 32,
+        hidden: int = 256,
+        learning_rate: float = 5e-4,
+    ):
+        super().__init__()
+        if kind not in ("I", "II"):
+            raise ValueError(f"kind must be 'I' or 'II', got {kind!r}")
+        if not 0 <= memory < 1:
+            raise ValueError(f"memory must be at least 0 and below 1, got {memory}")
+        self.code_size, self.learning_rate, self.kind, self.memory = code_size, learning_rate, kind, memory
+        self.lambda_od, self.lambda_d = lambda_od, 10 * lambda_od if lambda_d is None else lambda_d
+        if not (self.lambda_od >= 0 and self.lambda_d >= 0):
+            raise ValueError(f"lambda_od and lambda_d must not be negative, got {self.lambda_od}, {self.lambda_d}")
+        self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
+        self.register_buffer("running", torch.eye(code_size))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
+        return self.autoencoder.posterior(observations)[0]
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The expected picture [n, C, H, W] in [0, 1]."""
+        return self.autoencoder.decode(code)
+
+    def generate(self, n: int, generator: torch.Generator) -> Tensor:
+        """`n` pictures [n, C, H, W] of codes drawn from the prior."""
+        return self.autoencoder.generate(n, generator)
+
+    def inferred_covariance(self, mean: Tensor, logvar: Tensor) -> Tensor:
+        """V_t [d, d] with a batch of posteriors [n, d], counted in training; ValueError for fewer than two."""
+        if len(mean) < 2:
+            raise ValueError(f"a covariance needs a batch of at least 2 pictures, got {len(mean)}")
+        batch = covariance(mean)
+        if self.kind == "II":
+            batch = batch + torch.diag(torch.exp(logvar).mean(0))
+        # the first batches are averaged evenly, so that the identity it starts from leaves no trace
+        share = torch.clamp(1 / (self.batches + 1), min=1 - self.memory)
+        running = torch.lerp(self.running, batch.detach(), share)
+        if self.training:
+            self.running.copy_(running)
+            self.batches += 1
+        return running + batch - batch.detach()
+
+    def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+        """Minus eq. 5 in nats a picture, for pictures [n, C, H, W]."""
+        bound = self.autoencoder.bound(batch)
+        nll, kl = bound.nll.mean(), bound.kl.sum(-1).mean()
+        penalty = identity_distance(self.inferred_covariance(bound.mean, bound.logvar), self.lambda_od, self.lambda_d)
+        return nll + kl + penalty, {"nll": nll, "kl": kl, "penalty": penalty}
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """One player: both networks, by Adam."""
+        adam = partial(torch.optim.Adam, lr=self.learning_rate)
+        return (Objective("bound", self.loss, tuple(self.parameters()), adam),)
