@@ -1,0 +1,84 @@
+import math
+
+import pytest
+import torch
+
+import representations
+from representations import fit
+from representations.terms import density_ratio_loss, permute_dimensions
+
+torch.set_num_threads(1)
+
+
+def model(**settings):
+    torch.manual_seed(0)
+    small = {"shape": (1, 16, 16), "code_size": 3, "channels": 4, "hidden": 8, "depth": 2, "width": 16}
+    return representations.make("factor_vae", **(small | settings))
+
+
+def pictures(generator: torch.Generator) -> torch.Tensor:
+    return torch.randint(0, 256, (8, 1, 16, 16), generator=generator, dtype=torch.uint8)
+
+
+def test_every_player_moves_only_its_own_network():
+    learner = model()
+    autoencoder, discriminator = learner.objectives()
+    own = {id(p) for p in learner.autoencoder.parameters()}
+    assert {id(p) for p in autoencoder.parameters} == own
+    assert {id(p) for p in discriminator.parameters} == {id(p) for p in learner.parameters()} - own
+    x = pictures(torch.Generator().manual_seed(0))
+    for player, other in ((autoencoder, discriminator), (discriminator, autoencoder)):
+        learner.zero_grad()
+        loss, _ = player.loss(x)
+        gradients = torch.autograd.grad(loss, player.parameters)
+        assert all(g.abs().sum() > 0 for g in gradients[-2:])
+        assert all(p.grad is None for p in other.parameters)
+    loss, _ = discriminator.loss(x)
+    reached = torch.autograd.grad(loss, autoencoder.parameters, allow_unused=True)
+    assert all(gradient is None for gradient in reached)
+
+
+def test_total_correlation_is_weighed_by_gamma():
+    one, other = model(gamma=0.0), model(gamma=35.0)
+    x = pictures(torch.Generator().manual_seed(0))
+    torch.manual_seed(1)
+    plain, _ = one.loss(x)
+    torch.manual_seed(1)
+    loss, logs = other.loss(x)
+    assert (loss - plain).item() == pytest.approx(35 * logs["tc"].item(), abs=1e-3)
+
+
+def test_the_discriminator_moves_repeats_times(monkeypatch):
+    learner = model(repeats=3)
+    drawn = []
+
+    def batches(generator):
+        drawn.append(1)
+        return pictures(generator)
+
+    fit(learner, batches, 2, torch.Generator().manual_seed(0), device="cpu", progress=False)
+    assert len(drawn) == 2 * (1 + 3)
+
+
+def test_density_ratio_of_correlated_gaussians_is_near_the_closed_form():
+    """TC of N(0, S) is (sum log S_ii - log det S) / 2: here -log(1 - 0.8^2) / 2 = 0.511 nats."""
+    learner = model(code_size=2, depth=2, width=32)
+    mixing = torch.linalg.cholesky(torch.tensor([[1.0, 0.8], [0.8, 1.0]]))
+    optimizer = torch.optim.Adam(learner.discriminator.parameters(), lr=5e-3)
+    torch.manual_seed(0)
+    for _ in range(300):
+        code = torch.randn(512, 2) @ mixing.T
+        loss = density_ratio_loss(learner.log_ratio(code), learner.log_ratio(permute_dimensions(code)))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        estimate = learner.log_ratio(torch.randn(20_000, 2) @ mixing.T).mean().item()
+    assert estimate == pytest.approx(-0.5 * math.log(1 - 0.64), abs=0.1)
+
+
+def test_the_default_has_the_papers_gamma_and_the_paper_sizes_are_settings():
+    learner = representations.make("factor_vae", depth=6, width=1000, repeats=5)
+    assert learner.gamma == 35
+    assert [layer.out_features for layer in learner.discriminator[::2]] == [1000] * 6 + [1]
+    assert learner.objectives()[1].repeats == 5
