@@ -1,14 +1,15 @@
 """Model-predictive control on a code: encode, plan, apply the first action, look again.
 
-    minimise  sum_t |B+ (z_t - z_goal)|^2 + r |u_t|^2 + k sum_j max(0, w - |B+ z_t - p_j|)^2    over u_0 .. u_{H-1} in the box
+    minimise  sum_t |B+ (z_t - z_goal)|^2 + r |u_t|^2 + k sum_j max(0, w_j - |B+ z_t - p_j|)^2    over u_0 .. u_{H-1} in the box
 
-z_goal is the code of the goal's picture and B+ the pseudo-inverse of the model's B there, so that distances are measured
-in actions: how much one would have to push to cover them. The code may then be stretched, sheared or padded with
-content that no action moves, and the cost is the same.
+z_goal is the code of the goal's picture and B+ the pseudo-inverse of the model's mean B, so that distances are measured in
+actions: how much one would have to push to cover them. The code may then be stretched, sheared or padded with content
+that no action moves, and the cost is the same.
 
-The points p_j are remembered walls. A locally linear model sees little of an obstacle, and a planner that trusts it pushes
-against the same wall for ever. So where an action was tried and the code hardly moved, the point it would have led to is
-avoided, by a bump of width w, for the rest of the episode.
+The balls (p_j, w_j) are walls. A locally linear model sees little of an obstacle, and a planner that trusts it pushes
+against the same wall for ever. Two things are known of walls without being told. Where none of the pictures that the model
+was trained on has its code, there may be a reason: `voids` finds such balls. And where an action was tried and the code
+hardly moved, the point it would have led to is avoided for the rest of the episode.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
 import torch
+from scipy.spatial import Delaunay
 from torch import Tensor
 
 from planners import Plan, Problem
@@ -39,8 +42,9 @@ class LatentMPC:
 
     `planner(problem, x0, actions)` is `ilqr` or anything of its signature. Every step is planned `horizon` steps ahead,
     from `starts` first guesses per episode: the last plan shifted by a step, and constant actions drawn at random; the
-    plan with the lowest cost is taken. `low`, `high` bound the actions, `effort` is r, `caution` is k, `width` is w in the
-    unit of the actions, and `memory` is how many walls are remembered (0: none). `plan` holds the last plans.
+    plan with the lowest cost is taken. `low`, `high` bound the actions, `effort` is r, `caution` is k. `seen` are pictures
+    the model was trained on, in which voids are looked for; `memory` is how many walls are remembered (0: none), each of
+    `width` in the unit of the actions. `plan` holds the last plans.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class LatentMPC:
         horizon: int = 10,
         starts: int = 6,
         effort: float = 0.1,
+        seen: Tensor | None = None,
         memory: int = 12,
         width: float = 3.0,
         caution: float = 100.0,
@@ -64,11 +69,16 @@ class LatentMPC:
             raise ValueError(f"horizon and starts must be at least 1, memory 0, got {horizon}, {starts}, {memory}")
         self.model, self.planner, self.starts, self.generator = model, planner, starts, generator
         self.low, self.high, self.effort, self.width, self.caution = low, high, effort, width, caution
+        self.memory = memory
         with torch.no_grad():
             self.goal = model.encode(goal)
-            _, b, _ = model.linearize(self.goal, torch.zeros(len(goal), action_size))
-            self.metric = torch.linalg.pinv(b)
-        self.walls = torch.full((len(goal), memory, action_size), 1e6)
+            known = self.goal if seen is None else model.encode(seen)
+            _, b, _ = model.linearize(known, torch.zeros(len(known), action_size))
+            self.metric = torch.linalg.pinv(b.mean(0))
+            found = torch.zeros(0, action_size + 1) if seen is None else voids(known @ self.metric.T)
+        nowhere = torch.full((memory, action_size + 1), 1e6)
+        nowhere[:, -1] = 0
+        self.walls = torch.cat([found, nowhere]).repeat(len(goal), 1, 1)
         self.shifted = torch.zeros(len(goal), horizon, action_size)
         self.plan: Plan | None = None
         self._last: tuple[Tensor, Tensor] | None = None
@@ -99,44 +109,45 @@ class LatentMPC:
 
     def _measure(self, code: Tensor) -> Tensor:
         """Codes [n, d] in the unit of the actions [n, m]."""
-        return (self.metric @ code[..., None])[..., 0]
+        return code @ self.metric.T
 
     def _remember(self, code: Tensor) -> None:
         """Note where the last action would have led, in the episodes that it did not move."""
-        if self._last is None or not self.walls.shape[1]:
+        if self._last is None or not self.memory:
             return
         before, action = self._last
         moved = torch.linalg.vector_norm(self._measure(code) - before, dim=1)
         pushed = torch.linalg.vector_norm(action, dim=1)
         stuck = (pushed > 1) & (moved < 0.25 * pushed)
-        wall = torch.where(stuck[:, None], before + action, 1e6)
-        self.walls = torch.where(stuck[:, None, None], torch.cat([self.walls[:, 1:], wall[:, None]], 1), self.walls)
+        wall = torch.cat([before + action, torch.full_like(action[:, :1], self.width)], 1)
+        known, noted = self.walls.split((self.walls.shape[1] - self.memory, self.memory), 1)
+        noted = torch.where(stuck[:, None, None], torch.cat([noted[:, 1:], wall[:, None]], 1), noted)
+        self.walls = torch.cat([known, noted], 1)
 
     def _problem(self) -> Problem:
-        """The planning problem; its context holds each episode's goal, metric and walls."""
-        m, d = self.metric.shape[1:]
-        parts = (self.goal, self.metric.flatten(1), self.walls.flatten(1))
+        """The planning problem; its context holds each episode's goal and walls."""
+        metric, (m, d) = self.metric, self.metric.shape
+        parts = (self.goal, self.walls.flatten(1))
         sizes = [part.shape[1] for part in parts]
         context = torch.cat(parts, 1).repeat(self.starts, 1)[:, None]
 
-        def terms(code: Tensor, about: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-            """What is squared: the way to go [N, m, 1], and the depth in every wall [N, J, 1], with their slopes."""
-            goal, metric, walls = about.split(sizes, -1)
-            metric = metric.unflatten(-1, (m, d))
-            way = metric @ (code - goal)[..., None]
-            gap = (metric @ code[..., None]).mT - walls.unflatten(-1, (-1, m))
+        def terms(code: Tensor, about: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            """What is squared: the way to go [N, m], and the depth in every wall [N, J, 1] with its slope [N, J, d]."""
+            goal, walls = about.split(sizes, -1)
+            centres, widths = walls.unflatten(-1, (-1, m + 1)).split((m, 1), -1)
+            gap = (code @ metric.T)[:, None] - centres
             distance = torch.linalg.vector_norm(gap, dim=-1, keepdim=True)
-            depth = (self.width - distance).clamp(min=0)
-            return way, metric, depth, -(gap / distance.clamp(min=1e-6)) * (depth > 0) @ metric
+            depth = (widths - distance).clamp(min=0)
+            return (code - goal) @ metric.T, depth, -(gap / distance.clamp(min=1e-6)) * (depth > 0) @ metric
 
         def final_cost(code: Tensor, about: Tensor) -> Tensor:
-            way, _, depth, _ = terms(code, about)
-            return way.square().sum((1, 2)) + self.caution * depth.square().sum((1, 2))
+            way, depth, _ = terms(code, about)
+            return way.square().sum(1) + self.caution * depth.square().sum((1, 2))
 
         def final_quadratize(code: Tensor, about: Tensor) -> tuple[Tensor, Tensor]:
-            way, metric, depth, slope = terms(code, about)
-            bend = metric.mT @ metric + self.caution * slope.mT @ slope
-            return 2 * (metric.mT @ way + self.caution * slope.mT @ depth)[..., 0], 2 * bend
+            way, depth, slope = terms(code, about)
+            bend = metric.T @ metric + self.caution * slope.mT @ slope
+            return 2 * (way @ metric + self.caution * (slope.mT @ depth)[..., 0]), 2 * bend
 
         def cost(code: Tensor, action: Tensor, about: Tensor) -> Tensor:
             return final_cost(code, about) + self.effort * action.square().sum(-1)
@@ -151,3 +162,28 @@ class LatentMPC:
         model = self.model
         box = (self.low, self.high)
         return Problem(model.predict, cost, final_cost, *box, context, model.linearize, quadratize, final_quadratize)
+
+
+def voids(points: Tensor, least: float = 1.75, margin: float = 0.75) -> Tensor:
+    """Balls without any of `points` [N, m] inside their convex hull, the largest first and not overlapping: [J, m + 1].
+
+    They are circumscribed balls of Delaunay cells; those of a radius below `least` are left out, and `margin` is added to
+    the radius in the last column. Units are those of the points; for m = 2 or 3, and none are found for m = 1.
+    """
+    if points.shape[1] not in (2, 3):
+        return points.new_zeros(0, points.shape[1] + 1)
+    unique = np.unique(points.double().numpy().round(3), axis=0)
+    mesh = Delaunay(unique)
+    corners = unique[mesh.simplices]
+    edges = corners[:, 1:] - corners[:, :1]
+    squares = 0.5 * (edges**2).sum(-1)
+    solid = np.abs(np.linalg.det(edges)) > 1e-9
+    offsets = np.linalg.solve(edges[solid], squares[solid][..., None])[..., 0]
+    centres, radii = corners[solid, 0] + offsets, np.linalg.norm(offsets, axis=1)
+    keep = (radii >= least) & (mesh.find_simplex(centres) >= 0)
+    balls: list[tuple[float, ...]] = []
+    for index in np.argsort(-radii[keep]):
+        centre, radius = centres[keep][index], radii[keep][index]
+        if all(np.linalg.norm(centre - ball[:-1]) >= max(ball[-1] - margin, radius) for ball in balls):
+            balls.append((*centre, radius + margin))
+    return torch.tensor(balls, dtype=points.dtype).reshape(-1, points.shape[1] + 1)

@@ -189,6 +189,10 @@ class EncodeVec(VecEnvWrapper):
         self._encoding = _Encoding(venv.observation_space, model)
         super().__init__(venv, self._encoding.space)
 
+    def encode(self, observations: Any) -> Any:
+        """A batch of the inner environments' observations with codes in place of pictures."""
+        return self._encoding(observations)
+
     def reset(self) -> Any:
         """The first codes of every row."""
         return self._encoding(self.venv.reset())

@@ -13,6 +13,7 @@ from envs.multi_sprites import MultiSprites
 from envs.objects3d import Objects3D
 from envs.planar import Planar
 from envs.shape_motion import ShapeMotion
+from envs.shapes2d import Shapes2D
 from envs.swiss_roll import SwissRoll
 from envs.world import World
 
@@ -26,6 +27,7 @@ WORLDS: dict[str, type[World]] = {
     "objects3d": Objects3D,
     "planar": Planar,
     "shape_motion": ShapeMotion,
+    "shapes2d": Shapes2D,
     "swiss_roll": SwissRoll,
 }
 

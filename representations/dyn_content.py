@@ -40,7 +40,7 @@ class DynContent(Representation):
         dynamics_size: int = 2,
         content_size: int = 2,
         hidden: int = 300,
-        transition: int = 20,
+        transition: int = 100,
         smooth: float = 10.0,
         rank: int = 8,
         unfold: float = 10.0,
@@ -78,7 +78,7 @@ class DynContent(Representation):
 
     def linearize(self, code: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A, B, c of the whole code: RCE's for z, the identity for w."""
-        a, b, c = self.dynamics.transition.matrices(code[..., : self.sizes[0]], action)
+        a, b, c = self.dynamics.transition.matrices(code[..., : self.sizes[0]])
         content = code.shape[-1] - self.sizes[0]
         identity = torch.eye(content, device=code.device).expand(*code.shape[:-1], content, content)
         whole = torch.zeros(*code.shape, code.shape[-1], device=code.device)

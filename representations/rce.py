@@ -1,6 +1,6 @@
 """Robust Controllable Embedding (Banijamali et al. 2017, arXiv 1710.05373), the base of dyn_content.
 
-    x' ~ p(x' | z'),   z' = A z + B u + c,   A, B, c = transition(z_bar, u),   z, z_bar ~ p(. | x)
+    x' ~ p(x' | z'),   z' = A z + B u + c,   A, B, c = transition(z_bar),   z, z_bar ~ p(. | x)
 
 One encoder is tied to three roles: p(z | x) = p(z_bar | x) = q(z' | x'). The bound that is maximised is
 
@@ -27,15 +27,16 @@ from representations.terms import bernoulli_nll, gaussian_entropy, gaussian_kl, 
 
 
 class Transition(nn.Module):
-    """The locally linear dynamics z' = A z + B u + c, its matrices a function of (z_bar, u).
+    """The locally linear dynamics z' = A z + B u + c, its matrices a function of z_bar.
 
-    B is a shared matrix plus a state-dependent part that starts near zero, as w, r and c do.
+    B is a shared matrix plus a state-dependent part that starts near zero, as w, r and c do. The authors also let the
+    matrices depend on u; then c can take over what B should say, and B is no longer the effect of an action.
     """
 
     def __init__(self, code_size: int, action_size: int, hidden: int):
         super().__init__()
         self.sizes = (code_size, code_size, code_size * action_size, code_size)
-        self.network = mlp(code_size + action_size, hidden, hidden, sum(self.sizes))
+        self.network = mlp(code_size, hidden, hidden, sum(self.sizes))
         self.shared = nn.Parameter(0.1 * torch.randn(code_size, action_size))
         last = self.network[-1]
         assert isinstance(last, nn.Linear)
@@ -44,27 +45,27 @@ class Transition(nn.Module):
             last.bias.zero_()
             last.bias[: 2 * code_size] = -4.0
 
-    def forward(self, point: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, point: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """w, r [n, d] of M = I + w r^T, B [n, d, m] and c [n, d] at codes `point` [n, d]."""
-        w, r, b, c = self.network(torch.cat([point, action], -1)).split(self.sizes, -1)
+        w, r, b, c = self.network(point).split(self.sizes, -1)
         return functional.softplus(w), functional.softplus(r), self.shared + b.unflatten(-1, self.shared.shape), c
 
     def back(self, point: Tensor, action: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
         """z = M (z' - B u - c) [n, d] and log |det M| [n], for z' = `following`."""
-        w, r, b, c = self(point, action)
+        w, r, b, c = self(point)
         moved = following - (b @ action[..., None])[..., 0] - c
         return moved + w * (r * moved).sum(-1, keepdim=True), torch.log1p((r * w).sum(-1))
 
-    def matrices(self, point: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def matrices(self, point: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A, B, c at codes `point`; A = I - w r^T / (1 + r^T w) (Sherman and Morrison)."""
-        w, r, b, c = self(point, action)
+        w, r, b, c = self(point)
         outer = w[..., :, None] * r[..., None, :]
         a = torch.eye(w.shape[-1], device=w.device) - outer / (1 + (r * w).sum(-1))[..., None, None]
         return a, b, c
 
     def step(self, point: Tensor, action: Tensor) -> Tensor:
         """A z + B u + c [n, d] at z = `point`."""
-        a, b, c = self.matrices(point, action)
+        a, b, c = self.matrices(point)
         return (a @ point[..., None] + b @ action[..., None])[..., 0] + c
 
 
@@ -133,7 +134,7 @@ class RCE(Representation):
         action_size: int = 2,
         code_size: int = 2,
         hidden: int = 300,
-        transition: int = 20,
+        transition: int = 100,
         smooth: float = 10.0,
         rank: int = 8,
         unfold: float = 10.0,
@@ -173,7 +174,7 @@ class RCE(Representation):
 
     def linearize(self, code: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A, B, c of the locally linear dynamics."""
-        return self.dynamics.transition.matrices(code, action)
+        return self.dynamics.transition.matrices(code)
 
     def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         """Minus the bound, in nats a picture, for `x`, `u`, `x_next`, plus the unfolding term."""
