@@ -24,11 +24,9 @@ import representations
 from benchmarks.autoencoding import draw, reconstruction
 from benchmarks.command import Sweep, parse
 from benchmarks.metrics import baseline_rows, score
-from benchmarks.report import write_report
-from benchmarks.runs import Timer, job_folder, say, sweep, write_result
-from benchmarks.sprites_claims import claims, tables
+from benchmarks.runs import Timer, describe, job_folders, key, sweep
 from benchmarks.sprites_figures import curve_figure, figures, kl_figure, stage_figure, write
-from benchmarks.table import show
+from benchmarks.sprites_report import publish
 from envs import make_world
 from envs.world import World
 from representations import MODELS, Representation, fit
@@ -70,11 +68,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """One model, one seed. `knob` is what tells rows of one model apart, for instance "beta 4"."""
+    """One model with its settings on one seed; `row` names the model and its knob, for instance "beta_vae (beta 4)"."""
 
     model: str
     preset: str
     seed: int
+    device: str
     world: str
     pictures: int
     batch: int
@@ -83,28 +82,30 @@ class Job:
     scores: tuple[str, ...]
     test: int
     settings: dict[str, Any]
-    knob: str = ""
+    row: str
 
 
 def jobs(own: Sweep, options: Options) -> list[Job]:
-    """The jobs of a sweep; ValueError for unknown models or a budget below one batch."""
+    """The jobs of a sweep; ValueError for an unknown model or a budget below one batch."""
     if not 2 <= options.batch <= options.pictures:
         raise ValueError(f"batch must be at least 2 and at most pictures, got {options.batch}, {options.pictures}")
-    names = tuple(name.strip() for name in options.scores.split(",") if name.strip())
     shared = {key: getattr(options, key) for key in ("world", "pictures", "batch", "samples", "metric_seeds", "test")}
+    shared |= {"preset": own.preset, "device": own.device}
+    shared["scores"] = tuple(name.strip() for name in options.scores.split(",") if name.strip())
     found = []
-    for seed in own.all_seeds():
-        for model in own.models(LEARNERS):
-            settings = dict(options.settings.get(model, {}))
-            knob = KNOBS.get(model, "")
-            if options.world == "blobs" and model == "beta_vae":
-                settings["beta"] = BLOB_BETA
-            values = options.curves.get(model, []) if options.curve and knob else []
-            for chosen in [settings | {knob: value} for value in values] or [settings]:
-                name = f"{knob} {chosen[knob]:g}" if knob in chosen else ""
-                found.append(Job(model, own.preset, seed, **shared, scores=names, settings=chosen, knob=name))
-    baseline = Job("baselines", own.preset, own.all_seeds()[0], **shared, scores=names, settings={})
-    return [*found, baseline]
+    for model in dataclasses.replace(own, model=own.model or "all").models(LEARNERS):
+        settings, knob = dict(options.settings.get(model, {})), KNOBS.get(model, "")
+        if options.world == "blobs" and model == "beta_vae":
+            settings["beta"] = BLOB_BETA
+        values = options.curves.get(model, []) if options.curve and knob else []
+        for chosen in [settings | {knob: value} for value in values] or [settings]:
+            row = f"{model} ({knob} {chosen.get(knob, _default(model, knob)):g})" if knob else model
+            found += [Job(model, seed=seed, settings=chosen, row=row, **shared) for seed in own.all_seeds()]
+    return found
+
+
+def _default(model: str, setting: str) -> Any:
+    return inspect.signature(MODELS[model]).parameters[setting].default
 
 
 def build(job: Job, world: World) -> Representation:
@@ -117,33 +118,32 @@ def build(job: Job, world: World) -> Representation:
     return representations.make(job.model, shape=tuple(world.shape), **settings)
 
 
-def run(job: Job, folder: Path, device: str = "auto") -> dict:
-    """Train and measure one job in `folder`; continues where a killed run left a checkpoint."""
+def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
+    """Train, measure and draw one job in `folder`; the result as `result.json` holds it."""
     world, timer = make_world(job.world), Timer()
     if job.model == "baselines":
         with timer("scoring"):
-            found: dict[str, Any] = baseline_rows(
-                world, job.scores or None, seeded(job.seed), samples=job.samples, seeds=job.metric_seeds
-            )
-        return write_result(folder, "sprites", job, found, timer.seconds)
+            options: dict[str, Any] = {"samples": job.samples, "seeds": job.metric_seeds}
+            rows = baseline_rows(world, job.scores or None, seeded(job.seed), **options)
+        return describe("sprites", job, rows, timer.seconds)
     torch.manual_seed(job.seed)
-    model = build(job, world)
-    folder.mkdir(parents=True, exist_ok=True)
+    model: Any = build(job, world)
     with timer("training"):
-        logs = train(model, job, world, folder, device)
-    representations.save(model, folder / "model")
+        logs = train(model, job, world, folder, resume)
+        representations.save(model, folder / "model")
+    model = representations.load(folder / "model")
     if hasattr(model, "capacity"):
         names = world.names if job.model == "factor_bottleneck" else [f"z{i}" for i in range(model.code_size)]
         write(kl_figure(logs, names), folder / "kl.png")
         write(stage_figure(world.render(world.sample(WATCHED, seeded(TEST_SEED))), logs, folder), folder / "stages.png")
     if job.model == "factor_bottleneck":
-        found = onsets(logs, world.names) | {"nll": logs[-1]["bound/nll"], "kl": logs[-1]["bound/kl"]}
+        scores = onsets(logs, world.names) | {"nll": logs[-1]["bound/nll"], "kl": logs[-1]["bound/kl"]}
     else:
-        found = measure(model, job, world, folder, choose_device(device), timer)
-    return write_result(folder, "sprites", job, found, timer.seconds)
+        scores = measure(model.to(choose_device(job.device)), job, world, folder, timer)
+    return describe("sprites", job, scores, timer.seconds)
 
 
-def train(model: Any, job: Job, world: World, folder: Path, device: str) -> list[dict[str, float]]:
+def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> list[dict[str, float]]:
     """Fit the model to pictures of the world, or to factors and their pictures; leaves drawings at even stages."""
     given_factors, steps = job.model == "factor_bottleneck", job.pictures // job.batch
     watched = world.sample(WATCHED, seeded(TEST_SEED))
@@ -157,17 +157,16 @@ def train(model: Any, job: Job, world: World, folder: Path, device: str) -> list
 
     def look(step: int) -> None:
         if step in stages:
-            codes = model.encode(seen.to(choose_device(device)))
+            codes = model.encode(seen.to(choose_device(job.device)))
             np.save(folder / f"stage-{step:07d}.npy", draw(model, codes).cpu().numpy())
 
-    every = max(steps // 100, 1)
-    return fit(
-        model, batches, steps, seeded(job.seed), folder, device=device, resume=True, log_every=every, on_step=look
-    )
+    options: dict[str, Any] = {"device": job.device, "resume": resume, "log_every": max(steps // 100, 1)}
+    return fit(model, batches, steps, seeded(job.seed), folder, on_step=look, **options)
 
 
-def measure(model: Any, job: Job, world: World, folder: Path, device: torch.device, timer: Timer) -> dict[str, float]:
-    """Reconstruction and scores of a trained model on pictures that no model was chosen by; draws its figures."""
+def measure(model: Any, job: Job, world: World, folder: Path, timer: Timer) -> dict[str, float]:
+    """Reconstruction and scores of a trained model on pictures of the whole world; draws its figures."""
+    device = choose_device(job.device)
     factors = world.sample(job.test, seeded(TEST_SEED + 1))
     pictures = world.render(factors).to(device)
     with timer("reconstruction"):
@@ -206,40 +205,23 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line, run what has no result yet, print and write the report."""
+    """The command."""
     own, values = parse("sprites", Sweep, Options, arguments)
-    own = own if own.model else dataclasses.replace(own, model="all")
     options = Options(**values)
-    out = Path(own.out or f"runs/sprites-{options.world}")
     try:
         todo = jobs(own, options)
-        for job in todo[:-1]:
+        for job in todo:
             build(job, make_world(job.world))
     except (TypeError, ValueError) as error:
         raise SystemExit(f"error: {error}") from None
-    results = sweep(partial(run, device=own.device), todo, out, own.engine, own.workers)
-    found, said = tables(results, todo), claims(results, todo)
-    pictures: dict[str, Path] = {}
-    for job in todo:
-        if job.seed == own.all_seeds()[0]:
-            name = f"{job.model} {job.knob}".strip()
-            for file in sorted(job_folder(out, job).glob("*.png")):
-                pictures[f"{name}: {file.stem}, seed {job.seed}"] = file
+    models = "-".join(dict.fromkeys(job.model for job in todo))
+    out = Path(own.out or f"runs/sprites-{options.world}-{models}-{own.preset}-{key(todo[0])}-{len(todo)}")
+    results = sweep(run, todo, out, own.engine, own.workers, own.resume)
+    baseline = dataclasses.replace(todo[0], model="baselines", seed=0, settings={}, row="baselines")
+    [floor] = sweep(run, [baseline], out / "baselines", own.engine, 1, own.resume)
     if options.curve:
         write(curve_figure(results, todo), out / "curve.png")
-        pictures["score against reconstruction"] = out / "curve.png"
-    introduction = (f"World {options.world}, {options.pictures} pictures a model in batches of {options.batch}.",)
-    write_report(
-        out / "report.html",
-        f"Learners without labels on {options.world}",
-        introduction,
-        found,
-        said,
-        pictures,
-        dataclasses.asdict(own) | dataclasses.asdict(options),
-    )
-    show(found, said)
-    say(f"written to {out / 'report.html'}")
+    publish(out, todo, job_folders(out, todo), results, floor["scores"])
 
 
 if __name__ == "__main__":

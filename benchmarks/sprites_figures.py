@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.autoencoding import draw, sheet, traversal_figure
 from benchmarks.metrics.plots import position_heat_map
-from benchmarks.sprites_claims import labelled
+from benchmarks.sprites_report import labelled
 from envs.world import World
 
 
