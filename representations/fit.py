@@ -75,7 +75,7 @@ def fit(
         logs = _keep_log(folder / "log.jsonl", start)
     draws = torch.Generator(generator.device)
     began, window, since, saved = time.perf_counter(), {}, start, start
-    bar = tqdm(range(start, steps), initial=start, total=steps, disable=not progress, mininterval=1, leave=False)
+    bar = tqdm(range(start, steps), initial=start, total=steps, disable=None if progress else True, mininterval=1, leave=False)
     with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         for step in bar:
             torch.manual_seed(root + step)

@@ -1,0 +1,184 @@
+"""The contract that every world and every environment keeps."""
+
+import subprocess
+import sys
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.env_checker import check_env as sb3_check_env
+
+import envs
+from envs.register import IDS
+
+PICTURES = [name for name in envs.WORLDS if name != "swiss_roll"]
+
+
+@pytest.fixture(scope="module", params=list(envs.WORLDS))
+def world(request):
+    return envs.make_world(request.param)
+
+
+def test_samples_are_seeded_and_in_range(world):
+    draws = [world.sample(40, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+    assert draws[0].dtype == torch.float32
+    assert draws[0].shape == (40, len(world.factors))
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+    world.check(draws[0])
+    for factor, column in zip(world.factors, draws[0].T, strict=True):
+        if factor.values:
+            assert set(column.tolist()) <= set(torch.tensor(factor.values).tolist())
+
+
+def test_rendering_is_pure_and_row_by_row(world, generator):
+    factors = world.sample(6, generator)
+    before = factors.clone()
+    pictures = world.render(factors)
+    assert pictures.shape == (6, *world.shape)
+    assert torch.equal(factors, before)
+    assert torch.equal(pictures, torch.cat([world.render(row[None]) for row in factors]))
+    assert len(world.render(factors[:0])) == 0
+
+
+def test_names_are_unique_and_grids_are_drawable(world, generator):
+    assert len(set(world.names)) == len(world.names)
+    base = world.sample(1, generator)
+    for k, factor in enumerate(world.factors):
+        values = factor.grid(5)
+        rows = base.repeat(len(values), 1)
+        rows[:, k] = values
+        assert len(world.render(rows)) == len(values)
+
+
+def test_values_out_of_range_and_wrong_shapes_are_refused(world, generator):
+    factors = world.sample(3, generator)
+    for k, factor in enumerate(world.factors):
+        for wrong in (factor.high + 1 + abs(factor.high), float("nan")):
+            bad = factors.clone()
+            bad[1, k] = wrong
+            with pytest.raises(ValueError, match=factor.name):
+                world.render(bad)
+    with pytest.raises(ValueError, match="shape"):
+        world.render(factors[0])
+    with pytest.raises(TypeError, match="float"):
+        world.render(factors.long())
+
+
+def test_a_condition_on_named_factors_holds_for_every_sample(world, generator):
+    name, factor = world.names[0], world.factors[0]
+    middle = (factor.low + factor.high) / 2
+    rows = world.sample(50, generator, where=lambda f: f[name] <= middle)
+    assert rows.shape[0] == 50
+    assert (rows[:, 0] <= middle).all()
+    with pytest.raises(ValueError, match="where"):
+        world.sample(1, generator, where=lambda f: f[name] > factor.high + 1)
+
+
+def test_an_unknown_world_or_setting_lists_the_known_ones_nearest_first():
+    with pytest.raises(ValueError, match=r"unknown world 'planer'; the worlds are planar, "):
+        envs.make_world("planer")
+    with pytest.raises(TypeError, match=r"no setting 'nose'; its settings are noise, "):
+        envs.make_world("planar", nose=1)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_both_checkers_accept_the_environment(name):
+    env = gym.make(name, render_mode="rgb_array")
+    check_env(env.unwrapped)
+    sb3_check_env(env, warn=False)
+    env.reset(seed=3)
+    assert env.render().ndim == 3
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_seed_fixes_the_episode_and_the_limit_ends_it(name):
+    runs = []
+    for _ in range(2):
+        env = gym.make(name)
+        observation, info = env.reset(seed=5)
+        env.action_space.seed(5)
+        assert info["goal"].shape == observation.shape
+        steps, seen = 0, [observation]
+        truncated = False
+        while not truncated:
+            observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
+            assert not terminated
+            assert np.isfinite(reward)
+            assert {"factors", "goal_factors", "distance", "success", "is_success"} <= info.keys()
+            seen.append(observation)
+            steps += 1
+        assert steps == IDS[name][1]
+        runs.append(seen)
+    assert all(np.array_equal(a, b) for a, b in zip(*runs, strict=True))
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_the_vector_environment_resets_in_the_same_step_and_keeps_the_last_picture(name):
+    env = gym.make_vec(name, num_envs=3)
+    limit = IDS[name][1]
+    observation, info = env.reset(seed=1)
+    assert observation.shape == env.observation_space.shape
+    env.action_space.seed(1)
+    for step in range(1, limit + 1):
+        observation, _, terminated, truncated, info = env.step(env.action_space.sample())
+        assert not terminated.any()
+        assert truncated.all() == (step == limit)
+    assert info["_final_obs"].all()
+    world = env.unwrapped.world
+    last = torch.from_numpy(info["final_info"]["factors"])
+    assert np.array_equal(world.render(last).permute(0, 2, 3, 1).numpy(), info["final_obs"])
+    assert np.array_equal(world.render(torch.from_numpy(info["factors"])).permute(0, 2, 3, 1).numpy(), observation)
+
+
+def test_planar_vector_rows_move_as_single_environments_do():
+    env = gym.make_vec("disco/Planar-v0", num_envs=4)
+    _, info = env.reset(seed=2)
+    action = np.array([[3, 0], [0, 3], [-3, -3], [1, 2]], np.float32)
+    _, reward, _, _, after = env.step(action)
+    for row in range(4):
+        single = gym.make("disco/Planar-v0").unwrapped
+        single.reset(seed=0)
+        single._factors, single._goal = info["factors"][row], info["goal_factors"][row]
+        single._wanted = single._goal[single.task.goal_columns]
+        _, one, _, _, told = single.step(action[row])
+        np.testing.assert_allclose(told["factors"], after["factors"][row])
+        np.testing.assert_allclose(one, reward[row], rtol=1e-6)
+
+
+def test_goal_conditioned_rewards_agree_with_steps():
+    env = gym.make("disco/Planar-v0", goal_dict=True).unwrapped
+    check_env(env)
+    observation, _ = env.reset(seed=0)
+    for _ in range(3):
+        observation, reward, _, _, info = env.step(np.array([2.0, -1.0], np.float32))
+        assert env.compute_reward(observation["achieved_goal"], observation["desired_goal"], info) == reward
+    both = [np.stack([observation[key]] * 5) for key in ("achieved_goal", "desired_goal")]
+    assert env.compute_reward(*both, [{}] * 5).shape == (5,)
+    assert not hasattr(gym.make("disco/Planar-v0").unwrapped, "compute_reward")
+
+
+def test_bad_actions_are_refused_with_what_is_allowed():
+    for env, good in ((gym.make("disco/Planar-v0"), (2,)), (gym.make_vec("disco/Planar-v0", num_envs=3), (3, 2))):
+        env.reset(seed=0)
+        with pytest.raises(ValueError, match="finite"):
+            env.unwrapped.step(np.full(good, np.nan, np.float32))
+        with pytest.raises(ValueError, match="shape"):
+            env.unwrapped.step(np.zeros((7,), np.float32))
+    with pytest.raises(ValueError, match="num_envs"):
+        gym.make_vec("disco/Planar-v0", num_envs=0)
+    with pytest.raises(ValueError, match="render_mode"):
+        envs.WorldEnv(*_planar(), render_mode="human")
+
+
+def _planar():
+    world = envs.make_world("planar")
+    return world, envs.tasks.PlanarTask(world)
+
+
+def test_gym_make_imports_and_registers_in_a_fresh_process():
+    code = "import gymnasium as gym; env = gym.make('envs:disco/Planar-v0'); print(env.reset(seed=0)[0].shape)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=".", check=True)
+    assert done.stdout.strip() == "(40, 40, 1)"
