@@ -48,8 +48,8 @@ class PlanarJob:
     """Standard deviation of the dynamics in pixels per axis, in training and in planning."""
     protocol: str = "rce"
     """rce: corner to opposite corner, no overlap with obstacles; pcc: starts, goals and validity rule of published code."""
-    x_shape: str = "square"
-    y_shape: str = "cross"
+    x_shape: str = "cross"
+    y_shape: str = "tee"
     triples: int = 8000
     """Triples (x, u, x') in set X."""
     pictures: int = 2000
@@ -63,8 +63,8 @@ class PlanarJob:
     runs: int = 20
     """Planned runs for each set."""
     horizon: int = 10
-    starts: int = 6
-    iterations: int = 10
+    starts: int = 4
+    iterations: int = 5
 
     def world(self) -> Planar:
         """The world that both sets are drawn from."""

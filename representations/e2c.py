@@ -97,7 +97,7 @@ class E2C(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: everything, by Adam."""
-        return (Objective("loss", self.loss, tuple(self.parameters()), partial(torch.optim.Adam, lr=self.learning_rate)),)
+        return (Objective("loss", self.loss, tuple(self.parameters()), partial(torch.optim.Adam, lr=self.learning_rate, fused=True)),)
 
 
 def full_gaussian_kl(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_logvar: Tensor) -> Tensor:

@@ -1,0 +1,244 @@
+"""Pretrain a representation on a world, for a policy: `python -m benchmarks.pretrain --world planar --model beta_vae`.
+
+Observations are collected once: from factors drawn at random, or along a walk of random actions. A model is trained on
+them, scored on the world's true factors and on reconstruction, and saved; its folder is what `benchmarks.policies
+--encoder` and `agents.sb3.policy_kwargs_for` take.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import torch
+from torch import Tensor
+
+import representations
+from benchmarks.autoencoding import sheet
+from benchmarks.command import Sweep, parse
+from benchmarks.metrics import SCORES, baseline_rows, score
+from benchmarks.report import write_report
+from benchmarks.runs import Timer, describe, job_folders, key, plain, sweep
+from benchmarks.table import Table, interval, show
+from envs import make_world
+from envs.env import moving
+from envs.world import MovingWorld
+from representations import MODELS, Decodes, Predicts, Representation, fit
+from representations.model import pixels
+
+Act = Callable[[Tensor], Tensor]
+COLLECT = ("factors", "walk")
+EPISODE = 40
+TEST_SEED = 10_000
+INTRODUCTION = (
+    "Error a pixel: mean squared error of the decoded code. Scores are of the true factors, over the whole world.",
+    "noise and random_linear are codes that no learning made: several scores are high for them too.",
+)
+
+
+@dataclass(frozen=True)
+class PretrainJob:
+    """One model on one seed of one world."""
+
+    model: str = "beta_vae"
+    preset: str = "default"
+    seed: int = 0
+    device: str = "auto"
+    world: str = "planar"
+    """A name in envs.WORLDS."""
+    world_settings: dict[str, Any] = field(default_factory=dict)
+    """Settings of the world."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Settings of the model; its shape, action size and length of schedules are set."""
+    collect: str = "factors"
+    """factors: observations drawn all over the world; walk: along episodes of random actions."""
+    observations: int = 10_000
+    """How many observations are collected."""
+    steps: int = 3000
+    batch: int = 64
+    scores: str = "mig,factor_vae,dci_lasso"
+    """Scores, separated by commas; none or more."""
+    samples: int = 5000
+    """Pictures in the pool behind the scores."""
+
+    def __post_init__(self) -> None:
+        if self.collect not in COLLECT:
+            raise ValueError(f"collect must be one of {', '.join(COLLECT)}, got {self.collect!r}")
+        if not 2 <= self.batch <= self.observations:
+            raise ValueError(f"batch must be 2 to observations, got {self.batch}, {self.observations}")
+        unknown = [name for name in self.names if name not in SCORES]
+        if unknown:
+            raise ValueError(f"unknown score {unknown[0]!r}; the scores are {', '.join(SCORES)}")
+
+    @property
+    def names(self) -> list[str]:
+        """The chosen scores."""
+        return [name.strip() for name in self.scores.split(",") if name.strip()]
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Transitions: pictures x, x_next uint8 [n, C, H, W], actions u [n, m] (one-hot if discrete), factors [n, K]."""
+
+    x: Tensor
+    u: Tensor
+    x_next: Tensor
+    factors: Tensor
+
+
+def collect(
+    world: MovingWorld, n: int, generator: torch.Generator, how: str = "factors", act: Act | None = None
+) -> Observations:
+    """`n` transitions of a moving world (`envs.env.moving` makes one of any).
+
+    With "factors" every transition starts from its own draw of the world; with "walk" a draw starts an episode of 40
+    steps, 64 of them at a time. `act` gives actions for pictures uint8 [b, C, H, W]; without it they are uniform.
+    """
+    rows = n if how == "factors" else min(n, 64)
+    length = 1 if how == "factors" else EPISODE
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    while sum(len(part[0]) for part in parts) < n:
+        factors = world.sample(rows, generator)
+        for _ in range(length):
+            actions = uniform(world.action_space, rows, generator) if act is None else act(world.render(factors))
+            following = world.step(factors, actions, generator)
+            parts.append((factors, actions, following))
+            factors = following
+    before, u, after = (torch.cat(part)[:n] for part in zip(*parts, strict=True))
+    if isinstance(world.action_space, gym.spaces.Discrete):
+        u = torch.nn.functional.one_hot(u, int(world.action_space.n)).float()
+    return Observations(world.render(before), u, world.render(after), before)
+
+
+def uniform(space: gym.Space, n: int, generator: torch.Generator) -> Tensor:
+    """`n` actions drawn uniformly from a box or a discrete space."""
+    if isinstance(space, gym.spaces.Discrete):
+        return torch.randint(int(space.n), (n,), generator=generator)
+    assert isinstance(space, gym.spaces.Box)
+    low, high = torch.from_numpy(space.low), torch.from_numpy(space.high)
+    return low + (high - low) * torch.rand(n, *low.shape, generator=generator)
+
+
+def build(job: PretrainJob) -> tuple[MovingWorld, Representation]:
+    """The world and the model of a job; TypeError or ValueError where they do not fit."""
+    world = moving(make_world(job.world, **job.world_settings))
+    if job.model not in MODELS:
+        representations.make(job.model)
+    known = inspect.signature(MODELS[job.model]).parameters
+    if job.model == "factor_bottleneck":
+        raise ValueError("factor_bottleneck is given the factors, so there is nothing to pretrain for a policy")
+    space = world.action_space
+    given = {
+        "shape": tuple(world.shape),
+        "steps": job.steps,
+        "action_size": int(space.n) if isinstance(space, gym.spaces.Discrete) else space.shape[0],
+    }
+    torch.manual_seed(job.seed)
+    settings = {name: value for name, value in given.items() if name in known} | job.settings
+    return world, representations.make(job.model, **settings)
+
+
+def batches_of(data: Observations, world: MovingWorld, model: Representation, size: int) -> Callable[..., Any]:
+    """What `fit` draws batches from: pictures, or for models of dynamics dicts of x, u, x_next and y.
+
+    A model with a content code gets two sets that differ in content: x shows the first class of the world's first
+    categorical factor, y the second.
+    """
+    whole = torch.arange(len(data.x))
+    rows_x, rows_y = whole, whole
+    kinds = [k for k, factor in enumerate(world.factors) if factor.kind == "categorical" and len(factor.values) > 1]
+    if kinds and "content_size" in model.settings:
+        rows_x, rows_y = (whole[data.factors[:, kinds[0]].round() == value] for value in (0, 1))
+
+    def pictures(generator: torch.Generator) -> Tensor:
+        return data.x[torch.randint(len(data.x), (size,), generator=generator)]
+
+    def transitions(generator: torch.Generator) -> dict[str, Tensor]:
+        i = rows_x[torch.randint(len(rows_x), (size,), generator=generator)]
+        j = rows_y[torch.randint(len(rows_y), (size,), generator=generator)]
+        return {"x": data.x[i], "u": data.u[i], "x_next": data.x_next[i], "y": data.x[j]}
+
+    return transitions if isinstance(model, Predicts) else pictures
+
+
+def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
+    """Collect, train, save, score and draw; the result as `result.json` holds it."""
+    timer = Timer()
+    world, model = build(job)
+    with timer("collecting"):
+        data = collect(world, job.observations, torch.Generator().manual_seed(job.seed), job.collect)
+    with timer("training"):
+        batches = batches_of(data, world, model, job.batch)
+        generator = torch.Generator().manual_seed(job.seed)
+        fit(model, batches, job.steps, generator, folder, device=job.device, resume=resume, checkpoint_every=500)
+        representations.save(model, folder / "model")
+    model = representations.load(folder / "model")
+    scores: dict[str, Any] = {}
+    with timer("scoring"), torch.no_grad():
+        tests = world.render(world.sample(1000, torch.Generator().manual_seed(TEST_SEED)))
+        if isinstance(model, Decodes):
+            decoded = torch.cat([model.decode(model.encode(batch)) for batch in tests.split(250)])
+            scores["pixel_error"] = (decoded - pixels(tests)).square().mean().item()
+            rows = (tests[:10], (decoded[:10] * 255).round().to(torch.uint8))
+            sheet(rows, ("seen", "decoded")).savefig(folder / "reconstruction.png", dpi=120)
+        if job.names:
+            generator = torch.Generator().manual_seed(TEST_SEED + 1)
+            scores |= score(model.encode, world, job.names, generator, samples=job.samples)
+    return describe("pretrain", job, scores, timer.seconds)
+
+
+def table(jobs: Sequence[PretrainJob], results: Sequence[Mapping[str, Any]], floor: Mapping[str, Any]) -> Table:
+    """One row per model, mean and interval over seeds, and the rows of codes that no learning made."""
+    job = jobs[0]
+    shown = [name for name in results[0]["scores"] if name.startswith(tuple(job.names or ["-"]))]
+    shown = [name for name in shown if not name.endswith(("_low", "_high")) and "nrmse" not in name]
+    rows = []
+    for model in dict.fromkeys(job.model for job in jobs):
+        found = [result for result in results if result["model"] == model]
+        error = [result["scores"].get("pixel_error", float("nan")) for result in found]
+        cells = [interval([result["scores"][name] for result in found]).text(3) for name in shown]
+        seconds = interval([result["seconds"]["training"] for result in found]).text(0)
+        rows.append((model, interval(error).text(4), *cells, seconds))
+    for name, scores in floor.items():
+        rows.append(({"random": "noise"}.get(name, name), "-", *(f"{scores[key]:.3f}" for key in shown), "-"))
+    seeds = len({job.seed for job in jobs})
+    title = f"{job.world}: {job.observations} observations by {job.collect}, {job.steps} steps, {seeds} seed(s)"
+    return Table(title, ("model", "error a pixel", *shown, "training, s"), tuple(rows))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    own, values = parse("pretrain", Sweep, PretrainJob, arguments)
+    try:
+        chosen = dataclasses.replace(own, model=own.model or "beta_vae")
+        learners = [name for name in MODELS if name != "factor_bottleneck"]
+        shared = {"preset": own.preset, "device": own.device} | values
+        jobs = [PretrainJob(model=m, seed=seed, **shared) for m in chosen.models(learners) for seed in own.all_seeds()]
+        worlds = [build(job)[0] for job in jobs]
+        models = "-".join(dict.fromkeys(job.model for job in jobs))
+        out = Path(own.out or f"runs/pretrain-{jobs[0].world}-{models}-{own.preset}-{key(jobs[0])}-{len(jobs)}")
+        results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
+    except (TypeError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from None
+    names, generator = jobs[0].names, torch.Generator().manual_seed(TEST_SEED + 1)
+    floor = baseline_rows(worlds[0], names, generator, samples=jobs[0].samples) if names else {}
+    found, folders = table(jobs, results, floor), job_folders(out, jobs)
+    show([found], [])
+    pictures = {
+        f"{job.model}, seed {job.seed}: seen and decoded": folder / "reconstruction.png"
+        for job, folder in zip(jobs, folders, strict=True)
+        if (folder / "reconstruction.png").exists()
+    }
+    title = f"Pretraining on {jobs[0].world}"
+    write_report(out / "report.html", title, INTRODUCTION, [found], [], pictures, plain(jobs[0]))
+    print(f"report: {out / 'report.html'}")
+    print(f"next: python -m benchmarks.policies --encoder pixels,state,{folders[0] / 'model'}")
+
+
+if __name__ == "__main__":
+    main()
