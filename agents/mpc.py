@@ -44,7 +44,8 @@ class LatentMPC:
     from `starts` first guesses per episode: the last plan shifted by a step, and constant actions drawn at random; the
     plan with the lowest cost is taken. `low`, `high` bound the actions, `effort` is r, `caution` is k. `seen` are pictures
     the model was trained on, in which voids are looked for; `memory` is how many walls are remembered (0: none), each of
-    `width` in the unit of the actions. `plan` holds the last plans.
+    `width` in the unit of the actions. An episode within `near` of its goal, in that unit, stays still: neighbouring
+    pictures' codes err by about as much, and chasing them would lead out again. `plan` holds the last plans.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class LatentMPC:
         memory: int = 12,
         width: float = 3.0,
         caution: float = 100.0,
+        near: float = 1.0,
     ):
         if horizon < 1 or starts < 1 or memory < 0:
             raise ValueError(f"horizon and starts must be at least 1, memory 0, got {horizon}, {starts}, {memory}")
         self.model, self.planner, self.starts, self.generator = model, planner, starts, generator
         self.low, self.high, self.effort, self.width, self.caution = low, high, effort, width, caution
+        self.near = near
         self.memory = memory
         with torch.no_grad():
             self.goal = model.encode(goal)
@@ -104,8 +107,10 @@ class LatentMPC:
             tuple(plans.reason[i] for i in best.tolist()),
         )
         self.shifted = torch.cat([self.plan.actions[:, 1:], self.plan.actions[:, -1:]], 1)
-        self._last = (self._measure(code), self.plan.actions[:, 0])
-        return self.plan.actions[:, 0]
+        arrived = torch.linalg.vector_norm(self._measure(code - self.goal), dim=1) < self.near
+        action = torch.where(arrived[:, None], 0.0, self.plan.actions[:, 0])
+        self._last = (self._measure(code), action)
+        return action
 
     def _measure(self, code: Tensor) -> Tensor:
         """Codes [n, d] in the unit of the actions [n, m]."""

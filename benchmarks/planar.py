@@ -48,8 +48,8 @@ class PlanarJob:
     """Standard deviation of the dynamics in pixels per axis, in training and in planning."""
     protocol: str = "rce"
     """rce: corner to opposite corner, no overlap with obstacles; pcc: starts, goals and validity rule of published code."""
-    x_shape: str = "cross"
-    y_shape: str = "tee"
+    x_shape: str = "tee"
+    y_shape: str = "cross"
     triples: int = 8000
     """Triples (x, u, x') in set X."""
     pictures: int = 2000

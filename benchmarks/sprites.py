@@ -1,9 +1,9 @@
 """Learners without labels on worlds of sprites: `python -m benchmarks.sprites --model all --world dsprites`.
 
 Every model sees the same budget of pictures, drawn on the fly. A job trains one model with one seed, then measures it
-on pictures of the whole world: reconstruction, latents in use, and every score. `--curve` repeats a model over its knob
-(beta, lambda_od, gamma) and draws score against reconstruction. `factor_bottleneck` is given the factors and measured
-by the order in which they are let through.
+on pictures of the whole world: reconstruction, latents in use, and every score. `--curve true` repeats a model over its
+knob (beta, lambda_od, gamma) and draws score against reconstruction. `factor_bottleneck` is given the factors and
+measured by the order in which they are let through.
 """
 
 from __future__ import annotations

@@ -47,11 +47,12 @@ class Representation(nn.Module, ABC):
     settings: dict[str, Any]
 
     def __new__(cls, *args: Any, **settings: Any) -> Self:
-        """Remember the constructor's arguments, so that any instance can be saved and made again."""
+        """Remember the constructor's arguments as JSON knows them, so that any instance can be saved and made again."""
         self = super().__new__(cls)
         bound = inspect.signature(cls.__init__).bind_partial(self, *args, **settings)
         bound.apply_defaults()
-        self.__dict__["settings"] = {k: v for k, v in bound.arguments.items() if k != "self"}
+        settings = {k: v for k, v in bound.arguments.items() if k != "self"}
+        self.__dict__["settings"] = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
         return self
 
     @abstractmethod

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def mlp(*sizes: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
@@ -77,7 +78,28 @@ class SeparableDecoder(nn.Module):
         return rows.transpose(-1, -2) @ columns + self.background
 
 
-CHANNELS_LAST = torch.channels_last  # on a CPU a training step then takes two thirds of the time
+
+
+class _Conv(nn.Conv2d):
+    """A 4 x 4 convolution of stride 2 that computes with channels last: on a CPU two thirds of the time."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__(inputs, outputs, 4, 2, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        weight = self.weight.to(memory_format=torch.channels_last)
+        return functional.conv2d(pictures, weight, self.bias, self.stride, self.padding)  # type: ignore[arg-type]
+
+
+class _ConvTranspose(nn.ConvTranspose2d):
+    """The transpose of `_Conv`; `odd` adds a row and a column where the picture had an odd number of them."""
+
+    def __init__(self, inputs: int, outputs: int, odd: tuple[int, int]):
+        super().__init__(inputs, outputs, 4, 2, 1, output_padding=odd)
+
+    def forward(self, maps: Tensor) -> Tensor:  # type: ignore[override]
+        weight = self.weight.to(memory_format=torch.channels_last)
+        return functional.conv_transpose2d(maps, weight, self.bias, 2, 1, self.output_padding)  # type: ignore[arg-type]
 
 
 def _halvings(height: int, width: int) -> list[tuple[int, int]]:
@@ -97,9 +119,9 @@ def conv_encoder(shape: tuple[int, ...], outputs: int, channels: int = 32, hidde
     sizes = _halvings(*shape[1:])
     layers: list[nn.Module] = []
     for depth in range(len(sizes) - 1):
-        layers += [nn.Conv2d(channels if depth else shape[0], channels, 4, 2, 1), nn.ReLU()]
+        layers += [_Conv(channels if depth else shape[0], channels), nn.ReLU()]
     flat = math.prod(sizes[-1]) * (channels if len(sizes) > 1 else shape[0])
-    return nn.Sequential(*layers, nn.Flatten(), mlp(flat, hidden, hidden, outputs)).to(memory_format=CHANNELS_LAST)
+    return nn.Sequential(*layers, nn.Flatten(), mlp(flat, hidden, hidden, outputs))
 
 
 def conv_decoder(inputs: int, shape: tuple[int, ...], channels: int = 32, hidden: int = 256) -> nn.Sequential:
@@ -110,5 +132,5 @@ def conv_decoder(inputs: int, shape: tuple[int, ...], channels: int = 32, hidden
     for depth in range(len(sizes) - 1, 0, -1):
         odd = (sizes[depth - 1][0] % 2, sizes[depth - 1][1] % 2)
         outputs = channels if depth > 1 else shape[0]
-        layers += [nn.ReLU(), nn.ConvTranspose2d(channels, outputs, 4, 2, 1, output_padding=odd)]
-    return nn.Sequential(*layers).to(memory_format=CHANNELS_LAST)
+        layers += [nn.ReLU(), _ConvTranspose(channels, outputs, odd)]
+    return nn.Sequential(*layers)
