@@ -78,8 +78,6 @@ class SeparableDecoder(nn.Module):
         return rows.transpose(-1, -2) @ columns + self.background
 
 
-
-
 class _Conv(nn.Conv2d):
     """A 4 x 4 convolution of stride 2 that computes with channels last: on a CPU two thirds of the time."""
 
