@@ -31,7 +31,7 @@ def test_example_runs_as_it_is_printed(code, tmp_path):
     script.write_text(code)
     surroundings = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=300
+        [sys.executable, script], cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-3000:]
 
