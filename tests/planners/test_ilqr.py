@@ -12,11 +12,10 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
+from benchmarks.locally_linear import locally_linear, random_weights
 from planners import Problem, ilqr, obstacle_cost
 from planners.derivatives import convex, linearize, quadratize
 from planners.rollout import rollout, total_cost
-
-from .locally_linear import locally_linear, random_weights
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "ilqr_problem.npz"
 

@@ -3,10 +3,17 @@
 z' = A(z) z + B(z) u + c(z),    A = 0.95 I + 0.1 w r',  B = 0.15 I + 0.05 H_B,  c = 0.02 h_c
 h = W_2 tanh(W_1 tanh(W_0 z + b_0) + b_1) + b_2 = (log-ish w, log-ish r, H_B, h_c),  w, r = softplus
 cost  sum_{t < T} q |z_t - goal|^2 + r |u_t|^2,   |u| <= limit
+
+`LocallyLinear` holds such a problem with its starts: generated from a seed, or read from an npz file.
 """
 
 from __future__ import annotations
 
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -14,6 +21,7 @@ from torch.nn.functional import softplus
 from planners import Problem
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+LAYERS = ("net_0", "net_2", "head")
 
 
 def random_weights(generator: torch.Generator, hidden: int = 20, dtype: torch.dtype = torch.float64) -> Weights:
@@ -91,3 +99,49 @@ def locally_linear(
         quadratize=quadratize,
         final_quadratize=final_quadratize,
     )
+
+
+@dataclass(frozen=True)
+class LocallyLinear:
+    """A problem and its starts x0 [n, 2], to be planned over `horizon` steps; `source` says where it comes from."""
+
+    weights: Weights
+    goal: Tensor
+    limit: float
+    state_cost: float
+    action_cost: float
+    x0: Tensor
+    horizon: int
+    source: str
+
+    def problem(self, supplied: bool) -> Problem:
+        """What a planner is asked, with analytic derivatives or without."""
+        return locally_linear(self.weights, self.goal, self.limit, self.state_cost, self.action_cost, supplied)
+
+
+def generated(n: int, horizon: int, generator: torch.Generator) -> LocallyLinear:
+    """A problem with random weights and `n` normal starts."""
+    x0 = torch.randn(n, 2, generator=generator, dtype=torch.float64)
+    goal = torch.tensor([1.0, -0.5], dtype=torch.float64)
+    return LocallyLinear(random_weights(generator), goal, 1.0, 10.0, 1.0, x0, horizon, "generated")
+
+
+def read(path: Path) -> LocallyLinear:
+    """The problem in an npz file: `net_0`, `net_2`, `head` (`_weight`, `_bias`), goal, limit, q, r, x0, horizon.
+
+    ValueError says which file is not such a problem, and why.
+    """
+    try:
+        with np.load(path) as file:
+            data = {name: torch.as_tensor(file[name], dtype=torch.float64) for name in file.files}
+        w = [data[f"{layer}_{kind}"] for layer in LAYERS for kind in ("weight", "bias")]
+        numbers = [data[name].item() for name in ("limit", "q", "r", "horizon")]
+        goal, x0 = data["goal"], data["x0"]
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist; it should be an npz file with a locally linear problem") from None
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not an npz file with a locally linear problem: {error!r}") from None
+    if x0.ndim != 2 or x0.shape[1] != 2 or goal.shape != (2,):
+        raise ValueError(f"{path}: x0 must be [n, 2] and goal [2], got {list(x0.shape)} and {list(goal.shape)}")
+    weights = (w[0], w[1], w[2], w[3], w[4], w[5])
+    return LocallyLinear(weights, goal, numbers[0], numbers[1], numbers[2], x0, int(numbers[3]), path.name)

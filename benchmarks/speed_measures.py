@@ -1,0 +1,289 @@
+"""What is measured: pictures drawn, environments moved, problems planned, codes scored, a network trained.
+
+Every group is one function from the settings to rows; a row is one figure, run one way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+import envs as _register  # noqa: F401
+from benchmarks.locally_linear import LocallyLinear, generated, read
+from benchmarks.metrics import ORACLES, SCORES
+from benchmarks.metrics.scoring import Pool, draw_pool
+from benchmarks.speed_timing import Rate, Work, in_turn, rate, rates_beside, timed
+from envs import make_world
+from planners import Plan, ilqr
+from representations import fit, make
+
+SINGLE = "disco/Planar-v0"
+ONE, TWO_THREADS, TWO_PROCESSES = "1 process, 1 thread", "1 process, 2 threads", "2 processes, 1 thread each"
+HORIZON = 40
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: `clock` and `processor` are per second, or seconds (milliseconds) of each, as `unit` says."""
+
+    figure: str
+    run_as: str
+    unit: str
+    clock: float
+    processor: float
+    elsewhere: str = ""
+    limit: str = ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a figure should reach: at least (rates) or at most (times) `value`, in the best way to run it."""
+
+    figure: str
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much work a measurement is: the defaults, or less to see that everything runs."""
+
+    repeats: int = 5
+    batch: int = 256
+    single_steps: int = 1000
+    num_envs: int = 1024
+    vector_steps: int = 40
+    problems: tuple[int, ...] = (32, 256)
+    codes: int = 10_000
+    train_steps: int = 25
+    ilqr: Path | None = None
+    seed: int = 0
+
+    def generator(self) -> torch.Generator:
+        """A generator with the seed."""
+        return torch.Generator().manual_seed(self.seed)
+
+
+def drawing(world: str, sizes: Sizes) -> Work:
+    """Drawing one batch of pictures of random factors."""
+    made = make_world(world)
+    rows = made.sample(sizes.batch, sizes.generator())
+    return Work(lambda: made.render(rows), sizes.batch)
+
+
+def single(sizes: Sizes) -> Work:
+    """Steps of one environment as `gym.make` gives it, wrappers and resets included."""
+    env = gym.make(SINGLE)
+    env.reset(seed=sizes.seed)
+    env.action_space.seed(sizes.seed)
+    actions = [env.action_space.sample() for _ in range(sizes.single_steps)]
+
+    def steps() -> None:
+        for action in actions:
+            _, _, terminated, truncated, _ = env.step(action)
+            if terminated or truncated:
+                env.reset()
+
+    return Work(steps, sizes.single_steps)
+
+
+def vectorised(sizes: Sizes) -> Work:
+    """Steps of a natively batched environment with pictures; by default a whole episode, its resets included."""
+    env = gym.make_vec(SINGLE, num_envs=sizes.num_envs)
+    env.reset(seed=sizes.seed)
+    env.action_space.seed(sizes.seed)
+    actions = [env.action_space.sample() for _ in range(sizes.vector_steps)]
+
+    def steps() -> None:
+        for action in actions:
+            env.step(action)
+
+    return Work(steps, sizes.num_envs * sizes.vector_steps)
+
+
+WORLDS = {
+    "dsprites": "the shape's own area: sprites are cut out of tables",
+    "multi_sprites": "layers drawn over each other",
+    "objects3d": "rays against surfaces, for every pixel",
+    "shape_motion": "memory traffic of three channels",
+}
+
+
+def worlds(sizes: Sizes) -> list[Row]:
+    """Pictures a second of the renderers."""
+    return _spread(
+        {f"{name}, pictures": (partial(drawing, name, sizes), "", limit) for name, limit in WORLDS.items()}, sizes
+    )
+
+
+def environments(sizes: Sizes) -> list[Row]:
+    """Steps a second of the planar environment, alone and as a batch, pictures included."""
+    elsewhere = "MiniGrid 64x64x3: 1,900; PCC's planar: 19,600"
+    found = rate(partial(single, sizes), sizes.repeats)
+    limit = "Gymnasium's wrappers and the info dict, in Python"
+    row = Row("planar, one environment", ONE, "steps/s", found.clock, found.processor, elsewhere, limit)
+    make_vector = partial(vectorised, sizes)
+    elsewhere = "envpool Procgen maze 64x64x3, 64 environments: 22,800"
+    limit = "copying the pictures"
+    name = f"planar, {sizes.num_envs:,} environments"
+    return [row, *_spread({name: (make_vector, elsewhere, limit)}, sizes, "steps/s")]
+
+
+def _spread(
+    works: Mapping[str, tuple[Callable[[], Work], str, str]], sizes: Sizes, unit: str = "pictures/s"
+) -> list[Row]:
+    """Every work on one thread, on two, and in two processes at the same time."""
+    makes = [make for make, _, _ in works.values()]
+    found: dict[str, list[Rate]] = {
+        ONE: [rate(make, sizes.repeats) for make in makes],
+        TWO_THREADS: [rate(make, sizes.repeats, threads=2) for make in makes],
+        TWO_PROCESSES: rates_beside(makes, sizes.repeats, 2),
+    }
+    return [
+        Row(name, run_as, unit, rates[place].clock, rates[place].processor, elsewhere, limit)
+        for place, (name, (_, elsewhere, limit)) in enumerate(works.items())
+        for run_as, rates in found.items()
+    ]
+
+
+def planners(sizes: Sizes) -> list[Row]:
+    """Milliseconds a problem of iLQR on a boxed locally linear model, by batch size, derivatives given or not."""
+    most = max(sizes.problems)
+    problem = read(sizes.ilqr) if sizes.ilqr else generated(most, HORIZON, sizes.generator())
+    if len(problem.x0) < most:
+        raise ValueError(f"{problem.source} holds {len(problem.x0)} starts; {most} are needed")
+    return [_planned(problem, n, supplied, sizes.repeats) for n in sizes.problems for supplied in (True, False)]
+
+
+def _planned(given: LocallyLinear, n: int, supplied: bool, repeats: int) -> Row:
+    problem, zeros = given.problem(supplied), torch.zeros(n, given.horizon, 2, dtype=torch.float64)
+    plans: list[Plan] = []
+
+    def call() -> None:
+        plans.append(ilqr(problem, given.x0[:n], zeros))
+
+    cost = timed(call, repeats)
+    plan = plans[-1]
+    how = f"{plan.iterations.double().mean():.1f} iterations, {plan.converged.double().mean():.0%} converged, "
+    how += f"mean J {plan.cost.mean():.3f}"
+    elsewhere = "mpc.pytorch 44 (17 iterations), crocoddyl 19 (3)" if n == 32 else "mpc.pytorch 13"
+    name = f"iLQR ({given.source}), {n} problems, derivatives {'given' if supplied else 'automatic'}"
+    return Row(name, ONE, "ms/problem", 1000 * cost.clock / n, 1000 * cost.processor / n, elsewhere, how)
+
+
+# CPU seconds of the common protocols elsewhere, without encoding.
+SCORE_SECONDS = {
+    "dci_boosted": 290.0,
+    "modularity": 2.2,
+    "beta_vae_fixed": 1.2,
+    "sap": 0.9,
+    "factor_vae": 0.7,
+    "mig": 0.14,
+}
+
+
+def known_codes(n: int, generator: torch.Generator) -> Pool:
+    """`n` codes of ten dimensions, a random linear map of dSprites' factors, without pictures."""
+    world = make_world("dsprites")
+    return draw_pool(ORACLES["random_linear"](world, 10, generator), world, n, generator, view=lambda factors: factors)
+
+
+def scores(sizes: Sizes) -> list[Row]:
+    """Seconds of every score by our protocol, one metric seed."""
+    pool = known_codes(sizes.codes, sizes.generator())
+    rows = []
+    for name, measure in SCORES.items():
+        cost = timed(partial(measure, pool, np.random.default_rng(sizes.seed), False), sizes.repeats)
+        elsewhere = f"{SCORE_SECONDS[name]:g}" if name in SCORE_SECONDS else ""
+        rows.append(
+            Row(name, ONE, "s", cost.clock, cost.processor, elsewhere, f"{sizes.codes:,} codes of 10 dimensions")
+        )
+    return rows
+
+
+Precision = Literal["float32", "bfloat16"]
+
+
+def bare_loop(
+    model: Any,
+    batches: Callable[[torch.Generator], Tensor],
+    steps: int,
+    generator: torch.Generator,
+    precision: Precision,
+) -> None:
+    """Train beta-VAE's two networks as one would by hand: no logs, no checkpoints, no checks."""
+    encoder, decoder = model.autoencoder.encoder, model.autoencoder.decoder
+    optimizer = torch.optim.Adam(model.parameters(), lr=model.learning_rate)
+    for _ in range(steps):
+        pictures = batches(generator).float() / 255
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            mean, logvar = encoder(pictures).chunk(2, 1)
+            logits = decoder(mean + torch.randn_like(mean) * (logvar / 2).exp())
+            nll = functional.binary_cross_entropy_with_logits(logits, pictures, reduction="sum")
+            kl = (logvar.exp() + mean.square() - 1 - logvar).sum() / 2
+            loss = (nll + model.beta * kl) / len(pictures)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def training(sizes: Sizes) -> list[Row]:
+    """Pictures a second of `fit` and of a bare loop in turn, on the same network, batches and precision."""
+    rows = []
+    pictures = make_world("dsprites").render(make_world("dsprites").sample(2048, sizes.generator()))
+    made = 64 * sizes.train_steps
+
+    def batches(generator: torch.Generator) -> Tensor:
+        return pictures[torch.randint(len(pictures), (64,), generator=generator)]
+
+    for precision in ("float32", "bfloat16"):
+        torch.manual_seed(sizes.seed)
+        ours, plain = make("beta_vae"), make("beta_vae")
+        options: dict[str, Any] = {"device": "cpu", "precision": precision, "progress": False}
+        fitted, bare, ratio = in_turn(
+            partial(fit, ours, batches, sizes.train_steps, sizes.generator(), **options),
+            partial(bare_loop, plain, batches, sizes.train_steps, sizes.generator(), precision),
+            sizes.repeats,
+        )
+        name, limit = f"beta_vae 64x64x1, batch 64, {precision}", "convolutions"
+        elsewhere = "plain PyTorch 525 to 620; pythae and disent within 7 %" if precision == "float32" else ""
+        for how, cost in (("fit", fitted), ("bare loop", bare)):
+            rates = made / cost.clock, made / cost.processor
+            rows.append(Row(f"{name}: {how}", ONE, "pictures/s", *rates, elsewhere, limit))
+        rows.append(Row(f"{name}: share", ONE, "%", 100 * bare.clock / fitted.clock, 100 * ratio, "", "logs, checks"))
+    return rows
+
+
+GROUPS: dict[str, Callable[[Sizes], list[Row]]] = {
+    "worlds": worlds,
+    "environments": environments,
+    "planners": planners,
+    "scores": scores,
+    "training": training,
+}
+
+BARS = (
+    Bar("dsprites, pictures", 100_000, "dsprites: 100,000 pictures a second on two cores"),
+    Bar("multi_sprites, pictures", 20_000, "multi_sprites: 20,000 pictures a second on two cores"),
+    Bar("objects3d, pictures", 2_000, "objects3d: 2,000 pictures a second on two cores"),
+    Bar("shape_motion, pictures", 20_000, "shape_motion: 20,000 frames a second on two cores"),
+    Bar("planar, one environment", 20_000, "planar: 20,000 steps a second of one environment"),
+    Bar("planar, 1,024 environments", 200_000, "planar: 200,000 steps a second as a batch on two cores"),
+    *(
+        Bar(name, seconds, f"{name}: under the {seconds:g} s needed elsewhere")
+        for name, seconds in SCORE_SECONDS.items()
+    ),
+    *(
+        Bar(f"beta_vae 64x64x1, batch 64, {precision}: share", 95, f"fit: 95 % of a bare loop's speed in {precision}")
+        for precision in ("float32", "bfloat16")
+    ),
+)
