@@ -7,30 +7,35 @@ a typical sample. A world of points gets a scatter plot, a world of videos also 
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import statistics
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import imageio.v3 as imageio
 import numpy as np
 import torch
 from jsonargparse import auto_cli
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
+from benchmarks.report import write_report
+from benchmarks.runs import Timer, check_neighbours, describe, plain, write_json
+from benchmarks.speed_timing import Work, rate
+from benchmarks.table import Table, show
 from envs import WORLDS, VideoWorld, World
 
 LARGE = 72  # a smaller picture is magnified by the whole number that brings its side nearest to this, from below
 DOTS = 100  # pixels of a sheet per inch
 MARGIN = 1.5  # inches for the labels
+SEEN = (("a row for every factor", "png"), ("clips", "gif"))
+INTRODUCTION = (
+    "In a sheet one factor runs along each row over its grid, the others keep the values of a typical sample; a world "
+    "of points is drawn once for every factor, which gives the colour.",
+    "The speed is that of drawing a batch, the median over repeats, by the clock and by processor time of all threads.",
+)
 
 
 @dataclass(frozen=True)
@@ -133,76 +138,76 @@ def framed(pictures: Tensor) -> np.ndarray:
 def speed(world: World, batch: int, repeats: int, generator: torch.Generator) -> dict[str, float]:
     """Median pictures per second of `render`: by the clock and by processor time (that of all threads together)."""
     rows = world.sample(batch, generator)
-    world.render(rows)
-    clock, processor = [], []
-    for _ in range(repeats):
-        start = time.perf_counter(), time.process_time()
-        world.render(rows)
-        clock.append(batch / (time.perf_counter() - start[0]))
-        processor.append(batch / max(time.process_time() - start[1], 1e-9))
-    return {"per_second": statistics.median(clock), "per_processor_second": statistics.median(processor)}
+    found = rate(lambda: Work(partial(world.render, rows), batch), repeats, torch.get_num_threads())
+    return {"per_second": found.clock, "per_processor_second": found.processor}
 
 
-def run(settings: Worlds, worlds: Mapping[str, type[World]] = WORLDS) -> dict[str, object]:
+def run(settings: Worlds, worlds: Mapping[str, type[World]] = WORLDS) -> dict[str, Any]:
     """Draw and time the worlds; write the pictures and result.json below `settings.out` and return its content."""
     names = [name for name in settings.world.split(",") if name] or list(worlds)
     unknown = [name for name in names if name not in worlds]
     if unknown:
         raise SystemExit(f"unknown world {unknown[0]!r}; the worlds are {', '.join(worlds)}")
     settings.out.mkdir(parents=True, exist_ok=True)
-    scores, seconds = {}, {}
+    scores, timer = {}, Timer()
     for name in names:
-        start = time.perf_counter()
-        world = worlds[name]()
-        generator = torch.Generator().manual_seed(settings.seed)
-        if len(world.shape) == 3:
-            contact_sheet(world, settings.columns, generator, settings.out / f"{name}.png")
-        elif world.render(world.sample(1, generator)).is_floating_point():
-            scatter(world, generator, settings.out / f"{name}.png")
-        if isinstance(world, VideoWorld):
-            animation(world, settings.frames, generator, settings.out / f"{name}.gif")
-        scores[name] = {
-            "factors": len(world.factors),
-            "shape": list(world.shape),
-            **speed(world, settings.batch, settings.repeats, generator),
-        }
-        seconds[name] = round(time.perf_counter() - start, 3)
-    result = {
-        "benchmark": "worlds",
-        "model": "",
-        "preset": "default",
-        "seed": settings.seed,
-        "settings": {**asdict(settings), "out": str(settings.out)},
-        "scores": scores,
-        "seconds": seconds,
-        "versions": {"python": platform.python_version(), "torch": version("torch")},
-        "hardware": {"machine": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
-    }
-    (settings.out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+        with timer(name):
+            world = worlds[name]()
+            generator = torch.Generator().manual_seed(settings.seed)
+            draw(name, world, settings, generator)
+            measured = speed(world, settings.batch, settings.repeats, generator)
+            scores[name] = {"factors": len(world.factors), "shape": list(world.shape), **measured}
+    about: Any = SimpleNamespace(model="", preset="default", seed=settings.seed)
+    result = describe("worlds", about, scores, timer.seconds) | {"settings": plain(settings)}
+    write_json(settings.out / "result.json", result)
     return result
 
 
-def show(result: dict) -> None:
-    """Print the speeds as a table."""
-    table = Table(title=f"Worlds, drawn with {result['hardware']['threads']} threads")
-    table.add_column("world", no_wrap=True)
-    for heading in ("factors", "shape", "pictures / second", "pictures / processor second", "seconds in all"):
-        table.add_column(heading, justify="right")
-    for name, score in result["scores"].items():
-        speeds = [f"{score[key]:,.0f}" for key in ("per_second", "per_processor_second")]
-        shape = "x".join(map(str, score["shape"]))
-        table.add_row(name, str(score["factors"]), shape, *speeds, f"{result['seconds'][name]:.1f}")
-    Console().print(table)
+def draw(name: str, world: World, settings: Worlds, generator: torch.Generator) -> None:
+    """Write what there is to see of a world: a sheet or a scatter plot, and a GIF of a world of videos."""
+    if len(world.shape) == 3:
+        contact_sheet(world, settings.columns, generator, settings.out / f"{name}.png")
+    elif world.render(world.sample(1, generator)).is_floating_point():
+        scatter(world, generator, settings.out / f"{name}.png")
+    if isinstance(world, VideoWorld):
+        animation(world, settings.frames, generator, settings.out / f"{name}.gif")
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The worlds and their speeds."""
+    columns = ("world", "factors", "shape", "pictures / second", "pictures / processor second", "seconds in all")
+    rows = tuple(
+        (
+            name,
+            str(score["factors"]),
+            "x".join(map(str, score["shape"])),
+            f"{score['per_second']:,.0f}",
+            f"{score['per_processor_second']:,.0f}",
+            f"{result['seconds'][name]:.1f}",
+        )
+        for name, score in result["scores"].items()
+    )
+    return Table(f"Worlds, drawn with {result['hardware']['threads']} threads", columns, rows)
+
+
+def publish(result: dict[str, Any], out: Path) -> None:
+    """Print the speeds; write `report.html` with the pictures of the worlds in it."""
+    tables = [table(result)]
+    show(tables, ())
+    files = {f"{name}: {what}": out / f"{name}.{kind}" for name in result["scores"] for what, kind in SEEN}
+    figures = {caption: file for caption, file in files.items() if file.exists()}
+    write_report(out / "report.html", "Worlds", INTRODUCTION, tables, (), figures, result["settings"])
+    print(f"report: {out / 'report.html'}")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse, draw, time, print."""
+    check_neighbours()
     try:
         settings = auto_cli(Worlds, args=arguments, description=__doc__)
     except ValueError as error:
         raise SystemExit(str(error)) from error
-    show(run(settings))
-    print(f"pictures and result.json are in {settings.out}")
+    publish(run(settings), settings.out)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ def test_the_command_prints_a_table_with_baselines_and_writes_a_result(tmp_path,
     assert fields <= set(result)
     assert result["scores"]["identity"]["mig"] > result["scores"]["random"]["mig"]
     assert result["scores"]["constant"]["sap"] == 0
+    assert {"torch", "revision"} <= set(result["versions"])
+    assert "random_linear" in (tmp_path / "report.html").read_text()
 
 
 def test_compat_is_named_in_the_result(tmp_path, capsys):

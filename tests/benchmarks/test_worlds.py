@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.worlds import Worlds, framed, main, run, show, speed, traversals
+from benchmarks.worlds import Worlds, framed, main, publish, run, speed, traversals
 from envs.digits import Digits
 from envs.moving_digits import MovingDigits
 from envs.shape_motion import ShapeMotion
@@ -68,7 +68,9 @@ def test_every_world_leaves_its_pictures_and_figures(tmp_path, capsys):
     assert json.loads((settings.out / "result.json").read_text()) == result
     assert {"benchmark", "model", "preset", "seed", "scores", "seconds", "versions", "hardware"} <= set(result)
     assert all(score["per_second"] > 0 for score in result["scores"].values())
-    show(result)
+    assert {"torch", "revision"} <= set(result["versions"])
+    publish(result, settings.out)
+    assert (settings.out / "report.html").read_text().count("data:image/") == len(WORLDS) + 2
     table = capsys.readouterr().out
     assert all(name in table for name in WORLDS)
     assert "with 1 threads" in table
