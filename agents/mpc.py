@@ -65,7 +65,7 @@ class LatentMPC:
         memory: int = 12,
         width: float = 3.0,
         caution: float = 100.0,
-        near: float = 1.0,
+        near: float = 0.5,
     ):
         if horizon < 1 or starts < 1 or memory < 0:
             raise ValueError(f"horizon and starts must be at least 1, memory 0, got {horizon}, {starts}, {memory}")

@@ -24,7 +24,6 @@ from benchmarks.control import Drive, drive
 from benchmarks.planar_figures import figure_3, latent_maps, run_gif
 from benchmarks.planar_report import publish
 from benchmarks.runs import Timer, describe, job_folders, key, sweep
-from envs import make_world
 from envs.planar import Planar
 from envs.tasks import PlanarTask
 from planners import ilqr
@@ -65,6 +64,13 @@ class PlanarJob:
     horizon: int = 10
     starts: int = 4
     iterations: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail only after training."""
+        PlanarTask(self.world(), self.protocol)
+        for name in ("triples", "pictures", "steps", "batch", "hidden", "runs", "horizon", "starts", "iterations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
     def world(self) -> Planar:
         """The world that both sets are drawn from."""
@@ -174,7 +180,9 @@ def map_quality(model: Any, world: Planar, shape: int) -> dict[str, float]:
     shared = np.mean([len(set(a) & set(b)) / 8 for a, b in zip(*near, strict=True)])
     grid, whole = code.view(38, 38, 2), free.view(38, 38)
     right, down = grid[:-1, 1:] - grid[:-1, :-1], grid[1:, :-1] - grid[:-1, :-1]
-    area = (down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0])[whole[:-1, :-1] & whole[:-1, 1:] & whole[1:, :-1]]
+    area = (down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0])[
+        whole[:-1, :-1] & whole[:-1, 1:] & whole[1:, :-1]
+    ]
     flipped = (area > 0).float().mean().item()
     return {"r2": r2.item(), "neighbours": float(shared), "folds": min(flipped, 1 - flipped)}
 

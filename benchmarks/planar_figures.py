@@ -56,11 +56,11 @@ def latent_maps(model: Any, world: Planar, path: Path) -> None:
 def figure_3(model: Any, world: Planar, path: Path, generator: torch.Generator) -> None:
     """The paper's figure 3: (a) the maps; (b) for X, (c) for Y, four random actions in a row and their prediction."""
     figure = Figure(figsize=(11, 6.2), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 2.6))
+    left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(1, 2.6)))
     left.suptitle("(a) maps", fontsize=9)
     _maps([left.add_subplot(3, 1, i + 1) for i in range(3)], model, world)
-    rows = right.subfigures(2, 1)
-    for shape, (panel, name) in enumerate(zip(rows, SETS, strict=True)):
+    panels = np.asarray(right.subfigures(2, 1))
+    for shape, (panel, name) in enumerate(zip(panels, SETS, strict=True)):
         panel.suptitle(f"({'bc'[shape]}) {name}: observations above; reconstruction and predictions below", fontsize=9)
         factors = world.sample(1, generator)
         factors[:, 2] = shape
@@ -93,7 +93,9 @@ def run_gif(model: Any, world: Planar, driven: Drive, path: Path, episode: int =
         image = Image.fromarray(picture).convert("RGB")
         draw = ImageDraw.Draw(image)
         radius = driven.tolerance * SCALE
-        draw.ellipse([goal[0] - radius, goal[1] - radius, goal[0] + radius, goal[1] + radius], outline=(90, 160, 255), width=2)
+        draw.ellipse(
+            [goal[0] - radius, goal[1] - radius, goal[0] + radius, goal[1] + radius], outline=(90, 160, 255), width=2
+        )
         draw.line([_dot(p) for p in factors[: step + 1, :2]], fill=(60, 200, 90), width=3)
         if step < len(driven.plans):
             plan = driven.plans[step][episode]

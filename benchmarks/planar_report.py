@@ -74,7 +74,9 @@ def _claims(job: Any, by_model: dict[str, dict[str, Interval]]) -> list[Claim]:
         x, y = ours["x_prediction"], ours["y_prediction"]
         ratio = y.mean / x.mean
         evidence = f"{y.mean:.2f} / {x.mean:.2f} = {ratio:.2f}"
-        claims.append(Claim("dyn_content: prediction loss on Y within 10 % of that on X", abs(ratio - 1) <= 0.1, evidence))
+        claims.append(
+            Claim("dyn_content: prediction loss on Y within 10 % of that on X", abs(ratio - 1) <= 0.1, evidence)
+        )
         if job.protocol == "pcc":
             for set_ in "xy":
                 found = ours[f"{set_}_time_in_goal"]
@@ -88,7 +90,9 @@ def _claims(job: Any, by_model: dict[str, dict[str, Interval]]) -> list[Claim]:
         text = "rce without content fails to predict Y (loss at least twice that on X)"
         claims.append(Claim(text, ratio >= 2, f"{rce['y_prediction'].mean:.1f} against {rce['x_prediction'].mean:.1f}"))
         found = rce["y_success"]
-        claims.append(Claim("rce without content fails to plan on Y", found.mean < 0.5, f"success {found.text(0, 100)} %"))
+        claims.append(
+            Claim("rce without content fails to plan on Y", found.mean < 0.5, f"success {found.text(0, 100)} %")
+        )
     return claims
 
 
@@ -97,7 +101,7 @@ def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Se
     by_model = {
         model: {name: interval(values) for name, values in scores.items()} for model, scores in gather(results).items()
     }
-    rows = [*PUBLISHED] if jobs[0].noise == 0 else []
+    rows: list[tuple[str, ...]] = [*PUBLISHED] if jobs[0].noise == 0 else []
     for model, values in PUBLISHED_NOISE.items():
         if jobs[0].noise in values:
             rows.append((f"{model} (published)", "X", "-", "-", "-", "-", str(values[jobs[0].noise]), "-", "-", "-"))

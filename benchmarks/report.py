@@ -32,7 +32,8 @@ pre { background: #f5f5f5; padding: 1rem; overflow-x: auto; }
 {% if claims %}<h2>Claims</h2><ul>{% for claim in claims %}
 <li><span class="{{ 'shown' if claim.shown else 'missing' }}">{{ 'shown' if claim.shown else 'not shown' }}</span>:
 {{ claim.text }} ({{ claim.evidence }})</li>{% endfor %}</ul>{% endif %}
-{% for caption, source in figures %}<figure><img src="{{ source }}" alt="{{ caption }}"><figcaption>{{ caption }}</figcaption></figure>
+{% for caption, source in figures %}<figure>
+<img src="{{ source }}" alt="{{ caption }}"><figcaption>{{ caption }}</figcaption></figure>
 {% endfor %}
 <h2>Configuration</h2><pre>{{ config }}</pre>
 </body></html>
@@ -53,12 +54,16 @@ def write_report(
     for caption, file in figures.items():
         data = base64.b64encode(file.read_bytes()).decode()
         embedded.append((caption, f"data:image/{file.suffix[1:]};base64,{data}"))
-    text = jinja2.Environment(autoescape=True).from_string(TEMPLATE).render(
-        title=title,
-        introduction=introduction,
-        tables=tables,
-        claims=claims,
-        figures=embedded,
-        config=yaml.safe_dump(config, sort_keys=False),
+    text = (
+        jinja2.Environment(autoescape=True)
+        .from_string(TEMPLATE)
+        .render(
+            title=title,
+            introduction=introduction,
+            tables=tables,
+            claims=claims,
+            figures=embedded,
+            config=yaml.safe_dump(config, sort_keys=False),
+        )
     )
     write_atomically(path, lambda partial: partial.write_text(text))

@@ -31,9 +31,20 @@ PACKAGES = ("torch", "numpy", "scipy", "gymnasium", "scikit-learn", "stable-base
 class Job(Protocol):
     """What a sweep is made of: a frozen dataclass that says which model, preset and seed it is."""
 
-    model: str
-    preset: str
-    seed: int
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        ...
+
+    @property
+    def preset(self) -> str:
+        """The preset's name."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+        ...
 
 
 @dataclass
@@ -167,7 +178,9 @@ def sweep(
     for job, folder in zip(jobs, folders, strict=True):
         claim_folder(folder, job)
     todo = [
-        (job, folder) for job, folder in zip(jobs, folders, strict=True) if not (resume and (folder / "result.json").exists())
+        (job, folder)
+        for job, folder in zip(jobs, folders, strict=True)
+        if not (resume and (folder / "result.json").exists())
     ]
     workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
     if engine == "ray":

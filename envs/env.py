@@ -54,7 +54,9 @@ class Moves(MovingWorld):
     def step(self, factors: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The next factors [n, K] after actions [n] in 0 .. 2 K - 1; ValueError for others."""
         if actions.shape != (len(factors),) or not ((actions >= 0) & (actions < 2 * len(self.factors))).all():
-            raise ValueError(f"actions must be {len(factors)} whole numbers below {2 * len(self.factors)}, got {actions}")
+            raise ValueError(
+                f"actions must be {len(factors)} whole numbers below {2 * len(self.factors)}, got {actions}"
+            )
         following = factors.clone()
         for k, factor in enumerate(self.factors):
             chosen = actions // 2 == k
@@ -68,7 +70,9 @@ class Moves(MovingWorld):
                 following[chosen, k] = values[index]
             else:
                 value = value + sign * (factor.high - factor.low) / 20
-                following[chosen, k] = value % factor.high if factor.kind == "circular" else value.clamp(factor.low, factor.high)
+                following[chosen, k] = (
+                    value % factor.high if factor.kind == "circular" else value.clamp(factor.low, factor.high)
+                )
         return following
 
 
@@ -132,7 +136,7 @@ class WorldEnv(gym.Env, _Goals):
     An episode does not end by itself: `gym.make` limits its length.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}  # type: ignore[misc]
 
     def __init__(self, world: World, task: Task, render_mode: str | None = None, goal_dict: bool = False):
         if render_mode not in (None, "rgb_array"):
@@ -162,7 +166,9 @@ class WorldEnv(gym.Env, _Goals):
         """One step of the world."""
         array = _check_action(action, self.action_space, self.action_space.shape or ())
         if self._quick is not None:
-            self._factors = np.array(self._quick.move_one(tuple(self._factors.tolist()), tuple(array.tolist())), np.float32)
+            self._factors = np.array(
+                self._quick.move_one(tuple(self._factors.tolist()), tuple(array.tolist())), np.float32
+            )
         else:
             actions = torch.as_tensor(array[None], dtype=torch.int64 if array.ndim == 0 else torch.float32)
             self._factors = self.world.step(torch.from_numpy(self._factors)[None], actions, self._generator)[0].numpy()
@@ -205,7 +211,7 @@ class WorldVectorEnv(gym.vector.VectorEnv, _Goals):
     [num_envs, ...] of the rows that `info["_final_obs"]` marks, `info["final_info"]` their factors and success.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
         "render_modes": ["rgb_array"],
         "render_fps": 10,
         "autoreset_mode": gym.vector.AutoresetMode.SAME_STEP,
@@ -256,7 +262,12 @@ class WorldVectorEnv(gym.vector.VectorEnv, _Goals):
         truncated = self._steps >= self.max_episode_steps if self.max_episode_steps else terminated.copy()
         if truncated.any():
             last, done = self._observation(), torch.from_numpy(truncated)
-            info |= {"final_obs": last, "_final_obs": truncated.copy(), "final_info": dict(info), "_final_info": truncated.copy()}
+            info |= {
+                "final_obs": last,
+                "_final_obs": truncated.copy(),
+                "final_info": dict(info),
+                "_final_info": truncated.copy(),
+            }
             starts, goals = self.task.begin(int(done.sum()), self._generator)
             self._factors = self._factors.clone()
             self._goals = self._goals.clone()

@@ -37,7 +37,7 @@ def make_world(name: str, **settings: object) -> World:
     if name not in WORLDS:
         raise ValueError(f"unknown world {name!r}; the worlds are {_nearest(name, WORLDS)}")
     world = WORLDS[name]
-    known = [p for p in inspect.signature(world).parameters]
+    known = list(inspect.signature(world).parameters)
     for setting in settings:
         if setting not in known:
             raise TypeError(f"world {name!r} has no setting {setting!r}; its settings are {_nearest(setting, known)}")

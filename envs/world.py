@@ -13,6 +13,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import gymnasium as gym
@@ -49,7 +50,7 @@ class Factor:
     def ordinal(cls, name: str, values: tuple[float, ...] | list[float], unit: str = "") -> Factor:
         """A factor that is one of finitely many ordered numbers, held as the number itself."""
         ordered = tuple(float(v) for v in values)
-        if not ordered or any(b <= a for a, b in zip(ordered, ordered[1:], strict=False)):
+        if not ordered or any(b <= a for a, b in pairwise(ordered)):
             raise ValueError(f"factor {name!r}: values must be strictly increasing and not empty, got {values}")
         return cls(name, "ordinal", unit, ordered[0], ordered[-1], ordered)
 

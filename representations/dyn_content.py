@@ -119,4 +119,11 @@ class DynContent(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: everything, by Adam."""
-        return (Objective("bound", self.loss, tuple(self.parameters()), partial(torch.optim.Adam, lr=self.learning_rate, fused=True)),)
+        return (
+            Objective(
+                "bound",
+                self.loss,
+                tuple(self.parameters()),
+                partial(torch.optim.Adam, lr=self.learning_rate, fused=True),
+            ),
+        )

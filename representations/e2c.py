@@ -97,7 +97,14 @@ class E2C(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: everything, by Adam."""
-        return (Objective("loss", self.loss, tuple(self.parameters()), partial(torch.optim.Adam, lr=self.learning_rate, fused=True)),)
+        return (
+            Objective(
+                "loss",
+                self.loss,
+                tuple(self.parameters()),
+                partial(torch.optim.Adam, lr=self.learning_rate, fused=True),
+            ),
+        )
 
 
 def full_gaussian_kl(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_logvar: Tensor) -> Tensor:
@@ -105,5 +112,8 @@ def full_gaussian_kl(mean: Tensor, covariance: Tensor, other_mean: Tensor, other
     precision = torch.exp(-other_logvar)
     trace = (covariance.diagonal(dim1=-2, dim2=-1) * precision).sum(-1)
     distance = ((mean - other_mean) ** 2 * precision).sum(-1)
-    log_dets = other_logvar.sum(-1) - torch.linalg.slogdet(covariance + 1e-6 * torch.eye(mean.shape[-1], device=mean.device)).logabsdet
+    log_dets = (
+        other_logvar.sum(-1)
+        - torch.linalg.slogdet(covariance + 1e-6 * torch.eye(mean.shape[-1], device=mean.device)).logabsdet
+    )
     return 0.5 * (trace + distance - mean.shape[-1] + log_dets)

@@ -54,9 +54,10 @@ def fit(
     """Train `model` for `steps` steps and return the logs, one dict every `log_every` steps.
 
     `batches(generator)` draws one batch (a tensor, or a tuple or dict of tensors). With a `run` folder the logs go to
-    `log.jsonl`, and behind a log line, when `checkpoint_every` steps have passed, a checkpoint is written; `resume` continues from the checkpoint, if there is one. `decay`
-    takes every learning rate linearly to zero. `on_step(t)` is called behind step t. Raises FloatingPointError, naming
-    step and player, where a loss stops being finite, and ValueError for a checkpoint of another model.
+    `log.jsonl`, and behind a log line, when `checkpoint_every` steps have passed, a checkpoint is written; `resume`
+    continues from the checkpoint, if there is one. `decay` takes every learning rate linearly to zero. `on_step(t)` is
+    called behind step t. Raises FloatingPointError, naming step and player, where a loss stops being finite, and
+    ValueError for a checkpoint of another model.
     """
     if steps < 0 or log_every < 1 or checkpoint_every < 1:
         raise ValueError(f"steps, log_every, checkpoint_every: got {steps}, {log_every}, {checkpoint_every}")
@@ -74,8 +75,11 @@ def fit(
             start = _restore(folder / CHECKPOINT, model, players, root)
         logs = _keep_log(folder / "log.jsonl", start)
     draws = torch.Generator(generator.device)
-    began, window, since, saved = time.perf_counter(), {}, start, start
-    bar = tqdm(range(start, steps), initial=start, total=steps, disable=None if progress else True, mininterval=1, leave=False)
+    began, since, saved = time.perf_counter(), start, start
+    window: dict[str, Any] = {}
+    bar = tqdm(
+        range(start, steps), initial=start, total=steps, disable=None if progress else True, mininterval=1, leave=False
+    )
     with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         for step in bar:
             torch.manual_seed(root + step)
@@ -139,7 +143,9 @@ def _checkpoint(path: Path, model: Representation, players: list, step: int, roo
     tensors = {f"model/{key}": value.detach().contiguous() for key, value in model.state_dict().items()}
     for player, optimizer in players:
         for index, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{player.name}/{index}/{key}": torch.as_tensor(v) for key, v in state.items()}
+            tensors |= {
+                f"optimizer/{player.name}/{index}/{key}": torch.as_tensor(v).contiguous() for key, v in state.items()
+            }
     about = {"step": str(step), "root": str(root)}
     write_atomically(path, lambda partial: save_file({k: v.cpu() for k, v in tensors.items()}, partial, about))
 

@@ -26,7 +26,9 @@ def gaussian_entropy(logvar: Tensor) -> Tensor:
     return 0.5 * (logvar + LOG_2PI + 1).sum(-1)
 
 
-def gaussian_kl(mean: Tensor, logvar: Tensor, prior_mean: Tensor | float = 0.0, prior_logvar: Tensor | float = 0.0) -> Tensor:
+def gaussian_kl(
+    mean: Tensor, logvar: Tensor, prior_mean: Tensor | float = 0.0, prior_logvar: Tensor | float = 0.0
+) -> Tensor:
     """KL(N(mean, diag exp logvar) || N(prior_mean, diag exp prior_logvar)) in nats: [..., d] -> [...]."""
     prior_logvar = torch.as_tensor(prior_logvar, dtype=logvar.dtype, device=logvar.device)
     difference = logvar - prior_logvar

@@ -69,7 +69,9 @@ def test_one_state_moves_and_is_drawn_as_in_a_batch(generator):
         for i in range(300):
             one = world.move_one(tuple(factors[i].tolist()), tuple(actions[i].tolist()))
             torch.testing.assert_close(torch.tensor(one), moved[i])
-            assert torch.equal(torch.from_numpy(world.draw_one(tuple(factors[i].tolist()))).permute(2, 0, 1), pictures[i])
+            assert torch.equal(
+                torch.from_numpy(world.draw_one(tuple(factors[i].tolist()))).permute(2, 0, 1), pictures[i]
+            )
 
 
 def test_shapes_differ_and_positions_show(generator):

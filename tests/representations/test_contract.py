@@ -19,7 +19,8 @@ def name(request):
 
 def batches_of(generator):
     draw = torch.Generator().manual_seed(3)
-    x = (torch.rand(40, 1, 40, 40, generator=draw) > 0.9).to(torch.uint8) * 255
+    scene = torch.rand(1, 1, 40, 40, generator=draw) > 0.7
+    x = (scene | (torch.rand(40, 1, 40, 40, generator=draw) > 0.98)).to(torch.uint8) * 255
     index = torch.randint(40, (8,), generator=generator)
     return {"x": x[index], "x_next": x[index.flip(0)], "y": x[:8], "u": torch.rand(8, 2, generator=generator)}
 
@@ -46,7 +47,7 @@ def test_codes_have_the_stated_shape_and_are_deterministic(name, generator):
 def test_training_lowers_the_loss(name, generator):
     logs = fit(small(name, learning_rate=1e-2), batches_of, 40, generator, progress=False, log_every=10)
     key = next(k for k in logs[0] if k.endswith("/loss"))
-    assert logs[-1][key] < 0.95 * logs[0][key]
+    assert logs[-1][key] < 0.9 * logs[0][key]
 
 
 def test_a_saved_model_encodes_the_same_to_the_bit(name, tmp_path, generator):
@@ -104,13 +105,17 @@ def test_foreign_and_damaged_folders_are_named(tmp_path, generator):
     with pytest.raises(ValueError, match="does not fit RCE"):
         load(tmp_path)
     (tmp_path / "config.json").write_text("[]")
-    with pytest.raises(ValueError, match="config.json"):
+    with pytest.raises(ValueError, match=r"config\.json"):
         load(tmp_path)
     fit(small("rce"), batches_of, 5, generator, tmp_path / "run", progress=False)
     with pytest.raises(ValueError, match="another seed"):
-        fit(small("rce"), batches_of, 5, torch.Generator().manual_seed(9), tmp_path / "run", resume=True, progress=False)
+        fit(
+            small("rce"), batches_of, 5, torch.Generator().manual_seed(9), tmp_path / "run", resume=True, progress=False
+        )
     with pytest.raises(ValueError, match="does not fit E2C"):
-        fit(small("e2c"), batches_of, 5, torch.Generator().manual_seed(0), tmp_path / "run", resume=True, progress=False)
+        fit(
+            small("e2c"), batches_of, 5, torch.Generator().manual_seed(0), tmp_path / "run", resume=True, progress=False
+        )
 
 
 def test_a_full_disk_while_saving_leaves_the_previous_model(tmp_path, monkeypatch):

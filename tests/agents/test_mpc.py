@@ -1,0 +1,85 @@
+"""Control on a code: the right units, walls, and what it takes to reach a goal."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from agents import LatentMPC
+from agents.mpc import voids
+from benchmarks.control import drive
+from envs import make_world
+from envs.tasks import PlanarTask
+from planners import ilqr
+
+OPTIONS = {"low": -3.0, "high": 3.0, "action_size": 2, "starts": 2}
+
+
+class Sheared:
+    """The true position behind a linear map, padded with a number that no action moves."""
+
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    def encode(self, observations):
+        return torch.cat([observations[:, :2] @ self.matrix.T, observations[:, :1] * 0 + 5], 1)
+
+    def predict(self, code, action):
+        return code + torch.cat([action @ self.matrix.T, torch.zeros(len(code), 1)], 1)
+
+    def linearize(self, code, action):
+        n = len(code)
+        b = torch.cat([self.matrix, torch.zeros(1, 2)])
+        return torch.eye(3).expand(n, 3, 3), b.expand(n, 3, 2), torch.zeros(n, 3)
+
+
+def episodes(matrix, seen=None, memory=12, n=12, **world):
+    planar = make_world("planar", **world)
+    generator = torch.Generator().manual_seed(1)
+    make = partial(LatentMPC, Sheared(matrix), partial(ilqr, iterations=5), generator=generator, **OPTIONS)
+    states = planar.sample(4000, generator) if seen else None
+    make = partial(make, seen=states, memory=memory)
+    return drive(planar, PlanarTask(planar), make, n, 40, generator, observe=lambda factors: factors)
+
+
+def test_a_linear_change_of_code_changes_nothing_but_rounding():
+    first = episodes(torch.eye(2), compat=True)
+    second = episodes(torch.tensor([[0.05, 0.4], [-0.3, 0.1]]), compat=True)
+    torch.testing.assert_close(first.factors[:, :5], second.factors[:, :5], atol=0.02, rtol=0)
+
+
+def test_walls_that_are_remembered_or_seen_are_got_around():
+    assert episodes(torch.eye(2), memory=0).scores()["held"] < 0.9
+    assert episodes(torch.eye(2)).scores()["held"] == 1
+    driven = episodes(torch.eye(2), seen=True)
+    assert driven.scores()["held"] == 1
+    assert driven.scores()["time_in_goal"] > episodes(torch.eye(2)).scores()["time_in_goal"]
+
+
+def test_voids_are_the_holes_of_a_lattice():
+    grid = torch.cartesian_prod(torch.arange(20.0), torch.arange(20.0))
+    centre = torch.tensor([9.0, 10.0])
+    found = voids(grid[torch.linalg.vector_norm(grid - centre, dim=1) > 3], margin=0.0)
+    assert len(found) == 1
+    torch.testing.assert_close(found[0, :2], centre, atol=0.3, rtol=0)
+    assert 3 < found[0, 2] < 3.5
+    assert len(voids(grid)) == 0
+    assert voids(torch.rand(30, 1)).shape == (0, 2)
+
+
+def test_an_episode_at_its_goal_stays_there():
+    goal = torch.tensor([[5.0, 5.0, 0.0], [30.0, 30.0, 0.0]])
+    agent = LatentMPC(Sheared(torch.eye(2)), partial(ilqr, iterations=5), goal, generator=torch.Generator(), **OPTIONS)
+    action = agent.act(torch.tensor([[5.4, 5.0, 0.0], [20.0, 30.0, 0.0]]))
+    assert action[0].tolist() == [0, 0]
+    torch.testing.assert_close(action[1], torch.tensor([3.0, 0.0]), atol=0.05, rtol=0)
+    assert agent.plan.states.shape == (2, 11, 3)
+
+
+def test_bad_settings_and_batches_are_refused():
+    goal = torch.zeros(2, 3)
+    make = partial(LatentMPC, Sheared(torch.eye(2)), ilqr, goal, generator=torch.Generator(), **OPTIONS)
+    with pytest.raises(ValueError, match="horizon"):
+        make(horizon=0)
+    with pytest.raises(ValueError, match="2 pictures"):
+        make().act(torch.zeros(3, 3))
