@@ -89,9 +89,13 @@ class Triples:
 
 
 def triples(world: Planar, n: int, shape: int, generator: torch.Generator) -> Triples:
-    """n transitions from positions and actions drawn uniformly, the agent drawn as `shape`."""
-    factors = world.sample(n, generator)
-    factors[:, 2] = shape
+    """n transitions, the agent drawn as `shape`: positions in shuffled passes over all free ones, actions uniform.
+
+    So 2,000 pictures hold each of the 1,174 free positions at least once.
+    """
+    lattice = world.lattice(shape)
+    passes = [torch.randperm(len(lattice), generator=generator) for _ in range(-(-n // len(lattice)))]
+    factors = lattice[torch.cat(passes)[:n]]
     actions = (2 * torch.rand(n, 2, generator=generator) - 1) * 3
     following = world.step(factors, actions, generator)
     return Triples(factors, actions, following, world.render(factors), world.render(following))

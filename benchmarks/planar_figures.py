@@ -20,12 +20,6 @@ SETS = ("X (with actions)", "Y (without)")
 SCALE = 8
 
 
-def _lattice(world: Planar, shape: int) -> Tensor:
-    positions = torch.cartesian_prod(*[torch.arange(38) + 1.5] * 2)
-    positions = positions[world.free(positions)]
-    return torch.cat([positions, torch.full((len(positions), 1), float(shape))], 1)
-
-
 def _draw_map(axes: Axes, points: Tensor, positions: Tensor, title: str) -> None:
     """Points [n, 2] coloured by the position they belong to: row as red, column as blue."""
     colour = (positions - 1.5) / 37
@@ -38,11 +32,11 @@ def _draw_map(axes: Axes, points: Tensor, positions: Tensor, title: str) -> None
 
 def _maps(axes: list[Axes], model: Any, world: Planar) -> None:
     """The true map, and the maps that the model makes of X and of Y."""
-    factors = _lattice(world, 0)
+    factors = world.lattice()
     _draw_map(axes[0], factors[:, :2], factors[:, :2], "true positions (pixels)")
     axes[0].invert_yaxis()
     for shape, name in enumerate(SETS):
-        factors = _lattice(world, shape)
+        factors = world.lattice(shape)
         _draw_map(axes[1 + shape], model.encode(world.render(factors)), factors[:, :2], f"codes of {name}")
 
 
@@ -81,7 +75,7 @@ def run_gif(model: Any, world: Planar, driven: Drive, path: Path, episode: int =
     Predicted codes are placed on the map by the affine fit of positions to codes.
     """
     shape = int(driven.goals[episode, 2])
-    lattice = _lattice(world, shape)
+    lattice = world.lattice(shape)
     codes = model.encode(world.render(lattice))
     design = torch.cat([codes, torch.ones(len(codes), 1)], 1).double()
     place = torch.linalg.lstsq(design, lattice[:, :2].double()).solution.float()

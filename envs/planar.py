@@ -72,6 +72,12 @@ class Planar(MovingWorld):
             return (gap > 1.5).all(1)
         return self._free_cells.to(positions.device)[_cell(positions)]
 
+    def lattice(self, shape: int = 0) -> Tensor:
+        """Every free position at which the agent's box meets the pixels exactly, drawn as `shape`: factors [n, 3]."""
+        positions = torch.cartesian_prod(*[torch.arange(CELLS) + LOW] * 2)
+        positions = positions[self.free(positions)]
+        return torch.cat([positions, torch.full((len(positions), 1), float(shape))], 1)
+
     def step(self, factors: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The next factors [n, 3]; actions [n, 2] in pixels are clipped to the action space.
 

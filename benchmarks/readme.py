@@ -1,0 +1,81 @@
+"""Writes README's tables from `benchmarks/results/`: `python -m benchmarks.readme`.
+
+A file there is the `result.json` of a sweep we stand behind, with the command that made it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from benchmarks.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = Path(__file__).resolve().parent / "results"
+CONTROL = (
+    ("reconstruction", 1, 1.0),
+    ("prediction", 1, 1.0),
+    ("success", 0, 100.0),
+    ("time_in_goal", 1, 100.0),
+    ("map_r2", 3, 1.0),
+)
+
+
+def _cell(found: dict[str, Any] | None, digits: int, scale: float) -> str:
+    if found is None:
+        return "-"
+    mean, low, high = (found[key] * scale for key in ("mean", "low", "high"))
+    return f"{mean:.{digits}f}" if low == high else f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def planar_table(results: list[dict[str, Any]]) -> str:
+    """The rows of every planar result: model and setting, then X and Y side by side."""
+    columns = ("model", "set", "reconstruction", "prediction", "success %", "time in goal %", "map R²")
+    rows: list[tuple[str, ...]] = [
+        ("dyn_content, published", "X", "3.6 ± 1.7", "6.2 ± 2.8", "100", "-", "-"),
+        ("dyn_content, published", "Y", "3.9 ± 2.2", "6.3 ± 3.0", "100", "-", "-"),
+    ]
+    for result in results:
+        for model, scores in result["intervals"].items():
+            for set_ in "xy":
+                cells = (_cell(scores.get(f"{set_}_{name}"), digits, scale) for name, digits, scale in CONTROL)
+                rows.append((f"{model}{result['setting']}", set_.upper(), *cells))
+    return Table("", columns, tuple(rows)).markdown()
+
+
+def claims_list(results: list[dict[str, Any]]) -> str:
+    """Every claim, shown or not, with its evidence and the command that decides it."""
+    lines = []
+    for result in results:
+        lines.append(f"- `{result['command']}`")
+        for claim in result["claims"]:
+            lines.append(f"  - {'shown' if claim['shown'] else '**not shown**'}: {claim['text']} ({claim['evidence']})")
+    return "\n".join(lines) + "\n"
+
+
+def generated() -> dict[str, str]:
+    """The generated sections of README by name."""
+    planar = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("planar*.json"))]
+    return {"planar": planar_table(planar), "claims": claims_list(planar)}
+
+
+def filled(text: str) -> str:
+    """README with its generated sections, between `<!-- name -->` and `<!-- /name -->`, made anew."""
+    for name, section in generated().items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"README has no section between <!-- {name} --> and <!-- /{name} -->")
+        text = pattern.sub(lambda match, section=section: match[1] + section + match[2], text)
+    return text
+
+
+def main() -> None:
+    """Rewrite README in place."""
+    path = ROOT / "README.md"
+    path.write_text(filled(path.read_text()))
+
+
+if __name__ == "__main__":
+    main()
