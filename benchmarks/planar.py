@@ -91,7 +91,7 @@ class Triples:
 def triples(world: Planar, n: int, shape: int, generator: torch.Generator) -> Triples:
     """n transitions, the agent drawn as `shape`: positions in shuffled passes over all free ones, actions uniform.
 
-    So 2,000 pictures hold each of the 1,174 free positions at least once.
+    So 2,000 pictures hold each of the 1,099 free positions at least once.
     """
     lattice = world.lattice(shape)
     passes = [torch.randperm(len(lattice), generator=generator) for _ in range(-(-n // len(lattice)))]
@@ -172,7 +172,7 @@ def map_quality(model: Any, world: Planar, shape: int) -> dict[str, float]:
     `r2`: of the codes, linear in the position; `neighbours`: share of the 8 nearest positions that are among the 8
     nearest codes; `folds`: share of the map's triangles, between neighbouring positions, whose orientation is flipped.
     """
-    positions = torch.cartesian_prod(*[torch.arange(38) + 1.5] * 2)
+    positions = torch.cartesian_prod(*[torch.arange(2.0, 39.0)] * 2)
     free = world.free(positions)
     factors = torch.cat([positions, torch.full((len(positions), 1), float(shape))], 1)
     code = model.encode(world.render(factors))[:, :2]
@@ -182,7 +182,7 @@ def map_quality(model: Any, world: Planar, shape: int) -> dict[str, float]:
     r2 = 1 - (residual**2).sum() / ((kept - kept.mean(0)) ** 2).sum()
     near = [cKDTree(points.numpy()).query(points.numpy(), 9)[1][:, 1:] for points in (place, kept)]
     shared = np.mean([len(set(a) & set(b)) / 8 for a, b in zip(*near, strict=True)])
-    grid, whole = code.view(38, 38, 2), free.view(38, 38)
+    grid, whole = code.view(37, 37, 2), free.view(37, 37)
     right, down = grid[:-1, 1:] - grid[:-1, :-1], grid[1:, :-1] - grid[:-1, :-1]
     area = (down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0])[
         whole[:-1, :-1] & whole[:-1, 1:] & whole[1:, :-1]

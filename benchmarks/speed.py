@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from jsonargparse import auto_cli
+from rich.console import Console
 
 from benchmarks.report import write_report
 from benchmarks.runs import Timer, check_neighbours, describe, plain, write_json
@@ -150,7 +151,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         settings = auto_cli(Speed, args=arguments, description=(__doc__ or "").splitlines()[0])
         sizes = Sizes(repeats=settings.repeats, ilqr=settings.ilqr, seed=settings.seed)
-        publish(run(settings, sizes), settings.out)
+        with Console().status(f"measuring {', '.join(chosen_groups(settings.only))}"):
+            result = run(settings, sizes)
+        publish(result, settings.out)
     except ValueError as error:
         raise SystemExit(f"error: {error}") from None
 

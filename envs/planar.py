@@ -5,8 +5,8 @@
     picture(s, shape)                                                 40 x 40 pixels, agent and obstacles white
 
 Where the noise-free move is blocked the agent stays at s; where only the noise is blocked, the noise has no effect.
-Pixel i covers [i, i + 1), an obstacle is the 21 pixels whose centres lie within 2.5 pixels of its centre, and the agent
-is drawn in the 3 x 3 pixels nearest to its own box. The map is the one of Watter et al. (2015), used by Banijamali et al.
+An agent at s is drawn in the 3 x 3 pixels around pixel (round row, round column), counted from 0; an obstacle is the 21
+pixels whose centres, (i + 0.5, j + 0.5), lie within 2.5 pixels of its own. The map is the one of Watter et al. (2015), used by Banijamali et al.
 (2017) and by papers after them.
 """
 
@@ -42,8 +42,7 @@ class Planar(MovingWorld):
     which only an obstacle's centre inside the agent's box blocks a move, so that the agent may graze obstacles; the
     default blocks whatever would be drawn over an obstacle. `shapes` are names from `SHAPES`.
 
-    `sample` draws free positions at which the agent's box meets the pixels exactly (1.5, 2.5 .. 38.5 on each axis), as
-    published data are drawn at whole positions; `step` leaves that lattice.
+    `sample` draws free whole positions, 2 .. 38 on each axis, as published data do; `step` leaves them.
     """
 
     action_space = gym.spaces.Box(-REACH, REACH, (2,), np.float32)
@@ -73,8 +72,8 @@ class Planar(MovingWorld):
         return self._free_cells.to(positions.device)[_cell(positions)]
 
     def lattice(self, shape: int = 0) -> Tensor:
-        """Every free position at which the agent's box meets the pixels exactly, drawn as `shape`: factors [n, 3]."""
-        positions = torch.cartesian_prod(*[torch.arange(CELLS) + LOW] * 2)
+        """Every free whole position, the agent drawn as `shape`: factors [n, 3]."""
+        positions = torch.cartesian_prod(*[torch.arange(2.0, SIZE - 1)] * 2)
         positions = positions[self.free(positions)]
         return torch.cat([positions, torch.full((len(positions), 1), float(shape))], 1)
 
@@ -106,20 +105,20 @@ class Planar(MovingWorld):
         if self.compat:
             free = all(max(abs(to_row - r), abs(to_column - c)) > 1.5 for r, c in OBSTACLES)
         else:
-            free = self._free_list[int(to_row - 1) * CELLS + int(to_column - 1)]
+            free = self._free_list[(round(to_row) - 1) * CELLS + round(to_column) - 1]
         return (to_row, to_column, shape) if free else factors
 
     def draw_one(self, factors: tuple[float, ...]) -> np.ndarray:
         """`render` for a single state: uint8 [40, 40, 1]."""
         row, column, shape = factors
-        return self._table[round(shape) * CELLS**2 + int(row - 1) * CELLS + int(column - 1)].copy()
+        return self._table[round(shape) * CELLS**2 + (round(row) - 1) * CELLS + round(column) - 1].copy()
 
     def _draw(self, n: int, generator: torch.Generator) -> Tensor:
         kept: list[Tensor] = []
         while sum(map(len, kept)) < n:
-            cells = torch.randint(CELLS, (2 * n, 2), generator=generator, device=generator.device)
+            places = torch.randint(2, SIZE - 1, (2 * n, 2), generator=generator, device=generator.device)
             shapes = self.factors[2].sample(2 * n, generator)
-            rows = torch.cat([cells + LOW, shapes[:, None]], dim=1)
+            rows = torch.cat([places, shapes[:, None]], dim=1)
             kept.append(rows[self.free(rows[:, :2])])
         return torch.cat(kept)[:n] if kept else torch.empty(0, 3, device=generator.device)
 
@@ -130,7 +129,7 @@ class Planar(MovingWorld):
 
 def _cell(positions: Tensor) -> Tensor:
     """The index, among 38 x 38, of the 3 x 3 pixels in which an agent at `positions` [n, 2] is drawn."""
-    corner = (positions - 1.0).long()
+    corner = positions.round().long() - 1
     return corner[:, 0] * CELLS + corner[:, 1]
 
 

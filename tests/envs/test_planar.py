@@ -76,7 +76,7 @@ def test_one_state_moves_and_is_drawn_as_in_a_batch(generator):
 
 def test_shapes_differ_and_positions_show(generator):
     world = Planar()
-    here = torch.cat([rows((9.5, 9.5), shape=float(k)) for k in range(len(world.shapes))])
+    here = torch.cat([rows((9.0, 9.0), shape=float(k)) for k in range(len(world.shapes))])
     pictures = world.render(here)
     assert len({picture.numpy().tobytes() for picture in pictures}) == len(world.shapes)
     there = here + torch.tensor([1.0, 0.0, 0.0])

@@ -1,0 +1,80 @@
+"""What can be run: `python -m benchmarks` lists the benchmarks, their systems and the time they take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.table import Table, show
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark: `python -m benchmarks.<name>`; `time` is that of its defaults on two cores."""
+
+    name: str
+    question: str
+    systems: str
+    time: str
+
+
+BENCHMARKS = (
+    Benchmark(
+        "planar",
+        "from pixels to the goal, with and without actions in the data",
+        "dyn_content, rce, e2c; oracle, random",
+        "3 minutes a model and seed",
+    ),
+    Benchmark(
+        "sprites",
+        "disentanglement without labels",
+        "vae, beta_vae, capacity_vae, dip_vae, factor_vae, factor_bottleneck; noise, random_linear",
+        "5 minutes a model and seed",
+    ),
+    Benchmark(
+        "pretrain",
+        "a representation of a world, saved for a policy",
+        "every model of pictures; noise, random_linear",
+        "minutes a model and seed",
+    ),
+    Benchmark(
+        "policies",
+        "how fast a policy learns from a code",
+        "pixels, state, saved representations",
+        "minutes an encoder and seed",
+    ),
+    Benchmark(
+        "worlds",
+        "what every world looks like, and how fast it is drawn",
+        "every world",
+        "1 minute",
+    ),
+    Benchmark(
+        "scores",
+        "what every score gives to codes that theory knows",
+        "identity, rotation, copies, constant, pca; noise, random_linear",
+        "1 minute an encoder",
+    ),
+    Benchmark(
+        "speed",
+        "how fast everything is",
+        "worlds, environments, planners, scores, training",
+        "3 minutes",
+    ),
+)
+
+
+def table() -> Table:
+    """The benchmarks as a table."""
+    rows = tuple((row.name, row.question, row.systems, row.time) for row in BENCHMARKS)
+    return Table(
+        "python -m benchmarks.NAME (--help lists the options)", ("name", "question", "systems", "typical time"), rows
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    show([table()], ())
+
+
+if __name__ == "__main__":
+    main()
