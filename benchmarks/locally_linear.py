@@ -139,7 +139,7 @@ def read(path: Path) -> LocallyLinear:
         goal, x0 = data["goal"], data["x0"]
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; it should be an npz file with a locally linear problem") from None
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not an npz file with a locally linear problem: {error!r}") from None
     if x0.ndim != 2 or x0.shape[1] != 2 or goal.shape != (2,):
         raise ValueError(f"{path}: x0 must be [n, 2] and goal [2], got {list(x0.shape)} and {list(goal.shape)}")

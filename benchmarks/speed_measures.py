@@ -65,6 +65,7 @@ class Sizes:
     problems: tuple[int, ...] = (32, 256)
     codes: int = 10_000
     train_steps: int = 25
+    train_batch: int = 64
     ilqr: Path | None = None
     seed: int = 0
 
@@ -240,10 +241,10 @@ def training(sizes: Sizes) -> list[Row]:
     """Pictures a second of `fit` and of a bare loop in turn, on the same network, batches and precision."""
     rows = []
     pictures = make_world("dsprites").render(make_world("dsprites").sample(2048, sizes.generator()))
-    made = 64 * sizes.train_steps
+    made = sizes.train_batch * sizes.train_steps
 
     def batches(generator: torch.Generator) -> Tensor:
-        return pictures[torch.randint(len(pictures), (64,), generator=generator)]
+        return pictures[torch.randint(len(pictures), (sizes.train_batch,), generator=generator)]
 
     for precision in ("float32", "bfloat16"):
         torch.manual_seed(sizes.seed)

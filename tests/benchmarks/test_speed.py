@@ -14,7 +14,9 @@ from benchmarks.speed_measures import BARS, GROUPS, Row, Sizes
 from benchmarks.speed_timing import Cost, Rate, Work, in_turn, median, rate, rates_beside, timed
 
 FIELDS = {"benchmark", "model", "preset", "seed", "scores", "seconds", "versions", "hardware"}
-SMALL = Sizes(repeats=1, batch=2, single_steps=45, num_envs=3, vector_steps=2, problems=(2,), codes=200, train_steps=1)
+SMALL = Sizes(
+    1, batch=2, single_steps=45, num_envs=3, vector_steps=2, problems=(2,), codes=200, train_steps=1, train_batch=2
+)
 
 
 def test_the_command_prints_a_table_and_leaves_a_result_and_a_report(tmp_path, capsys, monkeypatch):
