@@ -65,9 +65,10 @@ def filled(text: str) -> str:
     """README with its generated sections, between `<!-- name -->` and `<!-- /name -->`, made anew."""
     for name, section in generated().items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        if not pattern.search(text):
+        found = pattern.search(text)
+        if not found:
             raise ValueError(f"README has no section between <!-- {name} --> and <!-- /{name} -->")
-        text = pattern.sub(lambda match, section=section: match[1] + section + match[2], text)
+        text = text[: found.end(1)] + section + text[found.start(2) :]
     return text
 
 

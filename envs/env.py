@@ -113,11 +113,24 @@ class _Goals:
 
     world: MovingWorld
     task: Task
+    _generator: torch.Generator
 
     def _compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, info: Any) -> Any:
         """The rewards of goals [n, d] (or [d]) had they been desired, as hindsight replay asks for them."""
         distance = np.asarray(self.task.distance(achieved_goal, desired_goal))
         return self.task.verdict(distance if distance.ndim else float(distance)).reward
+
+    def _begin(self, n: int, options: dict[str, Any] | None) -> tuple[Tensor, Tensor]:
+        """Start and goal of n episodes: the task's, unless `options` gives factor rows as "start" or "goal"."""
+        rows = list(self.task.begin(n, self._generator))
+        for index, name in enumerate(("start", "goal")):
+            if options and name in options:
+                given = torch.as_tensor(np.asarray(options[name]), dtype=torch.float32)
+                rows[index] = given.expand(n, -1).clone() if given.ndim == 1 else given
+                self.world.check(rows[index])
+                if len(rows[index]) != n:
+                    raise ValueError(f"options[{name!r}] must hold {n} factor rows, got {len(rows[index])}")
+        return rows[0], rows[1]
 
     def _shown(self, picture: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """An RGB picture, enlarged, with the goal's differing pixels tinted green."""
@@ -151,10 +164,10 @@ class WorldEnv(gym.Env, _Goals):
             self.compute_reward = self._compute_reward
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """A new episode; the seed fixes its start, its goal and its noise."""
+        """A new episode; the seed fixes its start, its goal and its noise, `options` may give "start" or "goal" factors."""
         super().reset(seed=seed)
         self._generator.manual_seed(int(self.np_random.integers(2**31)))
-        start, goal = self.task.begin(1, self._generator)
+        start, goal = self._begin(1, options)
         self._factors, self._goal = start[0].numpy(), goal[0].numpy()
         self._wanted = self._goal[self.task.goal_columns]
         self._goal_picture = _pictures(self.world, goal)[0]
@@ -241,10 +254,10 @@ class WorldVectorEnv(gym.vector.VectorEnv, _Goals):
             self.compute_reward = self._compute_reward
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:  # type: ignore[override]
-        """New episodes in every row; one seed fixes them all."""
+        """New episodes in every row; one seed fixes them all, `options` may give "start" or "goal" factors."""
         super().reset(seed=seed)
         self._generator.manual_seed(int(self.np_random.integers(2**31)))
-        self._factors, self._goals = self.task.begin(self.num_envs, self._generator)
+        self._factors, self._goals = self._begin(self.num_envs, options)
         self._steps = np.zeros(self.num_envs, np.int64)
         info = self._info(self._factors)
         info["goal"] = _pictures(self.world, self._goals)

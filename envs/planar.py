@@ -6,8 +6,8 @@
 
 Where the noise-free move is blocked the agent stays at s; where only the noise is blocked, the noise has no effect.
 An agent at s is drawn in the 3 x 3 pixels around pixel (round row, round column), counted from 0; an obstacle is the 21
-pixels whose centres, (i + 0.5, j + 0.5), lie within 2.5 pixels of its own. The map is the one of Watter et al. (2015), used by Banijamali et al.
-(2017) and by papers after them.
+pixels whose centres, (i + 0.5, j + 0.5), lie within 2.5 pixels of its own. The map is the one of Watter et al. (2015),
+used by Banijamali et al. (2017) and by papers after them.
 """
 
 from __future__ import annotations

@@ -160,6 +160,21 @@ def test_goal_conditioned_rewards_agree_with_steps():
     assert not hasattr(gym.make("disco/Planar-v0").unwrapped, "compute_reward")
 
 
+@pytest.mark.parametrize("name", IDS)
+def test_a_goal_and_a_start_can_be_given(name):
+    env = gym.make(name)
+    world = env.unwrapped.world
+    start, goal = world.sample(2, torch.Generator().manual_seed(4)).numpy()
+    _, info = env.reset(seed=0, options={"start": start, "goal": goal})
+    assert np.array_equal(info["factors"], start)
+    assert np.array_equal(info["goal"], world.render(torch.from_numpy(goal)[None])[0].permute(1, 2, 0).numpy())
+    rows = gym.make_vec(name, num_envs=2)
+    _, info = rows.reset(seed=0, options={"goal": np.stack([start, goal])})
+    assert np.array_equal(info["goal_factors"], np.stack([start, goal]))
+    with pytest.raises(ValueError, match="2 factor rows"):
+        rows.reset(options={"goal": np.stack([start] * 3)})
+
+
 def test_bad_actions_are_refused_with_what_is_allowed():
     for env, good in ((gym.make("disco/Planar-v0"), (2,)), (gym.make_vec("disco/Planar-v0", num_envs=3), (3, 2))):
         env.reset(seed=0)
