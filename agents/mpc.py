@@ -27,7 +27,9 @@ from representations.model import Predicts
 
 
 class Controllable(Predicts, Protocol):
-    """A representation with a model of how actions move its code."""
+    """A representation with a model of how actions of size `action_size` move its code."""
+
+    action_size: int
 
     def encode(self, observations: Tensor) -> Tensor:
         """The codes [n, d] of pictures."""
@@ -42,10 +44,11 @@ class LatentMPC:
 
     `planner(problem, x0, actions)` is `ilqr` or anything of its signature. Every step is planned `horizon` steps ahead,
     from `starts` first guesses per episode: the last plan shifted by a step, and constant actions drawn at random; the
-    plan with the lowest cost is taken. `low`, `high` bound the actions, `effort` is r, `caution` is k. `seen` are pictures
-    the model was trained on, in which voids are looked for; `memory` is how many walls are remembered (0: none), each of
-    `width` in the unit of the actions. An episode within `near` of its goal, in that unit, stays still: neighbouring
-    pictures' codes err by about as much, and chasing them would lead out again. `plan` holds the last plans.
+    plan with the lowest cost is taken. `low`, `high` bound the actions (by default the planar task's box), `effort` is
+    r, `caution` is k. `seen` are pictures the model was trained on, in which voids are looked for; `memory` is how many
+    walls are remembered (0: none), each of `width` in the unit of the actions. An episode within `near` of its goal, in
+    that unit, stays still: neighbouring pictures' codes err by about as much, and chasing them would lead out again.
+    `plan` holds the last plans.
     """
 
     def __init__(
@@ -54,10 +57,9 @@ class LatentMPC:
         planner: Planner,
         goal: Tensor,
         *,
-        low: float,
-        high: float,
-        action_size: int,
-        generator: torch.Generator,
+        low: float = -3.0,
+        high: float = 3.0,
+        generator: torch.Generator | None = None,
         horizon: int = 10,
         starts: int = 6,
         effort: float = 0.1,
@@ -69,10 +71,12 @@ class LatentMPC:
     ):
         if horizon < 1 or starts < 1 or memory < 0:
             raise ValueError(f"horizon and starts must be at least 1, memory 0, got {horizon}, {starts}, {memory}")
-        self.model, self.planner, self.starts, self.generator = model, planner, starts, generator
+        self.model, self.planner, self.starts = model, planner, starts
         self.low, self.high, self.effort, self.width, self.caution = low, high, effort, width, caution
         self.near = near
         self.memory = memory
+        self.generator = generator or torch.Generator().manual_seed(0)
+        action_size = model.action_size
         with torch.no_grad():
             self.goal = model.encode(goal)
             known = self.goal if seen is None else model.encode(seen)

@@ -194,6 +194,8 @@ def map_quality(model: Any, world: Planar, shape: int) -> dict[str, float]:
 class TrueState:
     """The oracle's model: its observation is the factor row, its code the position, its dynamics the free plane."""
 
+    action_size = 2
+
     def encode(self, observations: Tensor) -> Tensor:
         """The position [n, 2]."""
         return observations[:, :2]
@@ -224,7 +226,7 @@ def _drive(job: PlanarJob, world: Planar, set_: int, model: Any, seen: Tensor) -
     """The planned runs of one set; `model` None takes the oracle or the random agent."""
     generator = torch.Generator().manual_seed(1000 + job.seed)
     task = PlanarTask(world, job.protocol, world.shapes[set_])
-    options: dict[str, Any] = {"low": -3.0, "high": 3.0, "action_size": 2, "generator": generator}
+    options: dict[str, Any] = {"generator": generator}
     options |= {"horizon": job.horizon, "starts": job.starts}
     planner = partial(ilqr, iterations=job.iterations)
     if job.model == "random":

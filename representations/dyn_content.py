@@ -48,7 +48,7 @@ class DynContent(Representation):
         learning_rate: float = 1e-3,
     ):
         super().__init__()
-        self.shape, self.learning_rate = tuple(shape), learning_rate
+        self.shape, self.action_size, self.learning_rate = tuple(shape), action_size, learning_rate
         self.sizes = (dynamics_size, content_size)
         self.code_size = dynamics_size + content_size
         self.encoder = smooth_encoder(self.shape, hidden, 2 * self.code_size, smooth)

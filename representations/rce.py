@@ -143,7 +143,8 @@ class RCE(Representation):
         learning_rate: float = 1e-3,
     ):
         super().__init__()
-        self.shape, self.code_size, self.learning_rate, self.plain = tuple(shape), code_size, learning_rate, plain
+        self.shape, self.code_size, self.action_size = tuple(shape), code_size, action_size
+        self.learning_rate, self.plain = learning_rate, plain
         size = shape[0] * shape[1] * shape[2]
         if plain:
             self.encoder: nn.Module = nn.Sequential(nn.Flatten(), mlp(size, hidden, hidden, 2 * code_size))

@@ -12,11 +12,13 @@ from envs import make_world
 from envs.tasks import PlanarTask
 from planners import ilqr
 
-OPTIONS = {"low": -3.0, "high": 3.0, "action_size": 2, "starts": 2}
+OPTIONS = {"starts": 2}
 
 
 class Sheared:
     """The true position behind a linear map, padded with a number that no action moves."""
+
+    action_size = 2
 
     def __init__(self, matrix):
         self.matrix = matrix
