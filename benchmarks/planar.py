@@ -136,9 +136,7 @@ def run(job: PlanarJob, folder: Path, resume: bool) -> dict[str, Any]:
 
 
 def _train(job: PlanarJob, x: Triples, y: Triples, folder: Path, resume: bool) -> Any:
-    settings: dict[str, Any] = {"hidden": job.hidden, "learning_rate": job.learning_rate}
-    if job.model != "e2c":
-        settings["steps"] = job.steps
+    settings: dict[str, Any] = {"hidden": job.hidden, "learning_rate": job.learning_rate, "steps": job.steps}
     if job.model != "dyn_content":
         settings["plain"] = job.plain
     torch.manual_seed(job.seed)

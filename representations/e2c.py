@@ -18,14 +18,15 @@ from torch import Tensor, nn
 
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.networks import SeparableDecoder, mlp, smooth_encoder
+from representations.rce import Unfolding
 from representations.terms import bernoulli_nll, gaussian_kl, gaussian_sample
 
 
 class E2C(Representation):
     """Embed to Control for pictures `shape` with actions of size `action_size`; encoder and decoder are RCE's.
 
-    `agreement` is the paper's lambda, `transition` the width of the transition's two hidden layers. `plain=True` takes
-    fully connected networks with filters at random, as the paper does.
+    `agreement` is the paper's lambda, `transition` the width of the transition's two hidden layers; `unfold` and `steps`
+    are RCE's. `plain=True` is the recipe of the paper: fully connected networks with filters at random, the loss alone.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class E2C(Representation):
         smooth: float = 10.0,
         rank: int = 8,
         agreement: float = 0.25,
+        unfold: float = 10.0,
         plain: bool = False,
+        steps: int = 4000,
         learning_rate: float = 1e-3,
     ):
         super().__init__()
         self.shape, self.code_size, self.action_size = tuple(shape), code_size, action_size
-        self.agreement, self.learning_rate = agreement, learning_rate
+        self.agreement, self.learning_rate, self.plain = agreement, learning_rate, plain
         size = math.prod(shape)
         if plain:
             self.encoder: nn.Module = nn.Sequential(nn.Flatten(), mlp(size, hidden, hidden, 2 * code_size))
@@ -53,6 +56,7 @@ class E2C(Representation):
             self.decoder = SeparableDecoder(code_size, hidden, self.shape, rank)
         self.sizes = (code_size, code_size, code_size * action_size, code_size)
         self.transition = mlp(code_size, transition, transition, sum(self.sizes))
+        self.unfolding = Unfolding(code_size, action_size, unfold, steps)
 
     def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance [n, d] of q(z | x)."""
@@ -87,13 +91,15 @@ class E2C(Representation):
         code = gaussian_sample(mean, logvar)
         a, b, offset = self.linearize(code, action)
         moved = (b @ action[..., None])[..., 0] + offset
-        logits = self.decoder(torch.cat([code, (a @ code[..., None])[..., 0] + moved]))
+        codes = torch.cat([code, (a @ code[..., None])[..., 0] + moved])
+        unfold = torch.zeros(()) if self.plain else self.unfolding.loss(mean, mean_next, action).mean()
+        logits = self.decoder(codes if self.plain else self.unfolding.guard(codes))
         now, then = (part.mean() for part in bernoulli_nll(logits, torch.cat([x, following])).chunk(2))
         prior = gaussian_kl(mean, logvar).mean()
         covariance = a @ torch.diag_embed(logvar.exp()) @ a.mT
         agree = full_gaussian_kl((a @ mean[..., None])[..., 0] + moved, covariance, mean_next, logvar_next).mean()
-        loss = now + then + prior + self.agreement * agree
-        return loss, {"picture": now, "picture_next": then, "prior": prior, "agree": agree}
+        loss = now + then + prior + self.agreement * agree + unfold
+        return loss, {"picture": now, "picture_next": then, "prior": prior, "agree": agree, "unfold": unfold}
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: everything, by Adam."""

@@ -27,7 +27,7 @@ def batches_of(generator):
 
 def small(name, **more):
     torch.manual_seed(0)
-    return make(name, hidden=16, **({"steps": 20} if name != "e2c" else {}), **more)
+    return make(name, hidden=16, steps=20, **more)
 
 
 def test_codes_have_the_stated_shape_and_are_deterministic(name, generator):
