@@ -57,6 +57,8 @@ class PlanarJob:
     batch: int = 100
     hidden: int = 300
     learning_rate: float = 1e-3
+    unfold: float = 10.0
+    """Weight of the inverse model that keeps the map from folding; 0 leaves the loss as printed."""
     plain: bool = False
     """The recipe as printed, without what unfolds the map (rce and e2c)."""
     runs: int = 20
@@ -136,7 +138,8 @@ def run(job: PlanarJob, folder: Path, resume: bool) -> dict[str, Any]:
 
 
 def _train(job: PlanarJob, x: Triples, y: Triples, folder: Path, resume: bool) -> Any:
-    settings: dict[str, Any] = {"hidden": job.hidden, "learning_rate": job.learning_rate, "steps": job.steps}
+    settings: dict[str, Any] = {"hidden": job.hidden, "learning_rate": job.learning_rate}
+    settings |= {"steps": job.steps, "unfold": job.unfold}
     if job.model != "dyn_content":
         settings["plain"] = job.plain
     torch.manual_seed(job.seed)

@@ -93,7 +93,7 @@ class Unfolding(nn.Module):
     """What keeps the map of the states from folding: a linear inverse model, and a warm-up.
 
     The inverse model reads the action off the two codes linearly, u ~ V (mu' - mu); its Huber loss has a weight that falls
-    from `weight` to a tenth of it over the first half of `steps`. During the first tenth of `steps` the decoder learns from
+    from `weight` (0: no unfolding at all) to a tenth of it over the first half of `steps`. During the first tenth of `steps` the decoder learns from
     codes through which no gradient flows back.
     """
 
@@ -116,7 +116,7 @@ class Unfolding(nn.Module):
 
     def guard(self, code: Tensor) -> Tensor:
         """The code as the decoder sees it in training."""
-        return torch.where(self.done < 0.1 * self.steps, code.detach(), code)
+        return torch.where(self.done < 0.1 * self.steps, code.detach(), code) if self.weight else code
 
 
 class RCE(Representation):
