@@ -92,9 +92,9 @@ class Dynamics(nn.Module):
 class Unfolding(nn.Module):
     """What keeps the map of the states from folding: a linear inverse model, and a warm-up.
 
-    The inverse model reads the action off the two codes linearly, u ~ V (mu' - mu); its Huber loss has a weight that falls
-    from `weight` (0: no unfolding at all) to a tenth of it over the first half of `steps`. During the first tenth of `steps` the decoder learns from
-    codes through which no gradient flows back.
+    The inverse model reads the action off the two codes linearly, u ~ V (mu' - mu); its Huber loss has a weight that
+    falls from `weight` to a tenth of it over the first half of `steps`. During the first tenth of `steps` the decoder
+    learns from codes through which no gradient flows back. `weight` 0 switches both off.
     """
 
     done: Tensor
