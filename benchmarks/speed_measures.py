@@ -64,7 +64,7 @@ class Sizes:
     vector_steps: int = 40
     problems: tuple[int, ...] = (32, 256)
     codes: int = 10_000
-    train_steps: int = 25
+    train_steps: int = 15
     train_batch: int = 64
     ilqr: Path | None = None
     seed: int = 0
