@@ -112,10 +112,10 @@ def vectorised(sizes: Sizes) -> Work:
 
 
 WORLDS = {
-    "dsprites": "the shape's own area: sprites are cut out of tables",
-    "multi_sprites": "layers drawn over each other",
-    "objects3d": "rays against surfaces, for every pixel",
-    "shape_motion": "memory traffic of three channels",
+    "dsprites": "looking the sprite's rows up in a table",
+    "multi_sprites": "blending one layer of colour per sprite",
+    "objects3d": "spans of the meshes' triangles against a depth buffer",
+    "shape_motion": "three channels of every pixel written",
 }
 
 
@@ -134,7 +134,7 @@ def environments(sizes: Sizes) -> list[Row]:
     row = Row("planar, one environment", ONE, "steps/s", found.clock, found.processor, elsewhere, limit)
     make_vector = partial(vectorised, sizes)
     elsewhere = "envpool Procgen maze 64x64x3, 64 environments: 22,800"
-    limit = "copying the pictures"
+    limit = "looking the pictures up in a table, and copying them"
     name = f"planar, {sizes.num_envs:,} environments"
     return [row, *_spread({name: (make_vector, elsewhere, limit)}, sizes, "steps/s")]
 
