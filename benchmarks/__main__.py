@@ -58,7 +58,7 @@ BENCHMARKS = (
         "speed",
         "how fast everything is",
         "worlds, environments, planners, scores, training",
-        "3 minutes",
+        "5 minutes",
     ),
     Benchmark(
         "readme",

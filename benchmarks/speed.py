@@ -27,7 +27,8 @@ COLUMNS = ("figure", "run as", "unit", "by the clock", "by processor time", "bar
 INTRODUCTION = (
     "By the clock: what one waits for. By processor time: what it costs, all threads of a process together; rates are "
     "things a second of it, summed over the processes, as if each had a core to itself.",
-    "Figures from elsewhere were measured once, on one core, not in this run; they are CPU seconds where times are.",
+    "Figures from elsewhere were measured once, on one core, not in this run; times are CPU seconds. Scores elsewhere "
+    "follow the common protocol, ours follow the one beside them; 10,000 codes of 10 dimensions.",
 )
 
 
