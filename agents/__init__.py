@@ -1,5 +1,6 @@
 """Agents: what acts in an environment."""
 
+from agents.factors import Composer, FactorAgent, FactorMPC
 from agents.mpc import LatentMPC
 
-__all__ = ["LatentMPC"]
+__all__ = ["Composer", "FactorAgent", "FactorMPC", "LatentMPC"]

@@ -25,6 +25,12 @@ BENCHMARKS = (
         "3 minutes a model and seed",
     ),
     Benchmark(
+        "maze",
+        "factors that an agent can control on their own, and going to a goal by composing them",
+        "icf, icf_discrete",
+        "2 minutes a model and seed",
+    ),
+    Benchmark(
         "sprites",
         "disentanglement without labels",
         "vae, beta_vae, capacity_vae, dip_vae, factor_vae, factor_bottleneck; noise, random_linear",

@@ -121,7 +121,7 @@ class ICF(Representation):
         self.baseline = mlp(code_size, hidden, 1)
         self.register_buffer("step", torch.zeros(()))
         self.register_buffer("unit", torch.eye(code_size))
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, observations: Tensor) -> Tensor:
         """The codes h [n, code_size] of pictures [n, C, H, W]."""

@@ -8,6 +8,9 @@
 
     maximise   mean_k (E S_k + e E H(pi_k))            nothing else: no decoder
 
+With `signed` every feature has two policies, one that raises it and one that lowers it, with the factors e_k and -e_k: K
+coordinates then use 2 K actions.
+
 "enumerated" takes the expectation over all actions; "sampled" takes one action a state from the policy of a random k, and
 every policy learns from it by importance weights, REINFORCE and a baseline (appendices A.1 and D). `whiten` and `alike` are
 those of `representations.icf`: changes have the covariance I, and at first a policy is the same everywhere.
@@ -29,7 +32,7 @@ from representations.terms import linear_schedule
 
 
 class ICFDiscrete(Representation):
-    """`code_size` features of pictures `shape`, each with a policy over `actions`.
+    """`code_size` features of pictures `shape`, each with one or, if `signed`, two policies over `actions`.
 
     Settings as above; `entropy` is e at first and falls linearly to `last_entropy` over `steps`. Raises ValueError for an
     unknown kernel or estimator.
@@ -53,6 +56,7 @@ class ICFDiscrete(Representation):
         estimator: Literal["enumerated", "sampled"] = "enumerated",
         whiten: bool = True,
         alike: float = 0.5,
+        signed: bool = True,
         normalise: bool = True,
         entropy: float = 0.1,
         last_entropy: float = 0.0,
@@ -70,14 +74,15 @@ class ICFDiscrete(Representation):
             raise ValueError(f"alike must lie in [0, {1 - FADE:g}], got {alike}")
         self.shape, self.code_size, self.actions = tuple(shape), code_size, actions
         self.kernel, self.estimator, self.whiten, self.alike = kernel, estimator, whiten, alike
-        self.normalise, self.entropy = normalise, (entropy, last_entropy)
+        self.signed, self.normalise, self.entropy = signed, normalise, (entropy, last_entropy)
         self.steps, self.learning_rate = steps, learning_rate
         self.encoder = coder(self.shape, code_size, channels)[0]
-        self.policies = nn.ModuleList(mlp(code_size, hidden, actions) for _ in range(code_size))
-        self.baseline = mlp(code_size, hidden, code_size)
+        count = 2 * code_size if signed else code_size
+        self.policies = nn.ModuleList(mlp(code_size, hidden, actions) for _ in range(count))
+        self.baseline = mlp(code_size, hidden, count)
         self.register_buffer("step", torch.zeros(()))
         self.register_buffer("unit", torch.eye(code_size))
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, observations: Tensor) -> Tensor:
         """The features h [n, code_size] of pictures [n, C, H, W]."""
@@ -85,7 +90,7 @@ class ICFDiscrete(Representation):
         return self.encoder(pixels(observations)) @ self.unit
 
     def log_policies(self, code: Tensor, allowed: Tensor | None = None) -> Tensor:
-        """log pi_k(a | h) of codes [B, code_size]: [B, code_size, actions]; `allowed` is bool [B, actions]."""
+        """log pi_k(a | h) of codes [B, code_size]: [B, policies, actions]; `allowed` is bool [B, actions]."""
         seen = code
         if self.alike:
             seen = code * ((self.step / self.steps - self.alike) / FADE).clamp(0, 1)
@@ -95,7 +100,9 @@ class ICFDiscrete(Representation):
         return logits.log_softmax(-1)
 
     def selectivity(self, change: Tensor) -> Tensor:
-        """log A_k - log mean_j A_j of changes [..., K]: [..., K]."""
+        """log A - log mean A of changes [..., K] for every policy's factor: [..., policies]."""
+        if self.signed:
+            change = torch.cat([change, -change], -1)
         if self.kernel == "gaussian":
             scores = change * self.code_size**0.5  # what differs between k in -|change - sqrt(K) e_k|^2 / 2
         else:
@@ -115,13 +122,13 @@ class ICFDiscrete(Representation):
             with torch.no_grad():
                 self.unit.lerp_(unit, 1.0 if self.step == 0 else 0.05)
         log_pi = self.log_policies(start, batch["allowed"])
-        reward = self.selectivity(end - start[:, None])  # [B, actions or 1, K]
+        reward = self.selectivity(end - start[:, None])  # [B, actions or 1, policies]
         spread = entropy(log_pi).mean()
         bonus = linear_schedule(self.step, self.steps, *self.entropy)
         if self.estimator == "enumerated":
             reached = (log_pi.exp() * reward.transpose(1, 2)).sum(-1).mean()
             return -(reached + bonus * spread), {"selectivity": reached, "entropy": spread}
-        taken = log_pi.gather(-1, batch["actions"][:, None, None].expand(-1, self.code_size, 1))[..., 0]
+        taken = log_pi.gather(-1, batch["actions"][:, None, None].expand(-1, len(self.policies), 1))[..., 0]
         weight = (taken - batch["chances"].log()[:, None]).exp().detach()
         value = self.baseline(start.detach())
         gain = (reward[:, 0] - value).detach()
