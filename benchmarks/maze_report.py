@@ -45,10 +45,10 @@ INTRODUCTION = (
 )
 
 
-def _rows(scores: dict[str, Interval]) -> list[tuple[str, ...]]:
+def _rows(scores: dict[str, Interval]) -> list[tuple[str, str, str]]:
     chosen = DIGIT_ROWS if "corr_least" in scores else MAZE_ROWS
-    rows: list[tuple[str, ...]] = [(text, scores[name].text(digits, scale), said) for text, name, digits, scale, said in chosen]
-    r2: list[tuple[str, ...]] = [(f"R2 of {name[3:]}", found.text(3), "-") for name, found in scores.items() if name.startswith("r2_")]
+    rows = [(text, scores[name].text(digits, scale), said) for text, name, digits, scale, said in chosen]
+    r2 = [(f"R2 of {name[3:]}", found.text(3), "-") for name, found in scores.items() if name.startswith("r2_")]
     return rows + r2
 
 
@@ -104,7 +104,7 @@ def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Se
     tables = []
     for model, scores in by_model.items():
         where = f"experiment {jobs[0].experiment}" if model == "icf" else f"digit grid {jobs[0].cells}x{jobs[0].cells}"
-        tables.append(Table(f"{model}, {where}, {about}", ("measure", "ours", "published"), tuple(_rows(scores))))
+        tables.append(Table(f"{model}, {where}, {about}", ("measure", "ours", "published"), (*_rows(scores),)))
     tables.append(_all_scores(by_model))
     decided = claims(jobs, by_model)
     show(tables, decided)
