@@ -42,7 +42,14 @@ EXPERIMENTS: dict[str, tuple[dict[str, Any], bool, dict[str, Any]]] = {
     ),
 }
 PRINTED = {"estimator": "sampled", "whiten": False, "alike": 0.0}
-PRINTED_ICF = {"constant": False, "spread": 0.0, "selectivity": 1.0, "reconstruction": 1.0, "normalise": False}
+PRINTED_ICF = {
+    "constant": False,
+    "spread": 0.0,
+    "selectivity": 1.0,
+    "reconstruction": 1.0,
+    "normalise": False,
+    "decoder_rate": 1.0,
+}
 PRINTED_DISCRETE = {"kernel": "directed", "signed": False, "code_size": 8, "normalise": False}
 
 

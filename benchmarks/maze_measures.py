@@ -17,7 +17,7 @@ from benchmarks.control import Agent
 from envs.switch_maze import SwitchMaze
 from planners import Plan, Problem, cem, ilqr
 
-LEAST_MASS = 0.02  # share of the variations that a mode holds at least
+LEAST_MASS = 0.05  # share of the variations that a mode holds at least
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def linear_r2(codes: Tensor, values: Tensor) -> list[float]:
 def modes(found: Variations, maze: Map) -> dict[str, float]:
     """The modes of the variations by mean shift, and whether they are the four moves.
 
-    Flat kernel of half the variations' root mean square. `modes` counts those that hold at least 2 %; `mode_purity` is the
+    Flat kernel of half the variations' root mean square. `modes` counts those that hold at least 5 %; `mode_purity` is the
     share of variations that have the change of state that is commonest in their mode; `moves_found` counts the
     unit moves (left, right, up, down) that are the commonest in some mode; `modes_match` is 1 if the modes are these four.
     """

@@ -39,7 +39,7 @@ DIGIT_ROWS = (
 )
 INTRODUCTION = (
     "The paper prints no figures, only pictures; they stand in the last column.",
-    "Modes are those of mean shift, with at least 2 % of 1,000 variations. R2 is that of the true factor, linear in the code.",
+    "Modes are those of mean shift, with at least 5 % of 1,000 variations. R2 is that of the true factor, linear in the code.",
     "A goal is reached if the state is the goal's within 6 times the maze's side of steps. The composed runs look at "
     "the code after every step; the sequence is written down once and then followed.",
 )

@@ -21,17 +21,18 @@ with `constant` both get an entry 1 first, so that it holds a and b themselves t
 
 The objective asks only that factors be told apart at every h, so that a code may be folded in any way and each place may
 have its own factors; and it starts at a saddle, from which it falls into a few modes. Three things mend that. `whiten`
-measures changes in the unit in which their covariance is the identity, so that no direction of the code dies out.
+measures changes in the unit in which their covariance is the identity, so that no direction of the code dies out, and
+codes from their mean.
 For the share `alike` of the training, networks of (h, .) see 0 for h: a factor then means the same action everywhere, which
 only a code in which actions are translations can satisfy; meanwhile the decoder learns from codes through which no
-gradient flows back, since an untrained decoder tears them. And factors are `spread` z plus what the generator
-learns, which counts from then on.
+gradient flows back, since an untrained decoder tears them. And factors start spread out, at `spread` z (in the cube at
+`spread` sign z, its corners); what the generator learns is added, and counts from then on.
 """
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -40,7 +41,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import mlp
+from representations.networks import SeparableDecoder, mlp
 from representations.terms import linear_schedule
 
 Output = Literal["hypercube", "sphere", "simplex", "scaled_simplex"]
@@ -56,7 +57,9 @@ class ICF(Representation):
     "simplex" (softmax) or "scaled_simplex" (softmax times tanh of a number); `kernel` is A; `horizon` is k; `samples` is n;
     `estimator`, `constant`, `whiten`, `alike` and `spread` as above. `selectivity`, `reconstruction`, `prediction` are w_S,
     w_R, w_T; `entropy` is e at first and falls linearly to `last_entropy` over `steps`. `normalise` divides the advantages
-    of the sampled estimator by their deviation. Raises ValueError for an unknown output, kernel or estimator.
+    of the sampled estimator by their deviation. The decoder learns `decoder_rate` times as fast; `separable` makes it a sum
+    of products of a row and a column profile, for which a small moving thing is easy, in place of the paper's transposed
+    encoder. Raises ValueError for an unknown output, kernel or estimator.
 
     A batch of `loss` holds `pictures` [U, C, H, W], every distinct one once. "enumerated": `nodes`, a tuple of k + 1
     tensors long [B, actions^t], the pictures after t steps along every path (the last action changes fastest), and
@@ -67,6 +70,7 @@ class ICF(Representation):
 
     step: Tensor
     unit: Tensor
+    centre: Tensor
 
     def __init__(
         self,
@@ -84,7 +88,8 @@ class ICF(Representation):
         constant: bool = True,
         whiten: bool = True,
         alike: float = 0.5,
-        spread: float = 3.0,
+        spread: float = 2.0,
+        separable: bool = True,
         normalise: bool = True,
         selectivity: float = 10.0,
         reconstruction: float = 0.1,
@@ -93,6 +98,7 @@ class ICF(Representation):
         last_entropy: float = 0.0,
         steps: int = 1200,
         learning_rate: float = 1e-3,
+        decoder_rate: float = 4.0,
     ):
         super().__init__()
         for name, value, known in (
@@ -110,8 +116,13 @@ class ICF(Representation):
         self.constant, self.whiten, self.normalise = constant, whiten, normalise
         self.alike, self.spread = alike, spread
         self.weights = (selectivity, reconstruction, prediction)
-        self.entropy, self.steps, self.learning_rate = (entropy, last_entropy), steps, learning_rate
-        self.encoder, self.decoder = coder(self.shape, code_size, channels)
+        self.entropy, self.steps = (entropy, last_entropy), steps
+        self.learning_rate, self.decoder_rate = learning_rate, decoder_rate
+        self.encoder, decoder = coder(self.shape, code_size, channels)
+        self.decoder: nn.Module = decoder
+        if separable:
+            self.decoder = SeparableDecoder(code_size, 2 * hidden, self.shape, 8)
+            nn.init.constant_(self.decoder.background, 0.5)
         self.raw_size = code_size + (output == "scaled_simplex")
         one = int(constant)
         pair = (code_size + one) ** 2
@@ -121,20 +132,23 @@ class ICF(Representation):
         self.baseline = mlp(code_size, hidden, 1)
         self.register_buffer("step", torch.zeros(()))
         self.register_buffer("unit", torch.eye(code_size))
+        self.register_buffer("centre", torch.zeros(code_size))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, observations: Tensor) -> Tensor:
         """The codes h [n, code_size] of pictures [n, C, H, W]."""
         check_pictures(observations, self.shape)
-        return self.encoder(pixels(observations)) @ self.unit
+        return (self.encoder(pixels(observations)) - self.centre) @ self.unit
 
     def decode(self, code: Tensor) -> Tensor:
         """The expected picture [n, C, H, W] in [0, 1]."""
-        return self.decoder(code).sigmoid()
+        return self.decoder(code).clamp(0, 1)
 
     def factors(self, code: Tensor, noise: Tensor) -> Tensor:
         """Phi(h, z): [..., code_size] of codes [..., code_size] and noise [..., noise_size]."""
         own = functional.pad(noise, (0, self.raw_size))[..., : self.raw_size]
+        if self.output == "hypercube":
+            own = own.sign()
         raw = self.spread * own + self._visible() * self.generator(self._bilinear(code, noise))
         if self.output == "hypercube":
             return raw.tanh()
@@ -181,12 +195,13 @@ class ICF(Representation):
         codes = self.encoder(pictures)
         if self.whiten:
             first, last = _ends(batch)
-            unit = whitening((codes[last] - codes[first])[last != first])
-            codes = codes @ unit
+            unit, centre = whitening((codes[last] - codes[first])[last != first]), codes.mean(0)
+            codes = (codes - centre) @ unit
             with torch.no_grad():
                 self.unit.lerp_(unit, 1.0 if self.step == 0 else 0.05)
+                self.centre.lerp_(centre, 1.0 if self.step == 0 else 0.05)
         torn = self.alike > 0 and self.step < (self.alike + FADE) * self.steps
-        drawn = self.decoder(codes.detach() if torn else codes).sigmoid()
+        drawn = self.decoder(codes.detach() if torn else codes)
         error = (drawn - pictures).square().flatten(1).sum(1).mean()
         terms = self._enumerated if self.estimator == "enumerated" else self._sampled
         objective, entropy, logs = terms(batch, codes)
@@ -257,8 +272,16 @@ class ICF(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: everything, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
-        return (Objective("icf", self.loss, tuple(self.parameters()), adam, after=self._count),)
+        return (Objective("icf", self.loss, tuple(self.parameters()), self._adam, after=self._count),)
+
+    def _adam(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Adam, its rate `decoder_rate` times as high for the decoder."""
+        drawing = {id(parameter) for parameter in self.decoder.parameters()}
+        groups: list[list[nn.Parameter]] = [[], []]
+        for parameter in parameters:
+            groups[id(parameter) in drawing].append(parameter)
+        rates = (self.learning_rate, self.decoder_rate * self.learning_rate)
+        return torch.optim.Adam([{"params": g, "lr": r} for g, r in zip(groups, rates, strict=True)], fused=True)
 
     def _count(self) -> None:
         self.step += 1
@@ -287,7 +310,7 @@ def whitening(changes: Tensor) -> Tensor:
 def coder(shape: tuple[int, ...], code_size: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:
     """Encoder with batch normalisation and leaky ReLU, and the transposed decoder with ReLU (appendix A.1).
 
-    Four convolutions of stride 2; pictures [n, C, H, W] -> [n, code_size] -> logits [n, C, H, W]. Raises ValueError
+    Four convolutions of stride 2; pictures [n, C, H, W] -> [n, code_size] -> pictures [n, C, H, W]. Raises ValueError
     unless the sides are multiples of 16 pixels.
     """
     if any(side % 16 for side in shape[1:]):
