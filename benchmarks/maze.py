@@ -67,11 +67,11 @@ class MazeJob:
     """robust: exact expectations, whitened changes, factors alike everywhere at first; printed: the paper's."""
     layout: int = 0
     """Seed of the maze's blocks and switches."""
-    size: int = 32
+    size: int = 64
     """Pixels of the digit grid's pictures."""
     cells: int = 4
     """Cells of the digit grid's sides."""
-    steps: int = 1000
+    steps: int = 800
     """Steps of training in the maze."""
     digit_steps: int = 3000
     """Steps of training on the digit grid."""

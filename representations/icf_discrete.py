@@ -44,6 +44,7 @@ class ICFDiscrete(Representation):
 
     step: Tensor
     unit: Tensor
+    centre: Tensor
 
     def __init__(
         self,
@@ -82,12 +83,13 @@ class ICFDiscrete(Representation):
         self.baseline = mlp(code_size, hidden, count)
         self.register_buffer("step", torch.zeros(()))
         self.register_buffer("unit", torch.eye(code_size))
+        self.register_buffer("centre", torch.zeros(code_size))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, observations: Tensor) -> Tensor:
         """The features h [n, code_size] of pictures [n, C, H, W]."""
         check_pictures(observations, self.shape)
-        return self.encoder(pixels(observations)) @ self.unit
+        return (self.encoder(pixels(observations)) - self.centre) @ self.unit
 
     def log_policies(self, code: Tensor, allowed: Tensor | None = None) -> Tensor:
         """log pi_k(a | h) of codes [B, code_size]: [B, policies, actions]; `allowed` is bool [B, actions]."""
@@ -117,10 +119,11 @@ class ICFDiscrete(Representation):
         if self.whiten:
             change = end - start[:, None]
             moved = (after != batch["pictures"][:, None]).flatten(2).any(-1)
-            unit = whitening(change[moved])
-            start, end = start @ unit, end @ unit
+            unit, centre = whitening(change[moved]), start.mean(0)
+            start, end = (start - centre) @ unit, (end - centre) @ unit
             with torch.no_grad():
                 self.unit.lerp_(unit, 1.0 if self.step == 0 else 0.05)
+                self.centre.lerp_(centre, 1.0 if self.step == 0 else 0.05)
         log_pi = self.log_policies(start, batch["allowed"])
         reward = self.selectivity(end - start[:, None])  # [B, actions or 1, policies]
         spread = entropy(log_pi).mean()
