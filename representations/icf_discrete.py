@@ -58,6 +58,7 @@ class ICFDiscrete(Representation):
         whiten: bool = True,
         alike: float = 0.5,
         signed: bool = True,
+        attend: bool = True,
         normalise: bool = True,
         entropy: float = 0.1,
         last_entropy: float = 0.0,
@@ -77,7 +78,9 @@ class ICFDiscrete(Representation):
         self.kernel, self.estimator, self.whiten, self.alike = kernel, estimator, whiten, alike
         self.signed, self.normalise, self.entropy = signed, normalise, (entropy, last_entropy)
         self.steps, self.learning_rate = steps, learning_rate
-        self.encoder = coder(self.shape, code_size, channels)[0]
+        self.encoder: nn.Module = coder(self.shape, code_size, channels)[0]
+        if attend:
+            self.encoder = Places(self.shape, code_size, channels)
         count = 2 * code_size if signed else code_size
         self.policies = nn.ModuleList(mlp(code_size, hidden, actions) for _ in range(count))
         self.baseline = mlp(code_size, hidden, count)
@@ -149,3 +152,35 @@ class ICFDiscrete(Representation):
 
     def _count(self) -> None:
         self.step += 1
+
+
+class Places(nn.Module):
+    """Pictures [n, C, H, W] -> [n, outputs]: where things are, for things that are told apart by how they look.
+
+        a_m(p) = softmax over p of a map's value at place p,   q_m = sum_p a_m(p) p,   outputs = linear in q
+
+    The places are those of a grid a quarter as fine as the picture, the maps those of four convolutions (Finn et al. 2016).
+    """
+
+    def __init__(self, shape: tuple[int, ...], outputs: int, channels: int, maps: int = 16):
+        super().__init__()
+        wide = 2 * channels
+        layers: list[nn.Module] = []
+        for inner, outer, size, stride in (
+            (shape[0], channels, 4, 2),
+            (channels, wide, 4, 2),
+            (wide, wide, 3, 1),
+            (wide, wide, 3, 1),
+        ):
+            layers += [nn.Conv2d(inner, outer, size, stride, 1), nn.BatchNorm2d(outer), nn.LeakyReLU(0.2)]
+        self.maps = nn.Sequential(*layers, nn.Conv2d(wide, maps, 1))
+        self.read = nn.Linear(2 * maps, outputs)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """The outputs."""
+        maps = self.maps(pictures)
+        height, width = maps.shape[-2:]
+        weight = maps.flatten(2).softmax(-1).unflatten(2, (height, width))
+        down = (weight.sum(3) * torch.linspace(-1, 1, height, device=maps.device)).sum(2)
+        across = (weight.sum(2) * torch.linspace(-1, 1, width, device=maps.device)).sum(2)
+        return self.read(torch.cat([down, across], 1))
