@@ -50,7 +50,7 @@ PRINTED_ICF = {
     "normalise": False,
     "decoder_rate": 1.0,
 }
-PRINTED_DISCRETE = {"kernel": "directed", "signed": False, "code_size": 8, "normalise": False}
+PRINTED_DISCRETE = {"kernel": "directed", "signed": False, "attend": False, "code_size": 8, "normalise": False}
 
 
 @dataclass(frozen=True)
@@ -73,17 +73,17 @@ class MazeJob:
     """Cells of the digit grid's sides."""
     steps: int = 800
     """Steps of training in the maze."""
-    digit_steps: int = 3000
+    digit_steps: int = 2000
     """Steps of training on the digit grid."""
     batch: int = 64
     """States a step in the maze."""
-    digit_batch: int = 32
+    digit_batch: int = 8
     samples: int = 64
     """Factors a state."""
     channels: int = 8
-    digit_channels: int = 16
+    digit_channels: int = 8
     learning_rate: float = 1e-3
-    digit_rate: float = 2e-3
+    digit_rate: float = 3e-3
     epsilon: float = 0.1
     """Share of uniform actions where paths are sampled."""
     pairs: int = 100

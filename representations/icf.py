@@ -133,7 +133,6 @@ class ICF(Representation):
         self.register_buffer("step", torch.zeros(()))
         self.register_buffer("unit", torch.eye(code_size))
         self.register_buffer("centre", torch.zeros(code_size))
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, observations: Tensor) -> Tensor:
         """The codes h [n, code_size] of pictures [n, C, H, W]."""

@@ -60,7 +60,7 @@ class ICFDiscrete(Representation):
         signed: bool = True,
         attend: bool = True,
         normalise: bool = True,
-        entropy: float = 0.1,
+        entropy: float = 0.3,
         last_entropy: float = 0.0,
         steps: int = 1200,
         learning_rate: float = 1e-3,
@@ -87,7 +87,6 @@ class ICFDiscrete(Representation):
         self.register_buffer("step", torch.zeros(()))
         self.register_buffer("unit", torch.eye(code_size))
         self.register_buffer("centre", torch.zeros(code_size))
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, observations: Tensor) -> Tensor:
         """The features h [n, code_size] of pictures [n, C, H, W]."""
