@@ -176,6 +176,8 @@ class EncodeObservation(gym.ObservationWrapper):
         super().__init__(env)
         self._encoding = _Encoding(env.observation_space, model)
         self.observation_space = self._encoding.space
+        if env.has_wrapper_attr("compute_reward"):  # Gymnasium's wrappers hide it
+            self.compute_reward = env.get_wrapper_attr("compute_reward")
 
     def observation(self, observation: Any) -> Any:
         """The observation with codes in place of pictures."""
@@ -211,7 +213,8 @@ def make_batched(
 ) -> VecEnv:
     """`num_envs` rows of one of our environments for Stable-Baselines3, with episode statistics.
 
-    With a `model` its codes replace the pictures; `settings` go to the environment (`goal_dict=True` shows goals).
+    With a `model` its codes replace the pictures; `settings` go to the environment (`goal_dict=True` shows goals). For
+    hindsight replay let `learning_starts` be more than `num_envs` episodes: it draws from finished ones only.
     """
     batch: VecEnv = VecMonitor(BatchedVecEnv(gym.make_vec(env, num_envs=num_envs, **settings)))
     batch.seed(seed)

@@ -42,7 +42,7 @@ class Policy:
     """The algorithm's hyperparameters, the same for every encoder."""
     hindsight: bool = False
     """Learn from goals relabelled in hindsight as well (HER; sac and dqn)."""
-    steps: int = 60_000
+    steps: int = 80_000
     """Environment steps."""
     rows: int = 64
     """Environments moved as one batch."""
