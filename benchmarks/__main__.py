@@ -39,8 +39,8 @@ BENCHMARKS = (
     Benchmark(
         "policies",
         "how fast a policy learns from a code",
-        "pixels, state, saved representations",
-        "minutes an encoder and seed",
+        "pixels, state, every model of pictures, saved representations",
+        "10 minutes for pixels, state and dyn_content",
     ),
     Benchmark(
         "worlds",

@@ -55,10 +55,23 @@ def claims_list(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def policies_tables(results: list[dict[str, Any]]) -> str:
+    """Every table of policies under the command that made it, with its claims."""
+    parts = []
+    for result in results:
+        columns, *rows = (tuple(line) for line in result["table"])
+        table = Table("", columns, tuple(rows)).markdown()
+        parts.append(f"{claims_list([result])}\n{table}")
+    return "\n".join(parts)
+
+
 def generated() -> dict[str, str]:
     """The generated sections of README by name."""
-    planar = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("planar*.json"))]
-    return {"planar": planar_table(planar), "claims": claims_list(planar)}
+    planar, policies = (
+        [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{name}*.json"))]
+        for name in ("planar", "policies")
+    )
+    return {"planar": planar_table(planar), "claims": claims_list(planar), "policies": policies_tables(policies)}
 
 
 def filled(text: str) -> str:
