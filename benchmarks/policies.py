@@ -72,11 +72,14 @@ def run(job: Policy, folder: Path, resume: bool = True) -> dict[str, Any]:
         progress = {name: values[-1] for name, values in curve.items()}
         with (folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(progress) + "\n")
+    with timer("evaluation"):
+        noisy, _ = evaluate(policy, tests, noise=True)
     with timer("timing"):
         times = step_times(policy, envs)
     scores = {
         "steps_to_threshold": steps_to(curve["steps"], curve["success"], job.threshold),  # type: ignore[arg-type]
         "success": curve["success"][-1],
+        "success_with_noise": noisy,
         "return": curve["return"][-1],
         "train_seconds": seconds,
         "step_ms": 1000 * seconds * job.rows / policy.num_timesteps,

@@ -18,14 +18,17 @@ from agents.sb3 import EncodeVec
 EVALUATION_SEED = 10_000
 
 
-def evaluate(policy: BaseAlgorithm, envs: VecEnv) -> tuple[float, float]:
-    """Mean success at the end, and mean return, of one episode per row; the same episodes at every call."""
+def evaluate(policy: BaseAlgorithm, envs: VecEnv, noise: bool = False) -> tuple[float, float]:
+    """Mean success at the end, and mean return, of one episode per row; the same episodes at every call.
+
+    With `noise` the policy draws its actions as it does in learning.
+    """
     envs.seed(EVALUATION_SEED)
     seen: Any = envs.reset()
     success: dict[int, bool] = {}
     returns: dict[int, float] = {}
     while len(success) < envs.num_envs:
-        actions, _ = policy.predict(seen, deterministic=True)
+        actions, _ = policy.predict(seen, deterministic=not noise)
         seen, _, dones, infos = envs.step(actions)
         for row in np.flatnonzero(dones).tolist():
             success.setdefault(row, bool(infos[row]["success"]))

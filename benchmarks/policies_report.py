@@ -19,7 +19,8 @@ MOST = 0.3  # of a step, that an encoder may add
 INTRODUCTION = (
     "One algorithm with one set of hyperparameters learns from every encoder's view of the same environment. All see the "
     "goal as numbers beside their view, and none sees the achieved goal. Success is that of an episode's last state, of a "
-    "policy without exploration noise, in episodes that are the same for every encoder.",
+    "policy without exploration noise, in episodes that are the same for every encoder; with noise, of one that draws its "
+    "actions as in learning: a step that an obstacle blocks does not happen, and only noise gets past it.",
     "Seen before: transitions that the encoder was trained on, without reward. Seconds and milliseconds are CPU time of one "
     "core. Milliseconds are those of one step of every row: learning, the whole algorithm with its updates; acting, "
     "choosing actions, moving, drawing and encoding; encoding, the encoder's part of both, and what it adds to each.",
@@ -28,6 +29,7 @@ COLUMNS = (
     "encoder",
     "steps to {threshold:.0%} success",
     "success at the end",
+    "with noise",
     "seen before",
     "encoder, s",
     "policy, s",
@@ -51,7 +53,7 @@ def table(results: Sequence[dict[str, Any]], jobs: Sequence[Policy]) -> Table:
             (
                 name,
                 middle(good, ",.0f") if len(good) == len(group) else f"> {job.steps:,} ({len(good)} of {len(group)})",
-                middle([result["scores"]["success"] for result in group], ".0%"),
+                *(middle(values(group, score), ".0%") for score in ("success", "success_with_noise")),
                 f"{seen:,.0f}" if seen else "-",
                 f"{trained:.0f}" if seen else "-",
                 f"{mean(group, 'train_seconds'):.0f}",
@@ -84,7 +86,12 @@ def grouped(results: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]
 
 def mean(group: Sequence[dict[str, Any]], score: str) -> float:
     """The mean of a score over the seeds of one encoder."""
-    return statistics.fmean(result["scores"][score] for result in group)
+    return statistics.fmean(values(group, score))
+
+
+def values(group: Sequence[dict[str, Any]], score: str) -> list[float]:
+    """A score of every seed of one encoder."""
+    return [result["scores"][score] for result in group]
 
 
 def added(group: Sequence[dict[str, Any]], step: str) -> float:
@@ -151,17 +158,14 @@ def publish(
     if len(jobs) > 1:
         shared = {key: results[0][key] for key in ("benchmark", "preset", "versions", "hardware")}
         groups = grouped(results)
-        scores = ("steps_to_threshold", "success", "step_ms", "act_ms", "encode_ms")
+        scores = ("steps_to_threshold", "success", "success_with_noise", "step_ms", "act_ms", "encode_ms")
         content = {
             "command": command,
             "model": ",".join(groups),
             "seed": sorted({job.seed for job in jobs}),
             "table": [found.columns, *found.rows],
             "claims": [vars(claim) for claim in said],
-            "scores": {
-                name: {score: [result["scores"][score] for result in group] for score in scores}
-                for name, group in groups.items()
-            },
+            "scores": {name: {score: values(group, score) for score in scores} for name, group in groups.items()},
             "cpu_minutes": round(minutes, 1),
             "seconds": {f"{result['model']}-{result['seed']}": result["seconds"] for result in results},
         }
