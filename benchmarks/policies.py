@@ -113,7 +113,9 @@ def pretrained(job: Policy) -> dict[str, float]:
     if job.encoder not in SIGHTED and (run_folder / "result.json").exists():
         seconds = json.loads((run_folder / "result.json").read_text())["seconds"]
         found["pretrain_seconds"] = seconds.get("cpu", seconds.get("training", 0.0))
-        found["pretrain_transitions"] = yaml.safe_load((run_folder / "config.yaml").read_text()).get("observations", 0)
+        trained = yaml.safe_load((run_folder / "config.yaml").read_text())
+        drawn = trained.get("steps", 0) * trained.get("batch", 0)
+        found["pretrain_transitions"] = min(trained.get("observations", 0), drawn)
     return found
 
 
