@@ -24,7 +24,7 @@ import yaml
 from gymnasium import spaces
 
 from benchmarks import pretrain
-from benchmarks.command import Sweep, parse
+from benchmarks.command import PRESETS, Sweep, parse
 from benchmarks.curves import steps_to
 from benchmarks.policies_measures import EVALUATION_SEED, clock_of, evaluate, film, step_times
 from benchmarks.policies_report import publish
@@ -140,7 +140,8 @@ def plan(options: Policies, values: dict[str, Any]) -> list[Policy]:
     unknown = [name for name in values["settings"] if name not in ALGORITHMS]
     if unknown:
         raise ValueError(f"settings are given by algorithm, {', '.join(ALGORITHMS)}, got {unknown[0]!r}")
-    settings = values["settings"].get(values["algorithm"], {})
+    usual = yaml.safe_load((PRESETS / "policies.yaml").read_text())[options.preset]["settings"]
+    settings = usual.get(values["algorithm"], {}) | values["settings"].get(values["algorithm"], {})
     shared = {"preset": options.preset, "device": options.device} | values | {"settings": settings}
     jobs = []
     for encoder in encoders:

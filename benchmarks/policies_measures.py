@@ -78,7 +78,8 @@ def film(policy: BaseAlgorithm, envs: VecEnv, path: Path) -> None:
     seen: Any = envs.reset()
     frames, dones = [], np.zeros(envs.num_envs, bool)
     while not dones.any():
-        frames.append(np.concatenate([np.pad(image, ((0, 0), (0, 8), (0, 0))) for image in envs.get_images()], 1))  # type: ignore[arg-type]
+        images: Any = envs.get_images()
+        frames.append(np.concatenate([np.pad(i, ((0, 0), (0, 8), (0, 0)), constant_values=128) for i in images], 1))
         actions, _ = policy.predict(seen, deterministic=True)
         seen, _, dones, _ = envs.step(actions)
     imageio.imwrite(path, np.stack(frames), extension=".gif", duration=100, loop=0)

@@ -39,7 +39,7 @@ class Policy:
     algorithm: str = "ppo"
     """ppo, sac (actions in a box) or dqn (discrete actions)."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """The algorithm's hyperparameters, the same for every encoder."""
+    """Hyperparameters by algorithm, such as {ppo: {gamma: 0.9}}, in place of the preset's; the same for every encoder."""
     hindsight: bool = False
     """Learn from goals relabelled in hindsight as well (HER; sac and dqn)."""
     steps: int = 80_000

@@ -190,6 +190,13 @@ def test_named_encoder_is_pretrained_for_every_seed_and_found_again(tmp_path):
     assert weights.stat().st_mtime_ns == made
 
 
+def test_settings_change_what_they_name_and_leave_the_rest_of_the_preset(tmp_path):
+    job = named(tmp_path, settings={"ppo": {"learning_rate": 0.5}, "sac": {"tau": 1}})[-1]
+    assert job.settings["learning_rate"] == 0.5
+    assert job.settings["n_steps"] == 32
+    assert "tau" not in job.settings
+
+
 def test_wrong_pretraining_is_named(tmp_path):
     with pytest.raises(ValueError, match="pretrain has no setting 'step'; its settings are world"):
         named(tmp_path, pretrain={"step": 2})
