@@ -181,7 +181,7 @@ class EncodeObservation(gym.ObservationWrapper):
 
     def observation(self, observation: Any) -> Any:
         """The observation with codes in place of pictures."""
-        return _first(self._encoding(_one(observation)))
+        return row_of(self._encoding(_stacked([observation])), 0)
 
 
 class EncodeVec(VecEnvWrapper):
@@ -202,9 +202,11 @@ class EncodeVec(VecEnvWrapper):
     def step_wait(self) -> Any:
         """One step; the last observations of finished episodes, in their infos, are encoded as well."""
         observations, rewards, dones, infos = self.venv.step_wait()
-        for row in np.flatnonzero(dones).tolist():
-            last = infos[row]["terminal_observation"]
-            infos[row]["terminal_observation"] = _first(self._encoding(_one(last)))
+        ended = np.flatnonzero(dones).tolist()
+        if ended:
+            codes = self._encoding(_stacked([infos[row]["terminal_observation"] for row in ended]))
+            for place, row in enumerate(ended):
+                infos[row]["terminal_observation"] = row_of(codes, place)
         return self._encoding(observations), rewards, dones, infos
 
 
@@ -274,12 +276,8 @@ def _shape(model: Any) -> tuple[int, ...] | None:
     return None if shape is None else tuple(shape)
 
 
-def _one(observation: Any) -> Any:
-    """One observation as a batch of one."""
-    if isinstance(observation, dict):
-        return {key: np.asarray(value)[None] for key, value in observation.items()}
-    return np.asarray(observation)[None]
-
-
-def _first(observations: Any) -> Any:
-    return row_of(observations, 0)
+def _stacked(observations: Sequence[Any]) -> Any:
+    """Single observations, arrays or dicts of them, as a batch."""
+    if isinstance(observations[0], dict):
+        return {key: np.stack([one[key] for one in observations]) for key in observations[0]}
+    return np.stack(observations)
