@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -48,10 +49,11 @@ class Policies(Sweep):
 
 def run(job: Policy, folder: Path, resume: bool = True) -> dict[str, Any]:
     """Learn, evaluate on the way, time, film and save one policy; one that was broken off starts again."""
-    timer, began = Timer(), time.process_time()
+    timer = Timer()
     if job.model in MODELS:
         with timer("pretraining"):
             sweep(pretrain.run, [pretraining(job)], Path(job.encoder).parent, workers=1)
+    began = time.process_time()
     with timer("loading"):
         envs, kwargs = view(job, job.rows, job.seed)
         tests, _ = view(job, job.episodes, EVALUATION_SEED)
@@ -177,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, TypeError, gym.error.Error) as error:
         raise SystemExit(f"error: {error}") from None
     words = sys.argv[1:] if arguments is None else arguments
-    publish(out, jobs, job_folders(out, jobs), results, " ".join(["python -m benchmarks.policies", *words]))
+    publish(out, jobs, job_folders(out, jobs), results, f"python -m benchmarks.policies {shlex.join(words)}")
 
 
 if __name__ == "__main__":

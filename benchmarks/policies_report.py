@@ -150,7 +150,7 @@ def publish(
 ) -> None:
     """Print the table and the claims; write `report.html`, and `result.json` where there are several jobs."""
     found, said = table(results, jobs), claims(results, jobs)
-    minutes = sum(result["seconds"]["cpu"] for result in results) / 60
+    minutes = sum(r["seconds"]["cpu"] + r["scores"]["pretrain_seconds"] for r in results) / 60
     show([found], said)
     pictures = figures(results, jobs, folders, out)
     title = "Policies on pretrained codes"
@@ -170,4 +170,4 @@ def publish(
             "seconds": {f"{result['model']}-{result['seed']}": result["seconds"] for result in results},
         }
         write_json(out / "result.json", shared | content)
-    print(f"{minutes:.1f} minutes of one core in all; report: {out / 'report.html'}")
+    print(f"{minutes:.1f} minutes of one core in all, encoders included; report: {out / 'report.html'}")
