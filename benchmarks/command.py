@@ -87,7 +87,23 @@ def parse(name: str, sweep: type[Sweep], job: type[Any], arguments: Sequence[str
         own = sweep(**{key: values.pop(key) for key in shared})
     except (TypeError, ValueError) as error:
         parser.error(str(error))
-    return own, values
+    return own, {key: _typed(value) if isinstance(value, dict) else value for key, value in values.items()}
+
+
+def _typed(value: Any) -> Any:
+    """Numbers and truth values for words that stand for them, in what `--settings.gamma 1e-3` left as text."""
+    if isinstance(value, dict):
+        return {key: _typed(inner) for key, inner in value.items()}
+    if not isinstance(value, str):
+        return value
+    if value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    for number in (int, float):
+        try:
+            return number(value)
+        except ValueError:
+            continue
+    return value
 
 
 def _preset(arguments: Sequence[str] | None, presets: dict[str, Any], parser: ArgumentParser) -> str:

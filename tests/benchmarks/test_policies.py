@@ -9,6 +9,7 @@ from scipy import stats
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.sb3 import EncodeVec, RepresentationExtractor
+from benchmarks.command import parse
 from benchmarks.curves import interquartile_band, interquartile_mean, steps_to
 from benchmarks.policies import Policies, label, main, plan, pretraining, run
 from benchmarks.policies_measures import evaluate, step_times
@@ -195,6 +196,15 @@ def test_settings_change_what_they_name_and_leave_the_rest_of_the_preset(tmp_pat
     assert job.settings["learning_rate"] == 0.5
     assert job.settings["n_steps"] == 32
     assert "tau" not in job.settings
+
+
+def test_single_settings_are_read_as_numbers():
+    words = ["--settings.ppo.learning_rate", "1e-3", "--settings.ppo.n_steps=8", "--settings.sac.ent_coef", "auto"]
+    words += ["--settings.ppo.normalize_advantage", "false", "--pretrain.steps=0"]
+    _, values = parse("policies", Policies, Policy, words)
+    assert values["settings"]["ppo"] == {"learning_rate": 0.001, "n_steps": 8, "normalize_advantage": False}
+    assert values["settings"]["sac"] == {"ent_coef": "auto"}
+    assert values["pretrain"]["steps"] == 0
 
 
 def test_wrong_pretraining_is_named(tmp_path):
