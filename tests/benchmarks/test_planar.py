@@ -7,6 +7,7 @@ import torch
 import yaml
 
 from benchmarks import planar
+from benchmarks.command import Sweep, parse
 from benchmarks.control import Drive
 from benchmarks.table import interval
 
@@ -79,6 +80,11 @@ def test_a_wrong_word_on_the_command_line_is_named(words, told, tmp_path, capsys
     with pytest.raises(SystemExit) as caught:
         planar.main([*words, "--out", str(tmp_path / "run")])
     assert told in str(caught.value) + capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "resume"), [([], True), (["--resume"], True), (["--no-resume"], False)])
+def test_resume_is_on_unless_told(words, resume):
+    assert parse("planar", Sweep, planar.PlanarJob, words)[0].resume is resume
 
 
 def drive_of(distances):
