@@ -101,7 +101,10 @@ def parse(name: str, sweep: type[Sweep], job: type[Any], arguments: Sequence[str
     shared = {field.name for field in dataclasses.fields(sweep)}
     parser.add_class_arguments(sweep, as_group=False, skip={"resume"})
     parser.add_argument(
-        "--resume", action=ActionYesNo(no_prefix="no-"), default=True, help="keep what is finished, continue what is not"
+        "--resume",
+        action=ActionYesNo(no_prefix="no-"),
+        default=True,
+        help="keep what is finished, continue what is not",
     )
     parser.add_class_arguments(job, as_group=False, skip=shared & {field.name for field in dataclasses.fields(job)})
     presets = yaml.safe_load((PRESETS / f"{name}.yaml").read_text())
