@@ -199,12 +199,17 @@ def test_settings_change_what_they_name_and_leave_the_rest_of_the_preset(tmp_pat
 
 
 def test_single_settings_are_read_as_numbers():
-    words = ["--settings.ppo.learning_rate", "1e-3", "--settings.ppo.n_steps=8", "--settings.sac.ent_coef", "auto"]
-    words += ["--settings.ppo.normalize_advantage", "false", "--pretrain.steps=0"]
+    words = ["--settings.ppo.learning_rate", "1e-3", "--settings.sac.ent_coef", "auto", "--settings.dqn.a=false"]
+    words += ["--pretrain.steps=0", "--pretrain.batch", "8"]
     _, values = parse("policies", Policies, Policy, words)
-    assert values["settings"]["ppo"] == {"learning_rate": 0.001, "n_steps": 8, "normalize_advantage": False}
-    assert values["settings"]["sac"] == {"ent_coef": "auto"}
-    assert values["pretrain"]["steps"] == 0
+    assert values["settings"] == {"ppo": {"learning_rate": 0.001}, "sac": {"ent_coef": "auto"}, "dqn": {"a": False}}
+    assert (values["pretrain"]["steps"], values["pretrain"]["batch"]) == (0, 8)
+
+
+def test_settings_that_would_be_lost_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        parse("policies", Policies, Policy, ["--settings.ppo.gamma=0.9", "--settings.ppo.n_steps", "8"])
+    assert "give the settings of --settings.ppo together" in capsys.readouterr().err
 
 
 def test_wrong_pretraining_is_named(tmp_path):
