@@ -174,7 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options, values = parse("policies", Policies, Policy, arguments)
     try:
         jobs = plan(options, values)
-        out = Path(options.out or "runs/policies")
+        alone = f"-{jobs[0].model}-{key(jobs[0])}" if len(jobs) == 1 else ""
+        out = Path(options.out or f"runs/policies{alone}")
         results = sweep(run, jobs, out, options.engine, options.workers, options.resume)
     except (ValueError, TypeError, gym.error.Error) as error:
         raise SystemExit(f"error: {error}") from None
