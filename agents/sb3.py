@@ -9,7 +9,8 @@ twice. The first is the one that can fine-tune.
 
 What `RepresentationExtractor` sees to, since the policies would otherwise spoil a pretrained encoder in silence: PPO's
 orthogonal initialisation overwrites weights in place; SAC shares one encoder between a critic and its target, and every
-update of the target shrinks the weights; training mode moves running statistics.
+update of the target shrinks the weights, or where they are not shared moves them by rounding; training mode moves running
+statistics.
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ class RepresentationExtractor(BaseFeaturesExtractor):
         self.frozen = frozen
         self.parts = Parts(observation_space, leave_out, _shape(loaded), encoded=True)
         self.model = copy.deepcopy(_checked(loaded)).requires_grad_(not frozen).eval()
+        if frozen:
+            _hide(self.model)
         self._features_dim = len(self.parts.seen) * loaded.code_size + self.parts.numbers
 
     def forward(self, observations: Any) -> Tensor:
@@ -250,6 +253,14 @@ class _Encoding:
         with torch.no_grad():
             code = self.model.encode(batch.movedim(-1, 1).contiguous() if last else batch)
         return code.float().cpu().numpy()
+
+
+def _hide(model: nn.Module) -> None:
+    """Turn the parameters into buffers, which no optimizer sees and no average with a target's moves by rounding."""
+    for module in model.modules():
+        for name, value in list(module.named_parameters(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, value.detach())
 
 
 def _loaded(model: Encoder | str | Path) -> Encoder:

@@ -156,6 +156,21 @@ def test_dict_observation_hides_the_achieved_goal_and_scales_the_desired_one():
     assert torch.equal(features[:, :2], model.encode(batch).detach())
 
 
+@pytest.mark.parametrize("algorithm", [PPO, SAC, DQN])
+def test_every_algorithm_learns_from_a_code_and_a_goal_and_leaves_the_encoder(algorithm):
+    name, world = (PLANAR, "planar") if algorithm is not DQN else ("envs:disco/ShapeMotion-v0", "shape_motion")
+    model = Normed(shape=make_world(world).shape)
+    envs = make_batched(name, 2, seed=0, goal_dict=True)
+    settings = SMALL_PPO if algorithm is PPO else LATE_SAC | {"learning_starts": 8, "buffer_size": 50}
+    policy = algorithm("MultiInputPolicy", envs, policy_kwargs=policy_kwargs_for(model), **settings)
+    start = weights(policy.policy)
+    policy.learn(16)
+    learned = {key for key, value in policy.policy.state_dict().items() if not torch.equal(value, start[key])}
+    assert learned
+    assert not {key for key in learned if "features_extractor" in key}
+    assert policy.predict(envs.reset())[0].shape[0] == 2
+
+
 def test_unscaled_pictures_are_refused():
     extractor = RepresentationExtractor(spaces.Box(0, 255, (1, 40, 40), np.uint8), make("rce"))
     with pytest.raises(ValueError, match="normalize_images=True"):
