@@ -42,6 +42,10 @@ def spread(network: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
+def find(network: nn.Module, place: int) -> nn.Module:
+    return [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)][place]
+
+
 class InfoGAN(Representation):
     """InfoGAN of pictures `shape` = (C, H, W): `code_size` codes and `noise` variables; `information` is lambda.
 
@@ -93,12 +97,15 @@ class InfoGAN(Representation):
         if network != "residual":
             spread(self.generator)
             spread(self.trunk)
-            last = [m for m in self.generator.modules() if hasattr(m, "weight")][-1]
+            first, last = (find(self.generator, at) for at in (0, -1))
             with torch.no_grad():
-                last.weight.mul_(0.1)
+                last.weight.mul_(float(__import__('os').environ.get('LAST', 0.3)))
+                first.weight[:, noise:] *= float(__import__('os').environ.get('LOUD', 8.0))
         width = features(self.trunk, self.shape)
         self.critic_head = nn.Linear(width, 1)
         self.posterior_head = nn.Linear(width, 2 * code_size)
+        self.warm = int(__import__('os').environ.get('WARM', 0))
+        self.register_buffer("moves", torch.zeros(()))
 
     def encode(self, observations: Tensor) -> Tensor:
         """Q's mean [n, code_size] of pictures [n, C, H, W]."""
@@ -153,7 +160,7 @@ class InfoGAN(Representation):
         of_fake, of_real = self.critic_head(trunk).float().view(2, -1).mean(1)
         information = gaussian_log_density(code, *self.posterior(trunk[: len(fake)])).mean()
         steep = gradient_penalty(self.critic, real, fake)
-        loss = of_fake - of_real + self.penalty * steep - self.information * information
+        loss = of_fake - of_real + self.penalty * steep - self.weight() * information
         return loss, {"distance": of_real - of_fake, "information": information, "penalty": steep}
 
     def generator_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
@@ -161,8 +168,14 @@ class InfoGAN(Representation):
         code, fake = self._drawn(len(batch))
         trunk = self.read(fake)
         information = gaussian_log_density(code, *self.posterior(trunk)).mean()
-        loss = -self.critic_head(trunk).float().mean() - self.information * information
+        loss = -self.critic_head(trunk).float().mean() - self.weight() * information
         return loss, {"information": information}
+
+    def weight(self):
+        return self.information * (1.0 if not self.warm else (self.moves / self.warm).clamp(0, 1))
+
+    def advance(self):
+        self.moves += 1
 
     def objectives(self) -> tuple[Objective, ...]:
         """Two players by Adam with the betas of Gulrajani et al.: D and Q, `repeats` times, then G."""
@@ -175,5 +188,6 @@ class InfoGAN(Representation):
                 self.generator_loss,
                 tuple(self.generator.parameters()),
                 partial(adam, lr=self.learning_rate),
+                after=self.advance,
             ),
         )
