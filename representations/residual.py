@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
 
@@ -69,9 +68,3 @@ def residual_trunk(shape: tuple[int, ...], channels: int = 64) -> nn.Sequential:
     widths = [channels * min(2**k, 8) for k in range(count + 1)]
     blocks = [_Block(narrow, wide, up=False) for narrow, wide in pairwise(widths)]
     return nn.Sequential(nn.Conv2d(shape[0], channels, 3, padding=1), *blocks, nn.Flatten())
-
-
-def features(trunk: nn.Module, shape: tuple[int, ...]) -> int:
-    """How many features a trunk gives for a picture of `shape`."""
-    with torch.no_grad():
-        return trunk(torch.zeros(1, *shape)).shape[1]
