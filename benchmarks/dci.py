@@ -57,6 +57,8 @@ class Options:
     """Choose the lasso's penalty and the trees' depth on validation rows; a fixed choice else."""
     precision: str = "float32"
     """float32 or bfloat16, for training."""
+    decay: bool = False
+    """Take InfoGAN's learning rates linearly to zero."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by model."""
 
@@ -78,6 +80,7 @@ class Job:
     samples: int
     tuned: bool
     precision: str
+    decay: bool
     settings: dict[str, Any]
 
     def world(self) -> Objects3D:
@@ -133,7 +136,7 @@ def train(job: Job, folder: Path, pool: Tensor, resume: bool) -> Any:
     if job.model == "pca":
         fit(model, in_turn, len(parts), torch.Generator().manual_seed(job.seed), folder, log_every=1, **options)
     else:
-        options |= {"precision": job.precision, "log_every": max(job.steps // 200, 1)}
+        options |= {"precision": job.precision, "decay": job.decay, "log_every": max(job.steps // 200, 1)}
         fit(model, batches, job.steps, torch.Generator().manual_seed(job.seed), folder, **options)
     representations.save(model, folder / "model")
     return representations.load(folder / "model").to(device)

@@ -67,7 +67,9 @@ def test_every_player_moves_its_own_networks_and_the_critic_moves_more_often(gen
     learner, drawn = model(repeats=3), []
     critic, maker = learner.objectives()
     assert {id(p) for p in maker.parameters} == {id(p) for p in learner.generator.parameters()}
-    assert {id(p) for p in critic.parameters} == {id(p) for p in learner.parameters()} - {id(p) for p in maker.parameters}
+    assert {id(p) for p in critic.parameters} == {id(p) for p in learner.parameters()} - {
+        id(p) for p in maker.parameters
+    }
     loss, _ = critic.loss(pictures(generator))
     assert all(g is None for g in torch.autograd.grad(loss, maker.parameters, allow_unused=True))
 
