@@ -47,6 +47,7 @@ class InfoGAN(Representation):
         repeats: int = 5,
         prior: Literal["uniform", "normal"] = "uniform",
         least_spread: float = 0.05,
+        haze: float = 0.0,
         network: Literal["residual", "convolutional", "full"] = "residual",
         channels: int = 64,
         hidden: int = 256,
@@ -68,7 +69,7 @@ class InfoGAN(Representation):
             )
         self.shape, self.code_size, self.noise, self.prior = tuple(shape), code_size, noise, prior
         self.information, self.penalty, self.repeats = information, penalty, repeats
-        self.least_logvar = 2 * math.log(least_spread)
+        self.haze, self.least_logvar = haze, 2 * math.log(least_spread)
         self.learning_rate, self.critic_rate = learning_rate, critic_rate
         self.generator, self.trunk = _networks(network, noise + code_size, self.shape, channels, hidden)
         with torch.no_grad():
@@ -85,6 +86,10 @@ class InfoGAN(Representation):
     def read(self, pictures: Tensor) -> Tensor:
         """The features that D and Q share of float pictures [n, C, H, W]; the networks see pixels from -1 to 1."""
         return self.trunk(2 * pictures - 1)
+
+    def hazed(self, pictures: Tensor) -> Tensor:
+        """Float pictures [n, C, H, W] with Gaussian noise of standard deviation `haze` on every number."""
+        return pictures + self.haze * torch.randn_like(pictures) if self.haze else pictures
 
     def posterior(self, read: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance [n, code_size] of Q(c | x) from the shared features of x."""
@@ -125,6 +130,7 @@ class InfoGAN(Representation):
         real = pixels(batch)
         with torch.no_grad():
             code, fake = self._imagine(len(real))
+        real, fake = self.hazed(real), self.hazed(fake)
         read = self.read(torch.cat([fake, real]))
         of_fake, of_real = self.critic_head(read).float().view(2, -1).mean(1)
         information = gaussian_log_density(code, *self.posterior(read[: len(fake)])).mean()
@@ -135,7 +141,7 @@ class InfoGAN(Representation):
     def generator_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """The loss of G at as many new pictures as the batch has; logs L_I in nats."""
         code, fake = self._imagine(len(batch))
-        read = self.read(fake)
+        read = self.read(self.hazed(fake))
         information = gaussian_log_density(code, *self.posterior(read)).mean()
         return -self.critic_head(read).float().mean() - self.information * information, {"information": information}
 
