@@ -157,6 +157,7 @@ def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Se
                 "seed": sorted({job.seed for job in jobs}),
                 "scores": {model: {name: value.mean for name, value in f.items()} for model, f in rows.items()},
                 "intervals": {model: {name: vars(value) for name, value in f.items()} for model, f in rows.items()},
+                "tables": [vars(table) for table in found[:1]],
                 "claims": [vars(claim) for claim in said],
                 "seconds": {f"{job.model}-{job.seed}": r["seconds"] for job, r in zip(jobs, results, strict=True)},
             },

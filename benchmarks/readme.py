@@ -14,6 +14,7 @@ from benchmarks.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
+STORED = ("covariance", "dci")  # results that hold their tables
 CONTROL = (
     ("reconstruction", 1, 1.0),
     ("prediction", 1, 1.0),
@@ -55,10 +56,18 @@ def claims_list(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def stored(name: str) -> str:
+    """The tables that the results `name*.json` hold, and the claims they decide."""
+    results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{name}*.json"))]
+    tables = [Table(**{**table, "rows": tuple(table["rows"])}) for result in results for table in result["tables"]]
+    parts = [f"{table.title}:\n\n{table.markdown()}" for table in tables]
+    return "\n".join([*parts, claims_list(results)])
+
+
 def generated() -> dict[str, str]:
     """The generated sections of README by name."""
     planar = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("planar*.json"))]
-    return {"planar": planar_table(planar), "claims": claims_list(planar)}
+    return {"planar": planar_table(planar), "claims": claims_list(planar)} | {name: stored(name) for name in STORED}
 
 
 def filled(text: str) -> str:
