@@ -31,6 +31,18 @@ BENCHMARKS = (
         "5 minutes a model and seed",
     ),
     Benchmark(
+        "dci",
+        "what one code dimension knows of one factor, also of unseen combinations",
+        "infogan, pca",
+        "5 minutes a model and seed",
+    ),
+    Benchmark(
+        "covariance",
+        "does a penalty on a layer's covariance find the data's dimensions",
+        "covariance_penalty, l1, none",
+        "1 minute a network",
+    ),
+    Benchmark(
         "pretrain",
         "a representation of a world, saved for a policy",
         "every model of pictures; noise, random_linear",

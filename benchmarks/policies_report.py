@@ -163,7 +163,7 @@ def publish(
             "command": command,
             "model": ",".join(groups),
             "seed": sorted({job.seed for job in jobs}),
-            "table": [found.columns, *found.rows],
+            "tables": [vars(found) | {"title": ""}],
             "claims": [vars(claim) for claim in said],
             "scores": {name: {score: values(group, score) for score in scores} for name, group in groups.items()},
             "cpu_minutes": round(minutes, 1),

@@ -9,22 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from representations.capacity_vae import CapacityVAE, FactorBottleneck
+from representations.covariance_penalty import CovarianceClassifier, CovariancePenalty
 from representations.dip_vae import DIPVAE
 from representations.dyn_content import DynContent
 from representations.e2c import E2C
 from representations.factor_vae import FactorVAE
+from representations.infogan import InfoGAN
 from representations.model import Representation, read_config, read_weights, write_model
+from representations.pca import PCA
 from representations.rce import RCE
 from representations.vae import VAE, BetaVAE
 
 MODELS: dict[str, type[Representation]] = {
     "beta_vae": BetaVAE,
     "capacity_vae": CapacityVAE,
+    "covariance_classifier": CovarianceClassifier,
+    "covariance_penalty": CovariancePenalty,
     "dip_vae": DIPVAE,
     "dyn_content": DynContent,
     "e2c": E2C,
     "factor_bottleneck": FactorBottleneck,
     "factor_vae": FactorVAE,
+    "infogan": InfoGAN,
+    "pca": PCA,
     "rce": RCE,
     "vae": VAE,
 }

@@ -319,7 +319,7 @@ def test_command_compares_encoders(tmp_path, folder, capsys):
     assert len(list(out.glob("*/result.json"))) == 2
     whole = json.loads((out / "result.json").read_text())
     assert whole["command"].startswith(f"python -m benchmarks.policies --encoder state,{folder} --seeds 1")
-    assert [row[0] for row in whole["table"]] == ["encoder", "state", label(folder)]
+    assert [row[0] for row in whole["tables"][0]["rows"]] == ["state", label(folder)]
     assert len(whole["claims"]) == 2
     parts = [json.loads(path.read_text()) for path in out.glob("*/result.json")]
     assert whole["cpu_minutes"] == pytest.approx(sum(part["seconds"]["cpu"] for part in parts) / 60, abs=0.06)
