@@ -126,6 +126,7 @@ def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Se
                 "scores": {model: {k: found.mean for k, found in scores.items()} for model, scores in by_model.items()},
                 "intervals": {model: {k: vars(found) for k, found in s.items()} for model, s in by_model.items()},
                 "claims": [vars(claim) for claim in decided],
+                "tables": [vars(table) for table in tables],
                 "seconds": {f"{r['model']}-{r['seed']}": r["seconds"] for r in results},
             },
         )
