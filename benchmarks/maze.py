@@ -71,7 +71,7 @@ class MazeJob:
     """Pixels of the digit grid's pictures."""
     cells: int = 4
     """Cells of the digit grid's sides."""
-    steps: int = 800
+    steps: int = 1000
     """Steps of training in the maze."""
     digit_steps: int = 2000
     """Steps of training on the digit grid."""
