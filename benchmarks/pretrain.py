@@ -43,6 +43,8 @@ INTRODUCTION = (
     "noise and random_linear are codes that no learning made: several scores are high for them too.",
 )
 
+NEEDY = ("factor_bottleneck", "icf", "icf_discrete")  # learners that pictures alone do not do for
+
 
 @dataclass(frozen=True)
 class PretrainJob:
@@ -261,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     own, values = parse("pretrain", Sweep, PretrainJob, arguments)
     try:
         chosen = dataclasses.replace(own, model=own.model or "beta_vae")
-        learners = [name for name in MODELS if name != "factor_bottleneck"]
+        learners = [name for name in MODELS if name not in NEEDY]
         shared = {"preset": own.preset, "device": own.device} | values
         jobs = [PretrainJob(model=m, seed=seed, **shared) for m in chosen.models(learners) for seed in own.all_seeds()]
         worlds = [build(job)[0] for job in jobs]

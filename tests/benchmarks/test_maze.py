@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import maze
+from benchmarks import maze, pretrain
 from benchmarks.maze_measures import Map, Variations, linear_r2, modes, shortest
 from envs.switch_maze import SwitchMaze
 
@@ -60,6 +60,12 @@ def test_a_wrong_word_on_the_command_line_is_named(words, told, tmp_path, capsys
     with pytest.raises((SystemExit, ValueError)) as caught:
         maze.main([*words, "--out", str(tmp_path / "run")])
     assert told in str(caught.value) + capsys.readouterr().err
+
+
+def test_a_learner_that_needs_actions_is_not_pretrained_on_pictures(tmp_path, capsys):
+    with pytest.raises((SystemExit, ValueError)) as caught:
+        pretrain.main(["--model", "icf", "--out", str(tmp_path / "run")])
+    assert "unknown model 'icf'" in str(caught.value) + capsys.readouterr().err
 
 
 def small_map():
