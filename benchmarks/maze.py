@@ -184,7 +184,7 @@ def _run_digits(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
 
 
 def _fit(job: MazeJob, model: Any, batches: Any, steps: int, folder: Path, resume: bool) -> list[dict[str, float]]:
-    options: dict[str, Any] = {"device": job.device, "resume": resume, "log_every": max(steps // 40, 1)}
+    options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": True, "log_every": max(steps // 40, 1)}
     logs = fit(model, batches, steps, torch.Generator().manual_seed(job.seed), folder, **options)
     model.cpu()
     return logs

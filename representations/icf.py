@@ -87,7 +87,7 @@ class ICF(Representation):
         estimator: Literal["enumerated", "sampled"] = "enumerated",
         constant: bool = True,
         whiten: bool = True,
-        alike: float = 0.5,
+        alike: float = 0.6,
         spread: float = 2.0,
         separable: bool = True,
         normalise: bool = True,
