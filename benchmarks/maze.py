@@ -83,7 +83,7 @@ class MazeJob:
     channels: int = 8
     digit_channels: int = 8
     learning_rate: float = 1e-3
-    digit_rate: float = 3e-3
+    digit_rate: float = 4e-3
     epsilon: float = 0.1
     """Share of uniform actions where paths are sampled."""
     pairs: int = 100

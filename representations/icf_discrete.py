@@ -13,7 +13,8 @@ coordinates then use 2 K actions.
 
 "enumerated" takes the expectation over all actions; "sampled" takes one action a state from the policy of a random k, and
 every policy learns from it by importance weights, REINFORCE and a baseline (appendices A.1 and D). `whiten` and `alike` are
-those of `representations.icf`: changes have the covariance I, and at first a policy is the same everywhere.
+those of `representations.icf`: changes have the covariance I, and at first a policy is the same everywhere. At the end of
+that the policies begin anew: those of the beginning stand for what could be told apart then.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from representations.terms import linear_schedule
 class ICFDiscrete(Representation):
     """`code_size` features of pictures `shape`, each with one or, if `signed`, two policies over `actions`.
 
-    Settings as above; `entropy` is e at first and falls linearly to `last_entropy` over `steps`. Raises ValueError for an
+    Settings as above; `entropy` is e at first and falls linearly to `last_entropy`, before and after the policies begin
+    anew; `attend` takes the encoder `Places` in place of the paper's. Raises ValueError for an
     unknown kernel or estimator.
 
     A batch of `loss` holds `pictures` [B, C, H, W]. "enumerated": `after` [B, actions, C, H, W], the picture after every
@@ -56,11 +58,11 @@ class ICFDiscrete(Representation):
         kernel: Literal["gaussian", "directed", "absolute"] = "gaussian",
         estimator: Literal["enumerated", "sampled"] = "enumerated",
         whiten: bool = True,
-        alike: float = 0.5,
+        alike: float = 0.45,
         signed: bool = True,
         attend: bool = True,
         normalise: bool = True,
-        entropy: float = 0.3,
+        entropy: float = 0.4,
         last_entropy: float = 0.0,
         steps: int = 1200,
         learning_rate: float = 1e-3,
@@ -129,7 +131,9 @@ class ICFDiscrete(Representation):
         log_pi = self.log_policies(start, batch["allowed"])
         reward = self.selectivity(end - start[:, None])  # [B, actions or 1, policies]
         spread = entropy(log_pi).mean()
-        bonus = linear_schedule(self.step, self.steps, *self.entropy)
+        turn = round(self.alike * self.steps)  # the policies begin anew here, and so does their entropy
+        passed = self.step - turn if self.step >= turn else self.step
+        bonus = linear_schedule(passed, max(turn, self.steps - turn), *self.entropy)
         if self.estimator == "enumerated":
             reached = (log_pi.exp() * reward.transpose(1, 2)).sum(-1).mean()
             return -(reached + bonus * spread), {"selectivity": reached, "entropy": spread}
@@ -150,7 +154,12 @@ class ICFDiscrete(Representation):
         return (Objective("icf", self.loss, tuple(self.parameters()), adam, after=self._count),)
 
     def _count(self) -> None:
+        """Count a step; where policies begin to see the code, those that stood for what was known before begin anew."""
         self.step += 1
+        if self.alike and self.step == round(self.alike * self.steps):
+            for policy in self.policies:
+                nn.init.zeros_(policy[-1].weight)  # type: ignore[index, arg-type]
+                nn.init.zeros_(policy[-1].bias)  # type: ignore[index, arg-type]
 
 
 class Places(nn.Module):
@@ -158,20 +167,15 @@ class Places(nn.Module):
 
         a_m(p) = softmax over p of a map's value at place p,   q_m = sum_p a_m(p) p,   outputs = linear in q
 
-    The places are those of a grid a quarter as fine as the picture, the maps those of four convolutions (Finn et al. 2016).
+    The places are those of a grid a quarter as fine as the picture, the maps those of three convolutions (Finn et al. 2016).
     """
 
     def __init__(self, shape: tuple[int, ...], outputs: int, channels: int, maps: int = 16):
         super().__init__()
         wide = 2 * channels
         layers: list[nn.Module] = []
-        for inner, outer, size, stride in (
-            (shape[0], channels, 4, 2),
-            (channels, wide, 4, 2),
-            (wide, wide, 3, 1),
-            (wide, wide, 3, 1),
-        ):
-            layers += [nn.Conv2d(inner, outer, size, stride, 1), nn.BatchNorm2d(outer), nn.LeakyReLU(0.2)]
+        for inner, size, stride, pad in ((shape[0], 8, 4, 2), (wide, 3, 1, 1), (wide, 3, 1, 1)):
+            layers += [nn.Conv2d(inner, wide, size, stride, pad), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2)]
         self.maps = nn.Sequential(*layers, nn.Conv2d(wide, maps, 1))
         self.read = nn.Linear(2 * maps, outputs)
 
