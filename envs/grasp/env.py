@@ -56,14 +56,14 @@ class GraspEnv(gym.Env):
     `factors` (as in `envs.grasp.world`; the object's own are NaN for a file's), `reason`, `rise`, `success`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 4}
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 4}  # type: ignore[misc]
 
     def __init__(
         self,
         objects: str | Sequence[str] = "all",
         size: int = 64,
         elevations: Sequence[float] = (15, 30, 45, 60),
-        physics: dict[str, float] | None = None,
+        physics: dict[str, Any] | None = None,
         render_mode: str | None = None,
     ):
         if render_mode not in (None, "rgb_array"):

@@ -39,7 +39,8 @@ FACTORS = (
 
 @lru_cache(maxsize=128)
 def _solid(category: int, height: float, width: float, detail: float, hue: float) -> Solid:
-    return build(CATEGORIES[category], *(min(max(v, 0.0), 1.0) for v in (height, width, detail, hue % 1.0)))
+    height, width, detail = (min(max(value, 0.0), 1.0) for value in (height, width, detail))
+    return build(CATEGORIES[category], height, width, detail, hue % 1.0)
 
 
 def placed(solid: Solid, pose: object) -> Model:
