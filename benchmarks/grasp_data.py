@@ -54,7 +54,7 @@ class Generation:
     """
 
     objects: int = 101
-    grasps: int = 12120
+    grasps: int = 8080
     per_scene: int = 20
     seed: int = 0
     engine: str = "local"

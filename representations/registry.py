@@ -13,6 +13,8 @@ from representations.dip_vae import DIPVAE
 from representations.dyn_content import DynContent
 from representations.e2c import E2C
 from representations.factor_vae import FactorVAE
+from representations.geometry_grasp import GeometryGrasp
+from representations.grasp_cnn import GraspCNN
 from representations.model import Representation, read_config, read_weights, write_model
 from representations.rce import RCE
 from representations.vae import VAE, BetaVAE
@@ -25,6 +27,8 @@ MODELS: dict[str, type[Representation]] = {
     "e2c": E2C,
     "factor_bottleneck": FactorBottleneck,
     "factor_vae": FactorVAE,
+    "geometry_grasp": GeometryGrasp,
+    "grasp_cnn": GraspCNN,
     "rce": RCE,
     "vae": VAE,
 }
