@@ -23,6 +23,7 @@ from envs.grasp.objects import COUNTS, NOVEL_EVERY, ObjectSpec, library
 from envs.grasp.picture import draw
 from envs.grasp.scene import REASONS
 from envs.grasp.world import ELEVATIONS, placed
+from representations.grasping import facing
 from representations.model import write_atomically
 
 
@@ -175,3 +176,12 @@ def _views(
         for key, value in zip(found, (camera.float(), picture.rgbd, picture.mask, elevation), strict=True):
             found[key].append(value)
     return {key: torch.stack(values) for key, values in found.items()}
+
+
+def occupancy(data: GraspSet, scene: int, view: int, points: Tensor) -> Tensor:
+    """Whether points [..., 3] of the frame that faces the camera of a view lie inside the scene's object: bool [...]."""
+    x, y, yaw = data.place[scene].tolist()
+    to_world = torch.linalg.inv(facing(data.camera[scene, view][None].double()))[0]
+    to_object = torch.linalg.inv(torch.as_tensor(planted(x, y, yaw))) @ to_world
+    local = points.double() @ to_object[:3, :3].T + to_object[:3, 3]
+    return torch.from_numpy(data.specs[scene].build().contains(local.numpy()))

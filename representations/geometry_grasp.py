@@ -34,6 +34,7 @@ from representations.grasping import (
     check_grasps,
     check_rgbd,
     describe_grasps,
+    exact,
     facing,
     lift,
     outcome_loss,
@@ -129,8 +130,9 @@ class GeometryGrasp(Representation):
 
     def before(self, rgbd: Tensor, cameras: Tensor) -> Tensor:
         """How far voxels lie before what the picture shows along their rays, metres, negative behind it: [n, Z, Y, X]."""
-        inverse = torch.linalg.inv(facing(cameras) @ cameras)
-        points = torch.einsum("nij,zyxj->nzyxi", inverse[:, :3, :3], BOX.centres(self.voxels).to(rgbd))
+        with exact(rgbd):
+            inverse = torch.linalg.inv(facing(cameras) @ cameras)
+            points = torch.einsum("nij,zyxj->nzyxi", inverse[:, :3, :3], BOX.centres(self.voxels).to(rgbd))
         points = points + inverse[:, None, None, None, :3, 3]
         depth = points[..., 2].clamp(min=1e-3)
         place = (points[..., :2] / (depth[..., None] * TAN_HALF)).flatten(1, 2)
@@ -139,7 +141,8 @@ class GeometryGrasp(Representation):
 
     def look(self, grid: Tensor, turn: Tensor, cameras: Tensor, rays: Tensor) -> Projection:
         """Grids [n, Z, Y, X] as world cameras [n, v, 4, 4] see them along rays [h, w, 3]; `turn` as in `facing`."""
-        local = turn[:, None] @ cameras
+        with exact(grid):
+            local = turn[:, None] @ cameras
         middle = torch.tensor([0.0, 0.0, UNIT / 2]).to(local)
         away = ((middle - local[..., :3, 3]) * local[..., :3, 2]).sum(-1)
         depths = away[..., None] + torch.linspace(-REACH, REACH, self.samples).to(local)
@@ -147,7 +150,8 @@ class GeometryGrasp(Representation):
 
     def local_views(self, grid: Tensor, turn: Tensor, poses: Tensor) -> Tensor:
         """What the grippers at poses [n, G, 4, 4] see of the grids: silhouette and depth in [0, 1], [n, G, 2, h, w]."""
-        cameras = turn[:, None] @ poses
+        with exact(grid):
+            cameras = turn[:, None] @ poses
         cameras = torch.cat([cameras[..., :3], cameras[..., 3:] - BEHIND * cameras[..., 2:3]], -1)
         rays = directions(self.local, LOCAL_TAN).to(grid)
         seen = project(grid, cameras, rays, torch.linspace(LOCAL_NEAR, LOCAL_FAR, self.local).to(grid), BOX)

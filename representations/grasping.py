@@ -38,6 +38,11 @@ class Grasps(Protocol):
         ...
 
 
+def exact(like: Tensor) -> torch.autocast:
+    """A context in which geometry is computed as it comes: bfloat16 would move a camera by millimetres."""
+    return torch.autocast(like.device.type, enabled=False)
+
+
 def check_rgbd(rgbd: Tensor, size: int) -> None:
     """Raise TypeError or ValueError unless these are float RGBD pictures [n, 4, size, size], depth in metres."""
     if not isinstance(rgbd, Tensor) or not rgbd.is_floating_point():
@@ -79,8 +84,9 @@ def lift(rgbd: Tensor, cameras: Tensor) -> Tensor:
     """Pictures [n, 6, H, W]: colour, less one half, and the point each pixel shows in the facing frame, box at [-1, 1]."""
     rays = directions(rgbd.shape[-1], TAN_HALF).to(rgbd)
     points = rgbd[:, 3, :, :, None] * rays
-    pose = facing(cameras) @ cameras
-    points = torch.einsum("nij,nhwj->nhwi", pose[:, :3, :3], points) + pose[:, None, None, :3, 3]
+    with exact(rgbd):
+        pose = facing(cameras) @ cameras
+        points = torch.einsum("nij,nhwj->nhwi", pose[:, :3, :3], points) + pose[:, None, None, :3, 3]
     place = BOX.normalised(points).clamp(-2, 2)
     return torch.cat([rgbd[:, :3] - 0.5, place.permute(0, 3, 1, 2)], 1)
 
@@ -90,7 +96,8 @@ def describe_grasps(poses: Tensor, openings: Tensor, turn: Tensor) -> Tensor:
 
     `poses` [n, G, 4, 4] in the world, `turn` [n, 4, 4] from the world to the facing frame.
     """
-    local = turn[:, None] @ poses
+    with exact(poses):
+        local = turn[:, None] @ poses
     rotation, centre = local[..., :3, :3], local[..., :3, 3]
     side, ahead = rotation[..., 0], rotation[..., 2]
     half = openings[..., None] / 2
@@ -107,7 +114,8 @@ def check_grasps(poses: Tensor, openings: Tensor, n: int) -> None:
             f"expected poses [{n}, G, 4, 4] and openings [{n}, G], got {list(poses.shape)}, {list(openings.shape)}"
         )
     rotation = poses[..., :3, :3]
-    gap = (rotation.mT @ rotation - torch.eye(3).to(poses)).abs()
+    with exact(poses):
+        gap = (rotation.mT @ rotation - torch.eye(3).to(poses)).abs()
     if not (bool(torch.isfinite(poses).all()) and bool(torch.isfinite(openings).all()) and bool((gap < 1e-3).all())):
         raise ValueError("poses and openings must be finite and rotations orthonormal to 1e-3")
 

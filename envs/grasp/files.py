@@ -57,7 +57,8 @@ def solid_part(mesh: trimesh.Trimesh, name: str = "mesh") -> Part:
         raise ValueError(
             f"{name} is not watertight: {len(mesh.faces)} faces, with edges that do not have two faces each"
         )
-    if not mesh.is_winding_consistent or not mesh.volume > 1e-12:
+    thin = 1e-5 * float(mesh.extents.max()) ** 3
+    if not mesh.is_winding_consistent or not mesh.volume > thin:
         raise ValueError(f"{name} has no volume ({mesh.volume:g} m^3): it is flat, or its faces are turned inside out")
     pieces: list[Any] = []
     for body in mesh.split(only_watertight=True):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from envs.grasp import files
 from envs.grasp.files import load_solid, resting
 from envs.grasp.objects import CATEGORIES, COUNTS, MAKERS, build, library
 from envs.grasp.solids import SECTORS, Solid, tube, turned_body, vessel
@@ -102,18 +103,32 @@ def write(mesh, path):
     return path
 
 
-def test_a_mesh_file_becomes_a_solid_with_its_convex_pieces(tmp_path):
+def prism(outline, height=0.03):
+    """A prism over an L, its caps cut into four triangles."""
+    flat, count = np.asarray(outline), len(outline)
+    vertices = np.concatenate([np.insert(flat, 2, z, axis=1) for z in (0, height)])
+    cap = np.array([(0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 5)])
+    k = np.arange(count)
+    after = (k + 1) % count
+    sides = np.concatenate([np.stack([k, after, after + count], 1), np.stack([k, after + count, k + count], 1)])
+    return trimesh.Trimesh(vertices, np.concatenate([cap[:, ::-1], cap + count, sides]), process=False)
+
+
+def test_a_mesh_file_becomes_a_solid_with_its_convex_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "VHACD_RESOLUTION", 3000)
     box = trimesh.creation.box((0.05, 0.06, 0.08))
     solid = load_solid(write(box, tmp_path / "box.stl"))
     assert len(solid.pieces) == 1
     assert solid.low == pytest.approx([-0.025, -0.03, 0])
     two = trimesh.util.concatenate([box, trimesh.creation.icosphere(radius=0.02).apply_translation((0.1, 0, 0))])
     assert len(load_solid(write(two, tmp_path / "two.ply")).pieces) == 2
-    ring = trimesh.creation.annulus(0.02, 0.04, 0.03)
-    hollow = load_solid(write(ring, tmp_path / "ring.obj"))
-    assert len(hollow.pieces) > 3
-    middle, wall = np.array([0, 0, 0.015]), np.array([0.03, 0, 0.015])
-    assert hollow.contains(np.stack([middle, wall])).tolist() == [False, True]
+    ell = load_solid(
+        write(prism([(0, 0), (0.06, 0), (0.06, 0.02), (0.02, 0.02), (0.02, 0.06), (0, 0.06)]), tmp_path / "l.obj")
+    )
+    assert len(ell.pieces) >= 2
+    corner = ell.low[:2]
+    inside = [(*(corner + at), 0.015) for at in ((0.05, 0.01), (0.01, 0.05), (0.05, 0.05))]
+    assert ell.contains(np.array(inside)).tolist() == [True, True, False]
 
 
 def test_a_solid_comes_to_rest_on_its_broad_side(tmp_path):
@@ -134,7 +149,7 @@ def test_meshes_without_an_inside_and_foreign_files_are_refused(tmp_path):
     opened = trimesh.Trimesh(box.vertices, box.faces[:-1], process=False)
     with pytest.raises(ValueError, match=r"open.stl is not watertight"):
         load_solid(write(opened, tmp_path / "open.stl"))
-    flat = box.copy().apply_scale((1, 1, 1e-9))
+    flat = box.copy().apply_scale((1, 1, 1e-6))
     with pytest.raises(ValueError, match="no volume"):
         load_solid(write(flat, tmp_path / "flat.ply"))
     inverted = trimesh.Trimesh(box.vertices, box.faces[:, ::-1], process=False)

@@ -16,7 +16,7 @@ from envs.grasp.scene import REASONS, GraspScene, Physics
 from envs.grasp.solids import Part, Solid
 
 pytest.importorskip("pybullet")
-DOWN = pose_of([0, 0, 0.03, math.pi, 0, 0])  # approaches from above, closes along x
+DOWN = pose_of([0, 0, 0.035, math.pi, 0, 0])  # approaches from above, closes along x
 
 
 def box(x=0.04, y=0.06, z=0.06):
@@ -48,7 +48,7 @@ def test_every_way_to_fail_has_its_name(scene):
     assert scene.attempt(shifted(DOWN, z=0.10), 0.08).reason == "miss"
     assert scene.attempt(shifted(DOWN, x=0.03), 0.08).reason == "collision"
     assert scene.attempt(DOWN, 0.03).reason == "collision"
-    assert scene.attempt(shifted(DOWN, z=-0.02), 0.08).reason == "collision"  # tips under the table
+    assert scene.attempt(shifted(DOWN, z=-0.025), 0.08).reason == "collision"  # tips under the table
     with GraspScene(box(), Physics(friction_finger=0.0)) as slippery:
         assert slippery.attempt(DOWN, 0.08).reason == "slip"
     with GraspScene(box(), Physics(mass=20.0)) as heavy:
@@ -142,9 +142,10 @@ def test_openings_places_and_solids_that_cannot_be_are_refused(scene):
         scene.place(0.45, 0)
     with pytest.raises(ValueError, match="finite"):
         scene.place(float("nan"))
-    with pytest.raises(ValueError, match="does not stand"), GraspScene(spinning_top()) as top:
+    with GraspScene(spinning_top()) as top:
         top.place()
-        top.settle(1.0)
+        with pytest.raises(ValueError, match="does not stand"):
+            top.settle(1.0)
     with pytest.raises(ValueError, match="convex pieces"):
         GraspScene(Solid((Part(np.zeros((3, 3)), np.zeros((1, 3), int), ()),)))
 
@@ -169,7 +170,7 @@ def test_pose_vectors_and_matrices_are_each_other_inverse():
 
 def test_a_step_in_the_grippers_frame_moves_it_along_its_own_axes():
     [after] = moved(DOWN[None], np.array([[0, 0, 0.02, 0, 0, 0]]))
-    assert after[:3, 3] == pytest.approx([0, 0, 0.01])  # forward is down
+    assert after[:3, 3] == pytest.approx([0, 0, 0.015])  # forward is down
     [after] = moved(DOWN[None], np.array([[0, 0, 0, 0, 0, math.pi / 2]]))
     assert after[:3, 0] == pytest.approx(DOWN[:3, 1])
     assert planted(0.1, 0.2, math.pi / 2) @ [1, 0, 0, 1] == pytest.approx([0.1, 1.2, 0, 1])
