@@ -49,7 +49,7 @@ def scene_figure(path: Path) -> None:
             camera = _camera(1.2, elevation)
             axes[row, column].imshow(shown([model], camera, 96))
             axes[row, column].set_title(f"{category}, {elevation}°" if column == 0 else f"{elevation}°", fontsize=7)
-            depth = draw([model], camera, 96).depth[0]
+            depth = draw([model], camera, 96).depth[0].numpy()
             axes[row, column + len(ELEVATIONS)].imshow(depth, cmap="viridis", vmin=0.4, vmax=0.8)
             axes[row, column + len(ELEVATIONS)].set_title("depth 0.4 to 0.8 m" if column == 0 else "", fontsize=7)
     for one in axes.flat:

@@ -88,12 +88,12 @@ class GeometryGrasp(Representation):
         self.decoder = nn.Sequential(
             nn.Linear(code_size, 2 * channels * base**3),
             nn.Unflatten(1, (2 * channels, base, base, base)),
-            nn.ReLU(),
+            nn.LeakyReLU(0.1),
             nn.ConvTranspose3d(2 * channels, channels, 4, 2, 1),
             Residual(channels, volume=True),
-            nn.ReLU(),
+            nn.LeakyReLU(0.1),
             nn.ConvTranspose3d(channels, channels // 2, 4, 2, 1),
-            nn.ReLU(),
+            nn.LeakyReLU(0.1),
             nn.ConvTranspose3d(channels // 2, 1, 4, 2, 1),
         )
         self.state = residual_encoder(6, self.size, channels, state_size)
