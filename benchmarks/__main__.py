@@ -69,7 +69,7 @@ BENCHMARKS = (
     Benchmark(
         "speed",
         "how fast everything is",
-        "worlds, environments, planners, scores, training",
+        "worlds, environments, planners, scores, training, grasping",
         "5 minutes",
     ),
     Benchmark(

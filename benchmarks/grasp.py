@@ -59,7 +59,7 @@ class GraspJob:
     views: int = 2
     """Views of the scene that a shape is compared with, for each picture."""
     shape_steps: int = 400
-    outcome_steps: int = 500
+    outcome_steps: int = 600
     joint_steps: int = 0
     """Steps of both together, end to end, behind the others."""
     precision: str = "bfloat16"

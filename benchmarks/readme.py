@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from benchmarks.grasp_report import readme_section
 from benchmarks.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,7 +59,8 @@ def claims_list(results: list[dict[str, Any]]) -> str:
 def generated() -> dict[str, str]:
     """The generated sections of README by name."""
     planar = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("planar*.json"))]
-    return {"planar": planar_table(planar), "claims": claims_list(planar)}
+    grasp = json.loads((RESULTS / "grasp.json").read_text())
+    return {"planar": planar_table(planar), "claims": claims_list(planar), "grasp": readme_section(grasp)}
 
 
 def filled(text: str) -> str:
