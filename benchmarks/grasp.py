@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from agents import GraspPlanner
-from benchmarks.command import Sweep, parse
+from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.grasp_data import Generation, generate
 from benchmarks.grasp_data import describe as describe_data
 from benchmarks.grasp_figures import draw_figures
@@ -270,16 +270,17 @@ def shape_scores(model: Any, data: GraspSet) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     own, settings = parse("grasp", Sweep, GraspJob, arguments)
-    models = dataclasses.replace(own, model=own.model or ",".join(MODELS)).models((*MODELS, CONTROL))
-    settings |= {"preset": own.preset, "device": own.device}
-    jobs = [GraspJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
-    generate(generation(jobs[0], own.engine, own.workers))
-    controls = [dataclasses.replace(jobs[0], model=CONTROL, seed=seed) for seed in own.all_seeds()]
-    out = Path(own.out or f"runs/grasp-{'-'.join(models)}-{own.preset}-{key(jobs[0])}-{len(jobs)}")
-    results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
-    results += (
-        sweep(run, controls, out / "control", own.engine, own.workers, own.resume) if CONTROL not in models else []
-    )
+    with plain_errors():
+        models = dataclasses.replace(own, model=own.model or ",".join(MODELS)).models((*MODELS, CONTROL))
+        settings |= {"preset": own.preset, "device": own.device}
+        jobs = [GraspJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
+        generate(generation(jobs[0], own.engine, own.workers))
+        controls = [dataclasses.replace(jobs[0], model=CONTROL, seed=seed) for seed in own.all_seeds()]
+        out = Path(own.out or f"runs/grasp-{'-'.join(models)}-{own.preset}-{key(jobs[0])}-{len(jobs)}")
+        results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
+        results += (
+            sweep(run, controls, out / "control", own.engine, own.workers, own.resume) if CONTROL not in models else []
+        )
     publish(out, jobs, job_folders(out, jobs), results)
 
 
