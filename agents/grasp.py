@@ -92,7 +92,7 @@ class GraspPlanner:
         return torch.where(allowed(best)[:, None, None], best, pose)
 
     @torch.no_grad()
-    def plan(self, observation: dict[str, Any], samples: int = 64, elites: int = 10, iterations: int = 6) -> Tensor:
+    def plan(self, observation: dict[str, Any], samples: int = 48, elites: int = 8, iterations: int = 5) -> Tensor:
         """One grasp per scene, poses [n, 4, 4], by the full cross-entropy method around "pose". ValueError without a model."""
         if self.model is None:
             raise ValueError("planning by the cross-entropy method needs a model")

@@ -59,13 +59,13 @@ class GraspJob:
     views: int = 2
     """Views of the scene that a shape is compared with, for each picture."""
     shape_steps: int = 400
-    outcome_steps: int = 600
+    outcome_steps: int = 500
     joint_steps: int = 0
     """Steps of both together, end to end, behind the others."""
     precision: str = "bfloat16"
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by model."""
-    repeats: int = 3
+    repeats: int = 2
     """Planning episodes for each scene of a novel object."""
     attempts: int = 20
     directions: int = 10

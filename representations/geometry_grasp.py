@@ -98,7 +98,7 @@ class GeometryGrasp(Representation):
         )
         self.state = residual_encoder(6, self.size, channels, state_size)
         self.action = mlp(ACTION_SIZE, hidden, hidden)
-        self.view = residual_encoder(2, local, channels, hidden)
+        self.view = residual_encoder(2, local, channels // 2, hidden)
         self.predictor = Predictor(state_size + code_size + 2 * hidden, hidden)
         # Of 2 SPAN metres about the visible surface: full up to 8 mm behind it, unknown further back, empty before it.
         knots = torch.linspace(-SPAN, SPAN, 21)
