@@ -129,7 +129,7 @@ def _panel(data: GraspSet, starts: Episodes, planned: Planned, episode: int, ste
     pose = planned.poses[episode, step].double().numpy()
     models += gripper.models(pose, float(starts.opening[episode]), colour)
     x, y = data.camera[scene, int(starts.view[episode]), :2, 3].tolist()
-    image = Image.fromarray(shown(models, _camera(math.atan2(y, x), 35, 0.60)))
+    image = Image.fromarray(shown(models, _camera(math.atan2(y, x), 35, 0.75)))
     name = data.specs[scene].category
     ImageDraw.Draw(image).text(
         (8, 6), f"{name}: attempt {step}" if step else f"{name}: a failed grasp", fill=(20, 20, 20)
