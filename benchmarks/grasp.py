@@ -180,9 +180,10 @@ def _train(job: GraspJob, data: GraspSet, folder: Path, resume: bool, timer: Tim
         if job.outcome_steps:
             with timer("local views"), torch.no_grad():
                 cache = imagined(model.eval(), data, usable)
-    stage("outcome", outcomes, job.outcome_steps, folder)
-    if job.model == "geometry_grasp":
-        stage("joint", both, job.joint_steps, folder / "joint")
+        stage("outcome", outcomes, job.outcome_steps, folder)
+        stage("joint", both, job.joint_steps, folder / "joint" if job.outcome_steps else folder)
+    else:  # as many steps of learning outcomes
+        stage("outcome", outcomes, job.outcome_steps + job.joint_steps, folder)
     save(model.cpu(), folder / "model")
     return load(folder / "model")
 
