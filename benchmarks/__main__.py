@@ -43,6 +43,18 @@ BENCHMARKS = (
         "5 minutes a model and seed",
     ),
     Benchmark(
+        "dci",
+        "what one code dimension knows of one factor, also of unseen combinations",
+        "infogan, pca",
+        "5 minutes a model and seed",
+    ),
+    Benchmark(
+        "covariance",
+        "does a penalty on a layer's covariance find the data's dimensions",
+        "covariance_penalty, l1, none",
+        "1 minute a network",
+    ),
+    Benchmark(
         "pretrain",
         "a representation of a world, saved for a policy",
         "every model of pictures; noise, random_linear",
@@ -51,8 +63,8 @@ BENCHMARKS = (
     Benchmark(
         "policies",
         "how fast a policy learns from a code",
-        "pixels, state, saved representations",
-        "minutes an encoder and seed",
+        "pixels, state, every model of pictures, saved representations",
+        "10 minutes for pixels, state and dyn_content",
     ),
     Benchmark(
         "worlds",

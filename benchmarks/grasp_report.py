@@ -114,12 +114,8 @@ def claims(by_model: dict[str, Scores]) -> list[Claim]:
     return found
 
 
-def readme_section(result: dict[str, Any]) -> str:
-    """README's table and claims, from a kept result: over all categories, published figures above ours."""
-    by_model = {
-        model: {name: Interval(**(found | {"values": tuple(found["values"])})) for name, found in scores.items()}
-        for model, scores in result["intervals"].items()
-    }
+def compact(by_model: dict[str, Scores]) -> Table:
+    """What README shows: figures over all categories, the published ones above ours."""
     names = [*(f"accuracy_{elevation}" for elevation in PUBLISHED), "plan", "plan_1", "plan_at_once"]
     columns = (*(f"{elevation}°" for elevation in PUBLISHED), "20 steps", "1 step", "full CEM", "voxel IoU")
     rows: list[tuple[str, ...]] = []
@@ -127,13 +123,8 @@ def readme_section(result: dict[str, Any]) -> str:
         accuracies = (f"{PUBLISHED[elevation][number][1][-1]}" for elevation in PUBLISHED)
         rows.append((f"{name}, published", *accuracies, f"{success[-1]}", "-", "-", "-"))
     for model, scores in by_model.items():
-        shape = scores["iou"].text(2) if "iou" in scores else "-"
-        rows.append((model, *_cells(scores, names), shape))
-    table = Table("", ("method", *columns), tuple(rows)).markdown()
-    lines = [f"- `{result['command']}`"]
-    for claim in result["claims"]:
-        lines.append(f"  - {'shown' if claim['shown'] else '**not shown**'}: {claim['text']} ({claim['evidence']})")
-    return table + "\n" + "\n".join(lines) + "\n"
+        rows.append((model, *_cells(scores, names), scores["iou"].text(2) if "iou" in scores else "-"))
+    return Table("", ("method", *columns), tuple(rows))
 
 
 def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Sequence[dict[str, Any]]) -> None:
@@ -175,6 +166,7 @@ def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Se
                 "scores": means,
                 "intervals": {m: {name: vars(found) for name, found in s.items()} for m, s in by_model.items()},
                 "claims": [vars(claim) for claim in decided],
+                "tables": [vars(compact(by_model))],
                 "seconds": {f"{r['model']}-{r['seed']}": r["seconds"] for r in results},
             },
         )

@@ -32,9 +32,7 @@ SHAPES = {
     "cross": ((0, 1, 0), (1, 1, 1), (0, 1, 0)),
     "ring": ((1, 1, 1), (1, 0, 1), (1, 1, 1)),
     "tee": ((1, 1, 1), (0, 1, 0), (0, 1, 0)),
-    "lying_tee": ((1, 0, 0), (1, 1, 1), (1, 0, 0)),
 }
-DRAWN = ("square", "cross", "ring", "tee")
 
 
 class Planar(MovingWorld):
@@ -49,7 +47,7 @@ class Planar(MovingWorld):
 
     action_space = gym.spaces.Box(-REACH, REACH, (2,), np.float32)
 
-    def __init__(self, noise: float = 0.0, compat: bool = False, shapes: tuple[str, ...] = DRAWN):
+    def __init__(self, noise: float = 0.0, compat: bool = False, shapes: tuple[str, ...] = tuple(SHAPES)):
         if not (math.isfinite(noise) and noise >= 0):
             raise ValueError(f"noise must be a finite number of pixels, at least 0, got {noise}")
         unknown = [shape for shape in shapes if shape not in SHAPES]
