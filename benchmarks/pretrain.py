@@ -43,6 +43,14 @@ INTRODUCTION = (
     "noise and random_linear are codes that no learning made: several scores are high for them too.",
 )
 
+NEEDY = (
+    "factor_bottleneck",
+    "geometry_grasp",
+    "grasp_cnn",
+    "icf",
+    "icf_discrete",
+)  # they need more than pictures and moves
+
 
 @dataclass(frozen=True)
 class PretrainJob:
@@ -163,9 +171,9 @@ def uniform(space: gym.Space, n: int, generator: torch.Generator) -> Tensor:
 
 
 def learners() -> list[str]:
-    """The models that learn from pictures alone; factor_bottleneck is given the factors."""
+    """The models that learn from pictures alone."""
     known = {name: inspect.signature(model).parameters for name, model in MODELS.items()}
-    return [name for name, settings in known.items() if "shape" in settings and name != "factor_bottleneck"]
+    return [name for name, settings in known.items() if "shape" in settings and name not in NEEDY]
 
 
 def build(job: PretrainJob) -> tuple[MovingWorld, Representation]:
