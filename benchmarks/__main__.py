@@ -25,6 +25,18 @@ BENCHMARKS = (
         "3 minutes a model and seed",
     ),
     Benchmark(
+        "grasp",
+        "grasping objects that were never seen",
+        "geometry_grasp, grasp_cnn; random",
+        "5 minutes a model and seed",
+    ),
+    Benchmark(
+        "grasp_data",
+        "a data set of tried grasps",
+        "the 101 objects",
+        "2 minutes for 8,080 grasps",
+    ),
+    Benchmark(
         "maze",
         "factors that an agent can control on their own, and going to a goal by composing them",
         "icf, icf_discrete",
@@ -75,7 +87,7 @@ BENCHMARKS = (
     Benchmark(
         "speed",
         "how fast everything is",
-        "worlds, environments, planners, scores, training",
+        "worlds, environments, planners, scores, training, grasping",
         "5 minutes",
     ),
     Benchmark(

@@ -281,12 +281,20 @@ def training(sizes: Sizes) -> list[Row]:
     return rows
 
 
+def grasping(sizes: Sizes) -> list[Row]:
+    """Attempts, pictures and projections a second; physics is loaded only for this."""
+    from benchmarks.speed_grasp import measure
+
+    return measure(sizes)
+
+
 GROUPS: dict[str, Callable[[Sizes], list[Row]]] = {
     "worlds": worlds,
     "environments": environments,
     "planners": planners,
     "scores": scores,
     "training": training,
+    "grasping": grasping,
 }
 
 BARS = (

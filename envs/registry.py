@@ -9,6 +9,7 @@ from envs.blobs import Blobs
 from envs.digit_grid import DigitGrid
 from envs.digits import Digits
 from envs.dsprites import ColorDSprites, DSprites
+from envs.grasp.world import Grasp
 from envs.moving_digits import MovingDigits
 from envs.multi_sprites import MultiSprites
 from envs.objects3d import Objects3D
@@ -25,6 +26,7 @@ WORLDS: dict[str, type[World]] = {
     "digit_grid": DigitGrid,
     "digits": Digits,
     "dsprites": DSprites,
+    "grasp": Grasp,
     "moving_digits": MovingDigits,
     "multi_sprites": MultiSprites,
     "objects3d": Objects3D,
