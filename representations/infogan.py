@@ -24,6 +24,8 @@ from representations.networks import conv_decoder, conv_encoder, mlp
 from representations.residual import residual_generator, residual_trunk
 from representations.terms import gaussian_log_density, gradient_penalty
 
+QUIET = 0.3  # of their usual size are the small generators' first weights of the noise, which else outnumbers the codes
+
 
 class InfoGAN(Representation):
     """InfoGAN of pictures `shape` = (C, H, W): `code_size` codes and `noise` variables; `information` is lambda.
@@ -71,7 +73,7 @@ class InfoGAN(Representation):
         self.information, self.penalty, self.repeats = information, penalty, repeats
         self.haze, self.least_logvar = haze, 2 * math.log(least_spread)
         self.learning_rate, self.critic_rate = learning_rate, critic_rate
-        self.generator, self.trunk = _networks(network, noise + code_size, self.shape, channels, hidden)
+        self.generator, self.trunk = _networks(network, noise, code_size, self.shape, channels, hidden)
         with torch.no_grad():
             width = self.trunk(torch.zeros(1, *self.shape)).shape[1]
         self.critic_head = nn.Linear(width, 1)
@@ -157,9 +159,10 @@ class InfoGAN(Representation):
 
 
 def _networks(
-    network: str, inputs: int, shape: tuple[int, ...], channels: int, hidden: int
+    network: str, noise: int, code_size: int, shape: tuple[int, ...], channels: int, hidden: int
 ) -> tuple[nn.Sequential, nn.Sequential]:
-    """The generator, [n, inputs] -> logits [n, C, H, W], and the trunk that D and Q share, pictures -> features."""
+    """The generator, noise and codes -> logits [n, C, H, W], and the trunk that D and Q share, pictures -> features."""
+    inputs = noise + code_size
     if network == "residual":
         return residual_generator(inputs, shape, channels), residual_trunk(shape, channels)
     if network == "convolutional":
@@ -171,6 +174,8 @@ def _networks(
         trunk = nn.Sequential(nn.Flatten(), mlp(size, hidden, hidden, hidden), nn.ReLU())
     _enliven(generator, last=0.1)
     _enliven(trunk)
+    with torch.no_grad():
+        next(generator.parameters())[:, :noise] *= QUIET
     return generator, trunk
 
 
