@@ -32,9 +32,12 @@ class InfoGAN(Representation):
 
     `network` "residual" is the paper's (64 x 64, 64 `channels`); "convolutional" and "full" (fully connected, the fastest)
     are small ones of `hidden` units. `prior` of the codes: "uniform" on [-1, 1] (Chen et al. 2016) or "normal".
-    `penalty` weighs the gradient penalty. `least_spread` bounds Q's standard deviations from below, with 1 they are
-    in effect fixed: a surer Q weighs its errors by 1 / spread^2, and where the critic moves as seldom as the generator,
-    that drowns the critic's voice and the codes end up in the pixels' noise.
+    `penalty` weighs the gradient penalty, `least_spread` bounds Q's standard deviations from below.
+
+    With few moves of the critic, and without the paper's 200,000 steps, lambda L_I must pull a picture less than D does,
+    or G writes the codes into the noise of its pixels. D pulls with a slope of about 1. With `haze`, Gaussian noise of
+    that size on the pixels (from 0 to 1) that D and Q look at, Q's pull is about 2 lambda / haze for 6 codes; without
+    it, Q's pull has no bound.
     """
 
     still: Tensor
