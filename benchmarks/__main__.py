@@ -25,6 +25,24 @@ BENCHMARKS = (
         "3 minutes a model and seed",
     ),
     Benchmark(
+        "grasp",
+        "grasping objects that were never seen",
+        "geometry_grasp, grasp_cnn; random",
+        "5 minutes a model and seed",
+    ),
+    Benchmark(
+        "grasp_data",
+        "a data set of tried grasps",
+        "the 101 objects",
+        "2 minutes for 8,080 grasps",
+    ),
+    Benchmark(
+        "maze",
+        "factors that an agent can control on their own, and going to a goal by composing them",
+        "icf, icf_discrete",
+        "2 minutes a model and seed",
+    ),
+    Benchmark(
         "sprites",
         "disentanglement without labels",
         "vae, beta_vae, capacity_vae, dip_vae, factor_vae, factor_bottleneck; noise, random_linear",
@@ -51,8 +69,8 @@ BENCHMARKS = (
     Benchmark(
         "policies",
         "how fast a policy learns from a code",
-        "pixels, state, saved representations",
-        "minutes an encoder and seed",
+        "pixels, state, every model of pictures, saved representations",
+        "10 minutes for pixels, state and dyn_content",
     ),
     Benchmark(
         "worlds",
@@ -69,7 +87,7 @@ BENCHMARKS = (
     Benchmark(
         "speed",
         "how fast everything is",
-        "worlds, environments, planners, scores, training",
+        "worlds, environments, planners, scores, training, grasping",
         "5 minutes",
     ),
     Benchmark(

@@ -14,7 +14,7 @@ from benchmarks.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
-STORED = ("covariance", "dci")  # results that hold their tables
+STORED = ("grasp", "maze", "policies")  # results that hold their tables
 CONTROL = (
     ("reconstruction", 1, 1.0),
     ("prediction", 1, 1.0),
@@ -57,16 +57,23 @@ def claims_list(results: list[dict[str, Any]]) -> str:
 
 
 def stored(name: str) -> str:
-    """The tables that the results `name*.json` hold, and the claims they decide."""
-    results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{name}*.json"))]
-    tables = [Table(**{**table, "rows": tuple(table["rows"])}) for result in results for table in result["tables"]]
-    parts = [f"{table.title}:\n\n{table.markdown()}" for table in tables]
-    return "\n".join([*parts, claims_list(results)])
+    """The results `name*.json`: the command and the claims of each, then the tables that it holds."""
+    parts = []
+    for result in _results(name):
+        parts.append(claims_list([result]))
+        for table in result["tables"]:
+            heading = f"{table['title']}:\n\n" if table["title"] else ""
+            parts.append(heading + Table(**{**table, "rows": tuple(table["rows"])}).markdown())
+    return "\n".join(parts)
+
+
+def _results(name: str) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{name}*.json"))]
 
 
 def generated() -> dict[str, str]:
     """The generated sections of README by name."""
-    planar = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("planar*.json"))]
+    planar = _results("planar")
     return {"planar": planar_table(planar), "claims": claims_list(planar)} | {name: stored(name) for name in STORED}
 
 

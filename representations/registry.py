@@ -14,6 +14,10 @@ from representations.dip_vae import DIPVAE
 from representations.dyn_content import DynContent
 from representations.e2c import E2C
 from representations.factor_vae import FactorVAE
+from representations.geometry_grasp import GeometryGrasp
+from representations.grasp_cnn import GraspCNN
+from representations.icf import ICF
+from representations.icf_discrete import ICFDiscrete
 from representations.infogan import InfoGAN
 from representations.model import Representation, read_config, read_weights, write_model
 from representations.pca import PCA
@@ -30,6 +34,10 @@ MODELS: dict[str, type[Representation]] = {
     "e2c": E2C,
     "factor_bottleneck": FactorBottleneck,
     "factor_vae": FactorVAE,
+    "geometry_grasp": GeometryGrasp,
+    "grasp_cnn": GraspCNN,
+    "icf": ICF,
+    "icf_discrete": ICFDiscrete,
     "infogan": InfoGAN,
     "pca": PCA,
     "rce": RCE,
