@@ -24,15 +24,20 @@ from representations.networks import conv_decoder, conv_encoder, mlp
 from representations.residual import residual_generator, residual_trunk
 from representations.terms import gaussian_log_density, gradient_penalty
 
+QUIET = 0.3  # of their usual size are the small generators' first weights of the noise, which else outnumbers the codes
+
 
 class InfoGAN(Representation):
     """InfoGAN of pictures `shape` = (C, H, W): `code_size` codes and `noise` variables; `information` is lambda.
 
     `network` "residual" is the paper's (64 x 64, 64 `channels`); "convolutional" and "full" (fully connected, the fastest)
     are small ones of `hidden` units. `prior` of the codes: "uniform" on [-1, 1] (Chen et al. 2016) or "normal".
-    `penalty` weighs the gradient penalty. `least_spread` bounds Q's standard deviations from below, with 1 they are
-    in effect fixed: a surer Q weighs its errors by 1 / spread^2, and where the critic moves as seldom as the generator,
-    that drowns the critic's voice and the codes end up in the pixels' noise.
+    `penalty` weighs the gradient penalty, `least_spread` bounds Q's standard deviations from below.
+
+    With few moves of the critic, and without the paper's 200,000 steps, lambda L_I must pull a picture less than D does,
+    or G writes the codes into the noise of its pixels. D pulls with a slope of about 1. With `haze`, Gaussian noise of
+    that size on the pixels (from 0 to 1) that D and Q look at, Q's pull is about 2 lambda / haze for 6 codes; without
+    it, Q's pull has no bound.
     """
 
     still: Tensor
@@ -71,7 +76,7 @@ class InfoGAN(Representation):
         self.information, self.penalty, self.repeats = information, penalty, repeats
         self.haze, self.least_logvar = haze, 2 * math.log(least_spread)
         self.learning_rate, self.critic_rate = learning_rate, critic_rate
-        self.generator, self.trunk = _networks(network, noise + code_size, self.shape, channels, hidden)
+        self.generator, self.trunk = _networks(network, noise, code_size, self.shape, channels, hidden)
         with torch.no_grad():
             width = self.trunk(torch.zeros(1, *self.shape)).shape[1]
         self.critic_head = nn.Linear(width, 1)
@@ -157,9 +162,10 @@ class InfoGAN(Representation):
 
 
 def _networks(
-    network: str, inputs: int, shape: tuple[int, ...], channels: int, hidden: int
+    network: str, noise: int, code_size: int, shape: tuple[int, ...], channels: int, hidden: int
 ) -> tuple[nn.Sequential, nn.Sequential]:
-    """The generator, [n, inputs] -> logits [n, C, H, W], and the trunk that D and Q share, pictures -> features."""
+    """The generator, noise and codes -> logits [n, C, H, W], and the trunk that D and Q share, pictures -> features."""
+    inputs = noise + code_size
     if network == "residual":
         return residual_generator(inputs, shape, channels), residual_trunk(shape, channels)
     if network == "convolutional":
@@ -171,6 +177,8 @@ def _networks(
         trunk = nn.Sequential(nn.Flatten(), mlp(size, hidden, hidden, hidden), nn.ReLU())
     _enliven(generator, last=0.1)
     _enliven(trunk)
+    with torch.no_grad():
+        next(generator.parameters())[:, :noise] *= QUIET
     return generator, trunk
 
 

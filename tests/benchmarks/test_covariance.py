@@ -74,9 +74,11 @@ def test_active_units_are_counted_by_their_share():
 def test_claims_follow_the_figures():
     todo = [job("projection", "covariance_penalty", w) for w in (0.1, 1.0)] + [job("projection", "l1", 0.1)]
     four = [result(tdv=0.99, ud90=4.0, cvr=1.1), result(tdv=1.0, share=0.2), result(cvr=1.5)]
-    assert [claim.shown for claim in claims(todo, four)] == [True, True]
+    assert [claim.shown for claim in claims(todo, four)] == [True, True, True]
     lost = [result(tdv=0.99, ud90=4.0, share=0.02, mse=0.02), result(share=0.2, mse=0.2), result(cvr=1.0)]
-    assert [claim.shown for claim in claims(todo, lost)] == [False, False]
+    assert [claim.shown for claim in claims(todo, lost)] == [False, False, False]
+    three = [result(tdv=0.99, ud90=3.0, cvr=1.1), *four[1:]]
+    assert [claim.shown for claim in claims(todo, three)] == [True, False, True]
     xor = [job("xor", "covariance_penalty", 0.2), job("xor", "none", 0.0)]
     small = {"accuracy": 1.0, "active_1": 2.0, "active_2": 1.0}
     large = small | {"active_1": 4.0}

@@ -88,6 +88,16 @@ def test_q_is_never_surer_than_it_may_be():
     assert learner.posterior(torch.zeros(1, 16))[1].min().item() == pytest.approx(2 * math.log(0.5))
 
 
+def test_haze_is_noise_of_its_size_on_what_is_looked_at_only(generator):
+    learner = model(haze=0.25)
+    x = torch.full((400, 3, 8, 8), 0.5)
+    torch.manual_seed(0)
+    seen = learner.hazed(x)
+    assert (seen - x).std().item() == pytest.approx(0.25, rel=0.02)
+    assert torch.equal(learner.encode(x), learner.encode(x))
+    assert torch.equal(model().hazed(x), x)
+
+
 @pytest.mark.parametrize("network", ["full", "convolutional", "residual"])
 def test_every_network_generates_encodes_and_is_saved_to_the_bit(network, tmp_path, generator):
     learner = model(network=network, shape=(3, 16, 16), channels=4).eval()
