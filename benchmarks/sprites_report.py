@@ -63,10 +63,10 @@ def _main(
     scored: Rows, results: Sequence[Mapping[str, Any]], jobs: Sequence[Any], floor: Mapping[str, Scores]
 ) -> Table:
     shown = [name for name in MAIN if name in next(iter(scored.values()))[0]]
-    columns = ("model", "nats a picture", "error a pixel", "latents used", *shown, "seconds", "published")
+    columns = ("model", "nats a picture", "error a pixel", "latents used", *shown, "CPU seconds", "published")
     lines = []
     for row, found in scored.items():
-        seconds = [sum(r["seconds"].values()) for r, job in zip(results, jobs, strict=True) if job.row == row]
+        seconds = [r["processor"] for r, job in zip(results, jobs, strict=True) if job.row == row]
         published = PUBLISHED.get(row, PUBLISHED.get(row.split(" (")[0], "")) if jobs[0].world == "dsprites" else ""
         cells = [
             over_seeds(found, key).text(digits) for key, digits in (("nll", 1), ("pixel_error", 4), ("latents_used", 1))

@@ -10,6 +10,7 @@ from typing import Any
 
 from representations.capacity_vae import CapacityVAE, FactorBottleneck
 from representations.dip_vae import DIPVAE
+from representations.disentangled_autoencoder import DisentangledAutoencoder
 from representations.dyn_content import DynContent
 from representations.e2c import E2C
 from representations.factor_vae import FactorVAE
@@ -21,6 +22,7 @@ MODELS: dict[str, type[Representation]] = {
     "beta_vae": BetaVAE,
     "capacity_vae": CapacityVAE,
     "dip_vae": DIPVAE,
+    "disentangled_autoencoder": DisentangledAutoencoder,
     "dyn_content": DynContent,
     "e2c": E2C,
     "factor_bottleneck": FactorBottleneck,
