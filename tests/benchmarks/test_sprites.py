@@ -16,12 +16,12 @@ torch.set_num_threads(1)
 
 
 def job(model: str, seed: int = 0, world: str = "dsprites", row: str = "") -> Job:
-    return Job(model, "quick", seed, "cpu", world, 64, 32, 400, 1, (), 64, {}, row or model)
+    return Job(model, "quick", seed, "cpu", world, 64, 32, "float32", True, 400, 1, (), 64, {}, row or model)
 
 
 def result(seed: int = 0, **scores) -> dict:
     base = {"nll": 50.0, "pixel_error": 0.01, "latents_used": 5.0, "beta_vae_fixed": 0.8, "factor_vae": 0.6}
-    return {"seed": seed, "scores": base | scores, "seconds": {"training": 1.0}}
+    return {"seed": seed, "scores": base | scores, "seconds": {"training": 1.0}, "processor": 1.0}
 
 
 def small(model: str, **settings):
@@ -123,6 +123,27 @@ def test_claims_hold_only_where_the_difference_does():
         for j in todo
     ]
     assert claims(blurred, todo)[0].shown is False
+
+
+def test_claims_of_curves_compare_their_best_points():
+    knobs = [("beta_vae", "beta", 1), ("beta_vae", "beta", 8), ("factor_vae", "gamma", 5), ("factor_vae", "gamma", 9)]
+    todo = [job(model, seed, row=f"{model} ({knob} {value})") for model, knob, value in knobs for seed in (0, 1)]
+
+    def over(*points):
+        return [result(factor_vae=score, nll=nll) for score, nll in points for _ in (0, 1)]
+
+    shown = [c.shown for c in claims(over((0.5, 40.0), (0.6, 60.0), (0.7, 45.0), (0.4, 41.0)), todo)]
+    assert shown == [True, True]
+    shown = [c.shown for c in claims(over((0.6, 40.0), (0.5, 39.0), (0.7, 45.0), (0.4, 38.0)), todo)]
+    assert shown == [False, False]  # worse beta draws better; the best gamma draws worse than the best beta
+
+
+def test_a_second_form_is_a_row_of_its_own():
+    own = Sweep(model="dip_vae,dip_vae_ii", seeds=1)
+    first, second = jobs(own, Options(settings={"dip_vae_ii": {"lambda_od": 5.0}}))
+    assert (first.row, second.row) == ("dip_vae (lambda_od 10)", "dip_vae_ii (lambda_od 5)")
+    made = [build(j, make_world("dsprites")) for j in (first, second)]
+    assert [(m.kind, m.lambda_od) for m in made] == [("I", 10.0), ("II", 5.0)]
 
 
 def test_claims_of_blobs_and_of_the_order_of_factors():
