@@ -36,7 +36,6 @@ from representations.fit import choose_device, choose_precision
 LEARNERS = ("vae", "beta_vae", "capacity_vae", "dip_vae", "dip_vae_ii", "factor_vae", "factor_bottleneck")
 SECOND = {"dip_vae_ii": ("dip_vae", {"kind": "II"})}  # second forms of a learner: its name there, and what differs
 KNOBS = {"beta_vae": "beta", "dip_vae": "lambda_od", "dip_vae_ii": "lambda_od", "factor_vae": "gamma"}
-BLOB_BETA = 150.0  # of figure 2 in Burgess et al. 2018
 STAGES = 8
 WATCHED = 8
 TEST_SEED = 10_000
@@ -66,6 +65,8 @@ class Options:
     """Pictures on which reconstruction is measured."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by model."""
+    blob_beta: float = 150.0
+    """beta_vae's beta on the world blobs (figure 2 of Burgess et al. 2018)."""
     curve: bool = False
     """Repeat every model over the values of its knob in `curves`."""
     curves: dict[str, list[float]] = field(default_factory=dict)
@@ -106,7 +107,7 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     for model in dataclasses.replace(own, model=own.model or "all").models(LEARNERS):
         settings, knob = dict(options.settings.get(model, {})), KNOBS.get(model, "")
         if options.world == "blobs" and model == "beta_vae":
-            settings["beta"] = BLOB_BETA
+            settings["beta"] = options.blob_beta
         values = options.curves.get(model, []) if options.curve and knob else []
         for chosen in [settings | {knob: value} for value in values] or [settings]:
             row = f"{model} ({knob} {chosen.get(knob, _default(model, knob)):g})" if knob else model

@@ -114,7 +114,8 @@ def claims(results: Sequence[Mapping[str, Any]], jobs: Sequence[Any]) -> list[Cl
     made = []
     if world == "blobs" and {"vae", "beta_vae"} <= chosen.keys():
         few, many = (over_seeds(chosen[name], "latents_used") for name in ("beta_vae", "vae"))
-        text = "beta-VAE (beta 150) represents the blob's position in 2 latents, the VAE in more"
+        label = next(row for row in rows if row.startswith("beta_vae"))
+        text = f"{label} represents the blob's position in 2 latents, the VAE in more"
         made.append(Claim(text, few.mean == 2 < many.mean, f"{few.text(1)} against {many.text(1)}"))
     if world == "blobs":
         return made
