@@ -8,10 +8,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from jsonargparse import ActionYesNo, ArgumentParser
@@ -19,6 +20,34 @@ from jsonargparse import ActionYesNo, ArgumentParser
 from benchmarks.runs import check_neighbours
 
 PRESETS = Path(__file__).parent / "presets"
+UNKNOWN = "unrecognized arguments: "
+
+
+class Parser(ArgumentParser):
+    """A parser that answers an unknown option with the known ones, nearest first."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the message and exit with status 2."""
+        if message.startswith(UNKNOWN):
+            word = message.removeprefix(UNKNOWN).split()[0].partition("=")[0]
+            known = [action.option_strings[-1] for action in self._actions if action.option_strings]
+            message = f"unknown option {word!r}; the options are {', '.join(nearest(word, known))}"
+        sys.stderr.write(f"error: {message}\n")
+        self.exit(2)
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """The known words, the most similar to `word` first."""
+    return sorted(known, key=lambda other: -difflib.SequenceMatcher(None, word, other).ratio())
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Inside, what a user got wrong ends the program with a message in place of a traceback."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -49,8 +78,7 @@ class Sweep:
         chosen = tuple(known) if self.model == "all" else tuple(name.strip() for name in self.model.split(","))
         for name in chosen:
             if name not in known:
-                nearest = sorted(known, key=lambda other: -difflib.SequenceMatcher(None, name, other).ratio())
-                raise ValueError(f"unknown model {name!r}; the models are {', '.join(nearest)}, or all")
+                raise ValueError(f"unknown model {name!r}; the models are {', '.join(nearest(name, known))}, or all")
         return chosen
 
     def all_seeds(self) -> range:
@@ -68,12 +96,15 @@ def parse(name: str, sweep: type[Sweep], job: type[Any], arguments: Sequence[str
     Exits with a message that lists what is allowed where an option is unknown or has a wrong value.
     """
     check_neighbours()
-    parser = ArgumentParser(prog=f"python -m benchmarks.{name}", description=(sweep.__doc__ or "").splitlines()[0])
+    parser = Parser(prog=f"python -m benchmarks.{name}", description=(sweep.__doc__ or "").splitlines()[0])
     parser.add_argument("--config", action="config", help="a YAML file with any of these options")
     shared = {field.name for field in dataclasses.fields(sweep)}
     parser.add_class_arguments(sweep, as_group=False, skip={"resume"})
     parser.add_argument(
-        "--resume", action=ActionYesNo, default=True, help="keep what is finished, continue what is not"
+        "--resume",
+        action=ActionYesNo(no_prefix="no-"),
+        default=True,
+        help="keep what is finished, continue what is not",
     )
     parser.add_class_arguments(job, as_group=False, skip=shared & {field.name for field in dataclasses.fields(job)})
     presets = yaml.safe_load((PRESETS / f"{name}.yaml").read_text())
@@ -90,7 +121,7 @@ def parse(name: str, sweep: type[Sweep], job: type[Any], arguments: Sequence[str
     return own, values
 
 
-def _preset(arguments: Sequence[str] | None, presets: dict[str, Any], parser: ArgumentParser) -> str:
+def _preset(arguments: Sequence[str] | None, presets: dict[str, Any], parser: Parser) -> str:
     words = list(sys.argv[1:] if arguments is None else arguments)
     chosen = "default"
     for index, word in enumerate(words):

@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from agents import LatentMPC
-from benchmarks.command import Sweep, parse
+from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.control import Drive, drive
 from benchmarks.planar_figures import figure_3, latent_maps, run_gif
 from benchmarks.planar_report import publish
@@ -248,19 +248,20 @@ def _success(driven: Drive, job: PlanarJob) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     own, settings = parse("planar", Sweep, PlanarJob, arguments)
-    models = dataclasses.replace(own, model=own.model or "dyn_content").models((*MODELS, *BOUNDS))
-    settings |= {"preset": own.preset, "device": own.device}
-    jobs = [PlanarJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
-    bounds = [
-        dataclasses.replace(jobs[0], model=model, seed=seed)
-        for model in BOUNDS
-        if model not in models
-        for seed in own.all_seeds()
-    ]
-    name = f"planar-{'-'.join(models)}-{own.preset}-{key(jobs[0])}{f'-{len(jobs)}' if len(jobs) > 1 else ''}"
-    out = Path(own.out or f"runs/{name}")
-    results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
-    results += sweep(run, bounds, out / "bounds", own.engine, own.workers, own.resume) if bounds else []
+    with plain_errors():
+        models = dataclasses.replace(own, model=own.model or "dyn_content").models((*MODELS, *BOUNDS))
+        settings |= {"preset": own.preset, "device": own.device}
+        jobs = [PlanarJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
+        bounds = [
+            dataclasses.replace(jobs[0], model=model, seed=seed)
+            for model in BOUNDS
+            if model not in models
+            for seed in own.all_seeds()
+        ]
+        name = f"planar-{'-'.join(models)}-{own.preset}-{key(jobs[0])}{f'-{len(jobs)}' if len(jobs) > 1 else ''}"
+        out = Path(own.out or f"runs/{name}")
+        results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
+        results += sweep(run, bounds, out / "bounds", own.engine, own.workers, own.resume) if bounds else []
     publish(out, jobs, job_folders(out, jobs), results)
 
 

@@ -114,9 +114,9 @@ def dci(
     `tuned` chooses the lasso's penalty or the forest's depth per factor on a third of the training rows, as the paper
     does (a fast fixed choice else: penalty 0.02, unlimited depth). `held_out` (bool [n]) marks factor combinations that
     are neither trained nor tested on: their error is `zero_shot`. `compat` keeps all importances and takes every
-    factor as a plain number, as the paper does; with "boosted" it is one classifier of 100 depth-3 trees per factor,
-    all factors as classes, whose impurity importances and error rate (in place of NRMSE) are the numbers common since
-    Locatello et al. 2019; that takes minutes.
+    factor as a plain number, as the paper does; with "boosted" it is one classifier per factor, of
+    100 rounds of trees of depth 3, all factors as classes, whose impurity importances and error rate (in place of
+    NRMSE) are the numbers common since Locatello et al. 2019.
 
     A perfect code has D and C near 1; noise and a constant code have 0 for D, C and I. Raises ValueError for an unknown
     regressor, or for `tuned` boosted trees. Eastwood & Williams 2018.

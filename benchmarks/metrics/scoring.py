@@ -207,7 +207,10 @@ PROTOCOLS: dict[str, tuple[str, str]] = {
     "explicitness": ("logistic regression, ROC-AUC",) * 2,
     "dci_lasso": ("lasso 0.02 on z-scores, angles as (cos, sin)", "lasso 0.02 on z-scores, factors as numbers"),
     "dci_forest": ("10 regression trees, impurity, angles as (cos, sin)", "10 regression trees, factors as numbers"),
-    "dci_boosted": ("100 histogram-boosted trees, permutation", "100 boosted classifiers, impurity, error rate"),
+    "dci_boosted": (
+        "100 histogram-boosted trees, permutation",
+        "100 boosted depth-3 classifiers on histograms, error rate",
+    ),
     "mapc": ("dimensions that vary",) * 2,
     "cvr": ("sum |C| / tr C", "sum |C| / (p^2 tr C)"),
     "tdv": ("d = number of factors",) * 2,

@@ -7,6 +7,7 @@ import torch
 import yaml
 
 from benchmarks import planar
+from benchmarks.command import Sweep, parse
 from benchmarks.control import Drive
 from benchmarks.table import interval
 
@@ -55,12 +56,12 @@ def test_the_same_seed_gives_the_same_scores_and_a_finished_run_is_kept(quick, t
 
 
 def test_another_configuration_or_a_foreign_folder_is_refused(quick, tmp_path):
-    with pytest.raises(ValueError, match="another configuration"):
+    with pytest.raises(SystemExit, match="another configuration"):
         planar.main(["--preset", "quick", "--seed", "4", "--out", str(quick)])
     (tmp_path / "letters.txt").write_text("dear")
-    with pytest.raises(ValueError, match="not empty and not a run"):
+    with pytest.raises(SystemExit, match="not empty and not a run"):
         planar.main(["--preset", "quick", "--seed", "4", "--out", str(tmp_path)])
-    with pytest.raises(ValueError, match="is a file"):
+    with pytest.raises(SystemExit, match="is a file"):
         planar.main(["--preset", "quick", "--seed", "4", "--out", str(tmp_path / "letters.txt")])
 
 
@@ -69,16 +70,21 @@ def test_another_configuration_or_a_foreign_folder_is_refused(quick, tmp_path):
     [
         (["--model", "dyn_contnt"], "unknown model 'dyn_contnt'; the models are dyn_content"),
         (["--preset", "huge"], "quick, default, paper"),
-        (["--stepz", "3"], "stepz"),
+        (["--stepz", "3"], "unknown option '--stepz'; the options are --steps"),
         (["--noise", "loud"], "noise"),
         (["--seeds", "0"], "seeds must be at least 1"),
         (["--protocol", "xyz"], "protocol"),
     ],
 )
 def test_a_wrong_word_on_the_command_line_is_named(words, told, tmp_path, capsys):
-    with pytest.raises((SystemExit, ValueError)) as caught:
+    with pytest.raises(SystemExit) as caught:
         planar.main([*words, "--out", str(tmp_path / "run")])
     assert told in str(caught.value) + capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "resume"), [([], True), (["--resume"], True), (["--no-resume"], False)])
+def test_resume_is_on_unless_told(words, resume):
+    assert parse("planar", Sweep, planar.PlanarJob, words)[0].resume is resume
 
 
 def drive_of(distances):
