@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from benchmarks import beta_sweep
-from benchmarks.beta_sweep import AUTOENCODERS, Job, Options, classified, jobs
+from benchmarks.beta_sweep import AUTOENCODERS, Job, Options, build, classified, jobs
 from benchmarks.beta_sweep_data import combinations, digits, pairs, place, split_shapes
 from benchmarks.beta_sweep_report import claims, points, slope, tables
-from benchmarks.command import Sweep
+from benchmarks.command import Sweep, parse
 from envs.shapes2d import DISTINCT, Shapes2D
-from representations import load
+from representations import fit, load
 
 torch.set_num_threads(1)
 
@@ -149,3 +149,13 @@ def test_a_wrong_option_ends_in_a_message_before_any_training(wrong, message, tm
     with pytest.raises(SystemExit, match=message):
         beta_sweep.main(["--preset", "quick", "--model", "dense", "--out", str(tmp_path / "run"), *wrong])
     assert not (tmp_path / "run").exists()
+
+
+def test_the_paper_preset_has_the_papers_grid_and_takes_steps(tmp_path):
+    own, values = parse("beta_sweep", Sweep, Options, ["--preset", "paper", "--model", "all", "--seeds", "5"])
+    todo = jobs(own, Options(**values))
+    assert len(todo) == 5 * (4 * 26 + 2 * 41)
+    for found in {j.model: j for j in todo if j.data == "shapes2d"}.values():
+        given = torch.zeros(found.batch, 1, 64, 64, dtype=torch.uint8)
+        logs = fit(build(found), lambda g, x=given: x, 2, torch.Generator(), device="cpu", progress=False)
+        assert logs[-1]["step"] == 2

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -5,8 +6,8 @@ import torch
 
 from benchmarks import sprites
 from benchmarks.autoencoding import draw, reconstruction, sheet, traversal_figure
-from benchmarks.command import Sweep
-from benchmarks.sprites import Job, Options, build, jobs, onsets
+from benchmarks.command import Sweep, parse
+from benchmarks.sprites import LEARNERS, Job, Options, build, jobs, onsets, train
 from benchmarks.sprites_figures import curve_figure, kl_figure
 from benchmarks.sprites_report import claims, tables
 from envs import make_world
@@ -174,3 +175,16 @@ def test_figures_are_drawn_at_once():
     todo = [job("beta_vae", row=f"beta_vae (beta {beta})") for beta in (1, 4)]
     figure = curve_figure([result(), result(nll=60.0)], todo)
     assert figure.axes[0].lines[0].get_xdata().tolist() == [50.0, 60.0]
+
+
+@pytest.mark.parametrize("model", LEARNERS)
+def test_the_paper_preset_takes_steps_on_a_cpu(model, tmp_path):
+    own, values = parse("sprites", Sweep, Options, ["--preset", "paper", "--model", model, "--seed", "0"])
+    [found] = jobs(own, Options(**values))
+    world = make_world("dsprites")
+    learner = build(found, world)
+    logs = train(learner, dataclasses.replace(found, pictures=2 * found.batch, device="cpu"), world, tmp_path, False)
+    assert logs[-1]["step"] == 2
+    assert logs[-1]["bound/nll"] > 0
+    if model in ("capacity_vae", "factor_bottleneck"):
+        assert (learner.capacity.gamma, learner.capacity.last, learner.capacity.steps) == (1000.0, 25.0, 100_000)
