@@ -49,6 +49,8 @@ class Options:
     """dsprites, color_dsprites, blobs, objects3d or another world of pictures."""
     pictures: int = 150_000
     """How many pictures every model learns from."""
+    budgets: dict[str, int] = field(default_factory=dict)
+    """How many pictures where a model learns from more or fewer."""
     batch: int = 64
     """Pictures a step."""
     precision: str = "auto"
@@ -97,8 +99,9 @@ class Job:
 def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError for an unknown model or a budget below one batch."""
     choose_precision(options.precision, choose_device(own.device))
-    if not 2 <= options.batch <= options.pictures:
-        raise ValueError(f"batch must be at least 2 and at most pictures, got {options.batch}, {options.pictures}")
+    least = min([options.pictures, *options.budgets.values()])
+    if not 2 <= options.batch <= least:
+        raise ValueError(f"batch must be at least 2 and at most pictures, got {options.batch}, {least}")
     names = ("world", "pictures", "batch", "precision", "decay", "samples", "metric_seeds", "test")
     shared = {name: getattr(options, name) for name in names}
     shared |= {"preset": own.preset, "device": own.device}
@@ -111,7 +114,8 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
         values = options.curves.get(model, []) if options.curve and knob else []
         for chosen in [settings | {knob: value} for value in values] or [settings]:
             row = f"{model} ({knob} {chosen.get(knob, _default(model, knob)):g})" if knob else model
-            found += [Job(model, seed=seed, settings=chosen, row=row, **shared) for seed in own.all_seeds()]
+            own_budget = {"pictures": options.budgets.get(model, options.pictures)}
+            found += [Job(model, seed=s, settings=chosen, row=row, **shared | own_budget) for s in own.all_seeds()]
     return found
 
 

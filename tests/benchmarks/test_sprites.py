@@ -67,6 +67,14 @@ def test_a_wrong_option_ends_in_a_message_before_any_training(wrong, message, tm
     assert not (tmp_path / "run").exists()
 
 
+def test_a_model_can_have_a_budget_of_its_own():
+    own = Sweep(model="vae,factor_bottleneck", seeds=1)
+    found = jobs(own, Options(pictures=100, batch=50, budgets={"factor_bottleneck": 300}))
+    assert [j.pictures for j in found] == [100, 300]
+    with pytest.raises(ValueError, match="at most pictures, got 50, 20"):
+        jobs(own, Options(pictures=100, batch=50, budgets={"factor_bottleneck": 20}))
+
+
 def test_jobs_cross_models_knobs_and_seeds():
     own = Sweep(model="vae,beta_vae", seeds=2)
     assert [j.row for j in jobs(own, Options())] == ["vae"] * 2 + ["beta_vae (beta 4)"] * 2
