@@ -73,7 +73,8 @@ class DIPVAE(Representation):
         """V_t [d, d] with a batch of posteriors [n, d], counted in training; ValueError for fewer than two."""
         if len(mean) < 2:
             raise ValueError(f"a covariance needs a batch of at least 2 pictures, got {len(mean)}")
-        batch = covariance(mean)
+        with torch.autocast(mean.device.type, enabled=False):  # a penalty of differences from 1 needs float32
+            batch = covariance(mean)
         if self.kind == "II":
             batch = batch + torch.diag(torch.exp(logvar).mean(0))
         # the first batches are averaged evenly, so that the identity it starts from leaves no trace

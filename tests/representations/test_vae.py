@@ -99,6 +99,19 @@ def test_a_killed_run_ends_at_the_same_numbers(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", VAES)
+def test_training_in_bfloat16_keeps_float32_weights_and_near_numbers(name):
+    found = []
+    for precision in ("float32", "bfloat16"):
+        learner = model(name)
+        logs = fit(learner, pictures, 3, seeded(), device="cpu", precision=precision, progress=False, log_every=1)
+        assert all(p.dtype == torch.float32 for p in learner.state_dict().values() if p.is_floating_point())
+        assert learner.encode(pictures(seeded())).dtype == torch.float32
+        found.append(logs[-1]["bound/nll"])
+    assert found[1] == pytest.approx(found[0], rel=0.02)
+    assert found[1] != found[0]
+
+
+@pytest.mark.parametrize("name", VAES)
 def test_training_lowers_the_loss(name):
     batch = 255 * torch.ones(16, 16, dtype=torch.uint8).tril().view(16, 1, 1, 16).expand(16, *SHAPE)  # ever wider bars
     settings = {"gamma": 10.0, "steps": 1000} if name == "capacity_vae" else {}
