@@ -28,13 +28,13 @@ BENCHMARKS = (
         "sprites",
         "disentanglement without labels",
         "vae, beta_vae, capacity_vae, dip_vae, dip_vae_ii, factor_vae, factor_bottleneck; noise, random_linear",
-        "3 minutes a model and seed",
+        "1 minute a model and seed",
     ),
     Benchmark(
         "beta_sweep",
         "what a weight on the KL term does to a code",
         "dense, conv, dense_denoising, conv_denoising",
-        "half a minute a model, beta and seed",
+        "1 minute a model, beta and seed",
     ),
     Benchmark(
         "pretrain",
