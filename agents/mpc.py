@@ -47,7 +47,8 @@ class LatentMPC:
     plan with the lowest cost is taken. `low`, `high` bound the actions (by default the planar task's box), `effort` is
     r, `caution` is k. `seen` are pictures the model was trained on, in which voids are looked for; `memory` is how many
     walls are remembered (0: none), each of `width` in the unit of the actions. An episode within `near` of its goal, in
-    that unit, stays still: neighbouring pictures' codes err by about as much, and chasing them would lead out again.
+    that unit, stays still: neighbouring pictures' codes and the model's own drift err by about as much, and chasing them
+    would lead out again.
     `plan` holds the last plans.
     """
 
@@ -67,7 +68,7 @@ class LatentMPC:
         memory: int = 12,
         width: float = 3.0,
         caution: float = 100.0,
-        near: float = 0.5,
+        near: float = 1.0,
     ):
         if horizon < 1 or starts < 1 or memory < 0:
             raise ValueError(f"horizon and starts must be at least 1, memory 0, got {horizon}, {starts}, {memory}")

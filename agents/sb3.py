@@ -9,7 +9,8 @@ twice. The first is the one that can fine-tune.
 
 What `RepresentationExtractor` sees to, since the policies would otherwise spoil a pretrained encoder in silence: PPO's
 orthogonal initialisation overwrites weights in place; SAC shares one encoder between a critic and its target, and every
-update of the target shrinks the weights; training mode moves running statistics.
+update of the target shrinks the weights, or where they are not shared moves them by rounding; training mode moves running
+statistics.
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ class RepresentationExtractor(BaseFeaturesExtractor):
         self.frozen = frozen
         self.parts = Parts(observation_space, leave_out, _shape(loaded), encoded=True)
         self.model = copy.deepcopy(_checked(loaded)).requires_grad_(not frozen).eval()
+        if frozen:
+            _hide(self.model)
         self._features_dim = len(self.parts.seen) * loaded.code_size + self.parts.numbers
 
     def forward(self, observations: Any) -> Tensor:
@@ -176,10 +179,12 @@ class EncodeObservation(gym.ObservationWrapper):
         super().__init__(env)
         self._encoding = _Encoding(env.observation_space, model)
         self.observation_space = self._encoding.space
+        if env.has_wrapper_attr("compute_reward"):  # Gymnasium's wrappers hide it
+            self.compute_reward = env.get_wrapper_attr("compute_reward")
 
     def observation(self, observation: Any) -> Any:
         """The observation with codes in place of pictures."""
-        return _first(self._encoding(_one(observation)))
+        return row_of(self._encoding(_stacked([observation])), 0)
 
 
 class EncodeVec(VecEnvWrapper):
@@ -200,9 +205,11 @@ class EncodeVec(VecEnvWrapper):
     def step_wait(self) -> Any:
         """One step; the last observations of finished episodes, in their infos, are encoded as well."""
         observations, rewards, dones, infos = self.venv.step_wait()
-        for row in np.flatnonzero(dones).tolist():
-            last = infos[row]["terminal_observation"]
-            infos[row]["terminal_observation"] = _first(self._encoding(_one(last)))
+        ended = np.flatnonzero(dones).tolist()
+        if ended:
+            codes = self._encoding(_stacked([infos[row]["terminal_observation"] for row in ended]))
+            for place, row in enumerate(ended):
+                infos[row]["terminal_observation"] = row_of(codes, place)
         return self._encoding(observations), rewards, dones, infos
 
 
@@ -211,7 +218,8 @@ def make_batched(
 ) -> VecEnv:
     """`num_envs` rows of one of our environments for Stable-Baselines3, with episode statistics.
 
-    With a `model` its codes replace the pictures; `settings` go to the environment (`goal_dict=True` shows goals).
+    With a `model` its codes replace the pictures; `settings` go to the environment (`goal_dict=True` shows goals). For
+    hindsight replay let `learning_starts` be more than `num_envs` episodes: it draws from finished ones only.
     """
     batch: VecEnv = VecMonitor(BatchedVecEnv(gym.make_vec(env, num_envs=num_envs, **settings)))
     batch.seed(seed)
@@ -247,6 +255,14 @@ class _Encoding:
         return code.float().cpu().numpy()
 
 
+def _hide(model: nn.Module) -> None:
+    """Turn the parameters into buffers, which no optimizer sees and no average with a target's moves by rounding."""
+    for module in model.modules():
+        for name, value in list(module.named_parameters(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, value.detach())
+
+
 def _loaded(model: Encoder | str | Path) -> Encoder:
     """The model itself, or the one saved in a folder. Only the latter needs the register of learners."""
     if isinstance(model, str | Path):
@@ -271,12 +287,8 @@ def _shape(model: Any) -> tuple[int, ...] | None:
     return None if shape is None else tuple(shape)
 
 
-def _one(observation: Any) -> Any:
-    """One observation as a batch of one."""
-    if isinstance(observation, dict):
-        return {key: np.asarray(value)[None] for key, value in observation.items()}
-    return np.asarray(observation)[None]
-
-
-def _first(observations: Any) -> Any:
-    return row_of(observations, 0)
+def _stacked(observations: Sequence[Any]) -> Any:
+    """Single observations, arrays or dicts of them, as a batch."""
+    if isinstance(observations[0], dict):
+        return {key: np.stack([one[key] for one in observations]) for key in observations[0]}
+    return np.stack(observations)

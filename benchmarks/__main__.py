@@ -25,6 +25,18 @@ BENCHMARKS = (
         "3 minutes a model and seed",
     ),
     Benchmark(
+        "grasp",
+        "grasping objects that were never seen",
+        "geometry_grasp, grasp_cnn; random",
+        "5 minutes a model and seed",
+    ),
+    Benchmark(
+        "grasp_data",
+        "a data set of tried grasps",
+        "the 101 objects",
+        "2 minutes for 8,080 grasps",
+    ),
+    Benchmark(
         "sprites",
         "disentanglement without labels",
         "vae, beta_vae, capacity_vae, dip_vae, dip_vae_ii, factor_vae, factor_bottleneck; noise, random_linear",
@@ -37,6 +49,18 @@ BENCHMARKS = (
         "1 minute a model, beta and seed",
     ),
     Benchmark(
+        "dci",
+        "what one code dimension knows of one factor, also of unseen combinations",
+        "infogan, pca",
+        "5 minutes a model and seed",
+    ),
+    Benchmark(
+        "covariance",
+        "does a penalty on a layer's covariance find the data's dimensions",
+        "covariance_penalty, l1, none",
+        "1 minute a network",
+    ),
+    Benchmark(
         "pretrain",
         "a representation of a world, saved for a policy",
         "every model of pictures; noise, random_linear",
@@ -45,8 +69,8 @@ BENCHMARKS = (
     Benchmark(
         "policies",
         "how fast a policy learns from a code",
-        "pixels, state, saved representations",
-        "minutes an encoder and seed",
+        "pixels, state, every model of pictures, saved representations",
+        "10 minutes for pixels, state and dyn_content",
     ),
     Benchmark(
         "worlds",
@@ -63,7 +87,7 @@ BENCHMARKS = (
     Benchmark(
         "speed",
         "how fast everything is",
-        "worlds, environments, planners, scores, training",
+        "worlds, environments, planners, scores, training, grasping",
         "5 minutes",
     ),
     Benchmark(

@@ -110,6 +110,7 @@ def parse(name: str, sweep: type[Sweep], job: type[Any], arguments: Sequence[str
     presets = yaml.safe_load((PRESETS / f"{name}.yaml").read_text())
     chosen = _preset(arguments, presets, parser)
     parser.set_defaults(presets[chosen] | {"preset": chosen})
+    _refuse_lost(sys.argv[1:] if arguments is None else arguments, parser)
     values = parser.parse_args(arguments).as_dict()
     values.pop("config", None)
     if values["preset"] != chosen:  # named in the configuration file, not on the command line
@@ -118,7 +119,32 @@ def parse(name: str, sweep: type[Sweep], job: type[Any], arguments: Sequence[str
         own = sweep(**{key: values.pop(key) for key in shared})
     except (TypeError, ValueError) as error:
         parser.error(str(error))
-    return own, values
+    return own, {key: _typed(value) if isinstance(value, dict) else value for key, value in values.items()}
+
+
+def _refuse_lost(words: Sequence[str], parser: ArgumentParser) -> None:
+    """Exit where `--settings.ppo.a 1 --settings.ppo.b 2` would lose all but the last."""
+    deep = [word.partition("=")[0] for word in words if word.startswith("--") and word.partition("=")[0].count(".") > 1]
+    for name in deep:
+        group = name.rpartition(".")[0]
+        if sum(other.rpartition(".")[0] == group for other in deep) > 1:
+            parser.error(f"give the settings of {group} together: {group} '{{name: value, name: value}}'")
+
+
+def _typed(value: Any) -> Any:
+    """Numbers and truth values for words that stand for them, in what `--settings.gamma 1e-3` left as text."""
+    if isinstance(value, dict):
+        return {key: _typed(inner) for key, inner in value.items()}
+    if not isinstance(value, str):
+        return value
+    if value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    for number in (int, float):
+        try:
+            return number(value)
+        except ValueError:
+            continue
+    return value
 
 
 def _preset(arguments: Sequence[str] | None, presets: dict[str, Any], parser: Parser) -> str:

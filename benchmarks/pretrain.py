@@ -1,20 +1,22 @@
 """Pretrain a representation on a world, for a policy: `python -m benchmarks.pretrain --world planar --model beta_vae`.
 
-Observations are collected once: from factors drawn at random, or along a walk of random actions. A model is trained on
-them, scored on the world's true factors and on reconstruction, and saved; its folder is what `benchmarks.policies
---encoder` and `agents.sb3.policy_kwargs_for` take.
+Observations are collected once: from factors drawn at random, along a walk of random actions, or by a policy that
+`benchmarks.policies` trained. A model is trained on them, scored on the world's true factors and on
+reconstruction, and saved; its folder is what `benchmarks.policies --encoder` and `agents.sb3.policy_kwargs_for` take.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +24,7 @@ import representations
 from benchmarks.autoencoding import sheet
 from benchmarks.command import Sweep, parse
 from benchmarks.metrics import SCORES, baseline_rows, score
+from benchmarks.policies_setup import restore
 from benchmarks.report import write_report
 from benchmarks.runs import Timer, describe, job_folders, key, plain, sweep
 from benchmarks.table import Table, interval, show
@@ -32,7 +35,7 @@ from representations import MODELS, Decodes, Predicts, Representation, fit
 from representations.model import pixels
 
 Act = Callable[[Tensor], Tensor]
-COLLECT = ("factors", "walk")
+COLLECT = ("factors", "walk", "policy")
 EPISODE = 40
 TEST_SEED = 10_000
 INTRODUCTION = (
@@ -56,11 +59,15 @@ class PretrainJob:
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the model; its shape, action size and length of schedules are set."""
     collect: str = "factors"
-    """factors: observations drawn all over the world; walk: along episodes of random actions."""
+    """factors: observations drawn all over the world; walk: along episodes of random actions; policy: by a policy."""
+    policy: str = ""
+    """The run's folder of the policy that collects, from benchmarks.policies."""
     observations: int = 10_000
     """How many observations are collected."""
     steps: int = 3000
     batch: int = 64
+    decay: bool = True
+    """Take the learning rates linearly to zero."""
     scores: str = "mig,factor_vae,dci_lasso"
     """Scores, separated by commas; none or more."""
     samples: int = 5000
@@ -69,6 +76,8 @@ class PretrainJob:
     def __post_init__(self) -> None:
         if self.collect not in COLLECT:
             raise ValueError(f"collect must be one of {', '.join(COLLECT)}, got {self.collect!r}")
+        if (self.collect == "policy") != bool(self.policy):
+            raise ValueError(f"collect policy and a policy's folder go together, got {self.collect!r}, {self.policy!r}")
         if not 2 <= self.batch <= self.observations:
             raise ValueError(f"batch must be 2 to observations, got {self.batch}, {self.observations}")
         unknown = [name for name in self.names if name not in SCORES]
@@ -101,7 +110,7 @@ def collect(
     """
     rows = n if how == "factors" else min(n, 64)
     length = 1 if how == "factors" else EPISODE
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    parts: list[tuple[Tensor, ...]] = []
     while sum(len(part[0]) for part in parts) < n:
         factors = world.sample(rows, generator)
         for _ in range(length):
@@ -109,9 +118,38 @@ def collect(
             following = world.step(factors, actions, generator)
             parts.append((factors, actions, following))
             factors = following
+    return _observations(world, parts, n)
+
+
+def collect_by(folder: Path, world: MovingWorld, n: int, seed: int) -> Observations:
+    """`n` transitions of the world along episodes of a saved policy's task, its actions drawn as when it learned.
+
+    ValueError where the policy lives in another world.
+    """
+    policy, envs = restore(folder, min(n, 64), seed)
+    if envs.get_attr("world")[0].factors != world.factors:
+        raise ValueError(f"the policy in {folder} was trained in another world")
+    seen: Any = envs.reset()
+    now = _factors(envs.unwrapped.reset_infos)
+    parts: list[tuple[Tensor, ...]] = []
+    while sum(len(part[0]) for part in parts) < n:
+        actions, _ = policy.predict(seen, deterministic=False)
+        seen, _, dones, infos = envs.step(actions)
+        after = _factors(infos)
+        parts.append((now, torch.from_numpy(actions), after))
+        now = torch.where(torch.from_numpy(dones)[:, None], _factors(envs.unwrapped.reset_infos), after)
+    return _observations(world, parts, n)
+
+
+def _factors(infos: Sequence[Mapping[str, Any]]) -> Tensor:
+    return torch.from_numpy(np.stack([info["factors"] for info in infos]))
+
+
+def _observations(world: MovingWorld, parts: Sequence[tuple[Tensor, ...]], n: int) -> Observations:
+    """The first `n` of transitions in pieces (factors, actions, next factors)."""
     before, u, after = (torch.cat(part)[:n] for part in zip(*parts, strict=True))
     if isinstance(world.action_space, gym.spaces.Discrete):
-        u = torch.nn.functional.one_hot(u, int(world.action_space.n)).float()
+        u = torch.nn.functional.one_hot(u.long(), int(world.action_space.n)).float()
     return Observations(world.render(before), u, world.render(after), before)
 
 
@@ -132,6 +170,8 @@ def build(job: PretrainJob) -> tuple[MovingWorld, Representation]:
     known = inspect.signature(MODELS[job.model]).parameters
     if job.model == "factor_bottleneck":
         raise ValueError("factor_bottleneck is given the factors, so there is nothing to pretrain for a policy")
+    if job.policy and not (Path(job.policy) / "policy.zip").exists():
+        raise ValueError(f"{job.policy} is not the folder of a policy of benchmarks.policies: it has no policy.zip")
     space = world.action_space
     given = {
         "shape": tuple(world.shape),
@@ -168,14 +208,18 @@ def batches_of(data: Observations, world: MovingWorld, model: Representation, si
 
 def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
     """Collect, train, save, score and draw; the result as `result.json` holds it."""
-    timer = Timer()
+    timer, began = Timer(), time.process_time()
     world, model = build(job)
     with timer("collecting"):
-        data = collect(world, job.observations, torch.Generator().manual_seed(job.seed), job.collect)
+        if job.policy:
+            data = collect_by(Path(job.policy), world, job.observations, job.seed)
+        else:
+            data = collect(world, job.observations, torch.Generator().manual_seed(job.seed), job.collect)
     with timer("training"):
         batches = batches_of(data, world, model, job.batch)
         generator = torch.Generator().manual_seed(job.seed)
-        fit(model, batches, job.steps, generator, folder, device=job.device, resume=resume, checkpoint_every=500)
+        options: dict[str, Any] = {"device": job.device, "decay": job.decay, "resume": resume, "checkpoint_every": 500}
+        fit(model, batches, job.steps, generator, folder, **options)
         representations.save(model, folder / "model")
     model = representations.load(folder / "model")
     scores: dict[str, Any] = {}
@@ -189,7 +233,8 @@ def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
         if job.names:
             generator = torch.Generator().manual_seed(TEST_SEED + 1)
             scores |= score(model.encode, world, job.names, generator, samples=job.samples)
-    return describe("pretrain", job, scores, timer.seconds)
+    cpu = round(time.process_time() - began, 3)
+    return describe("pretrain", job, scores, timer.seconds | {"cpu": cpu})
 
 
 def table(jobs: Sequence[PretrainJob], results: Sequence[Mapping[str, Any]], floor: Mapping[str, Any]) -> Table:

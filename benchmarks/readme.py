@@ -14,6 +14,7 @@ from benchmarks.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
+STORED = ("grasp", "policies")  # results that hold their tables
 CONTROL = (
     ("reconstruction", 1, 1.0),
     ("prediction", 1, 1.0),
@@ -85,19 +86,31 @@ def claims_list(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def stored(name: str) -> str:
+    """The results `name*.json`: the command and the claims of each, then the tables that it holds."""
+    parts = []
+    for result in _results(name):
+        parts.append(claims_list([result]))
+        for table in result["tables"]:
+            heading = f"{table['title']}:\n\n" if table["title"] else ""
+            parts.append(heading + Table(**{**table, "rows": tuple(table["rows"])}).markdown())
+    return "\n".join(parts)
+
+
+def _results(name: str) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{name}*.json"))]
+
+
 def generated() -> dict[str, str]:
     """The generated sections of README by name."""
-    planar, sprites, swept = (
-        [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{name}*.json"))]
-        for name in ("planar", "sprites", "beta_sweep")
-    )
+    planar, sprites, swept = _results("planar"), _results("sprites"), _results("beta_sweep")
     return {
         "planar": planar_table(planar),
         "claims": claims_list(planar),
         "sprites": score_table(sprites, SPRITES),
         "beta_sweep": score_table(swept, SWEPT),
         "sprites_claims": claims_list(sprites + swept),
-    }
+    } | {name: stored(name) for name in STORED}
 
 
 def filled(text: str) -> str:

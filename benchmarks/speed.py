@@ -37,7 +37,7 @@ class Speed:
     """What to measure.
 
     Args:
-        only: groups, separated by commas: worlds, environments, planners, scores, training; empty for all.
+        only: groups, separated by commas: worlds, environments, planners, scores, training, grasping; empty for all.
         repeats: timed calls behind every median; a call of more than ten seconds of processor time is timed once.
         ilqr: an npz file with a locally linear problem; a generated one unless given.
         seed: seed of everything that is drawn.

@@ -299,12 +299,20 @@ def training(sizes: Sizes) -> list[Row]:
     return [*rows, Row(share, ONE, "%", 100 * slow.clock / fast.clock, 100 * ratio, "", limit)]
 
 
+def grasping(sizes: Sizes) -> list[Row]:
+    """Attempts, pictures and projections a second; physics is loaded only for this."""
+    from benchmarks.speed_grasp import measure
+
+    return measure(sizes)
+
+
 GROUPS: dict[str, Callable[[Sizes], list[Row]]] = {
     "worlds": worlds,
     "environments": environments,
     "planners": planners,
     "scores": scores,
     "training": training,
+    "grasping": grasping,
 }
 
 BARS = (

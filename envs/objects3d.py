@@ -1,11 +1,13 @@
 """A shaded, coloured teapot seen from any side (Eastwood and Williams 2018, appendix A.1).
 
     azimuth in [0, 2 pi), elevation in [0, pi / 2], red, green, blue in [0, 1], all uniform and independent
-    pixel = 255 colour brightness,    brightness = 0.3 + 0.7 max(0, normal . light) on the object, 0 off it
+    pixel = 255 min(1, exposure colour brightness) ^ (1 / gamma)
+    brightness = 0.3 + 0.7 max(0, normal . light) on the object, 0 off it
 
 The object turns by its azimuth about the vertical, the camera stands at its elevation and looks at the centre; light
 comes over the camera's left shoulder. The paper's renderer is not public: this teapot is a mesh of our own, drawn in
-parallel projection with four samples a pixel.
+parallel projection with four samples a pixel. Without exposure and gamma pictures are linear in colour, and principal
+components read it off; with 2 and 2.2, as cameras and screens have them, they score nearest to the paper's.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ from envs.mesh import Mesh, teapot
 from envs.raster import rasterise
 from envs.world import Factor, World
 
-SIDE = 64
 HALF_WIDTH = 1.04  # of the screen; the object's radius is 1
 LIGHT = (-0.41, 0.58, 0.70)  # rightward, upward, towards the camera; unit length
 AMBIENT = 0.3
@@ -37,10 +38,17 @@ def gap(factors: Mapping[str, Tensor]) -> Tensor:
 
 
 class Objects3D(World):
-    """The teapot with the factors azimuth, elevation (radian), red, green, blue: pictures uint8 [n, 3, 64, 64]."""
+    """The teapot with the factors azimuth, elevation (radian), red, green, blue: pictures uint8 [n, 3, side, side].
 
-    def __init__(self) -> None:
-        self.shape = (3, SIDE, SIDE)
+    `side` is the picture's in pixels, at least 8, 64 in the paper; `exposure` and `gamma` turn light into pixels.
+    """
+
+    def __init__(self, side: int = 64, exposure: float = 1.0, gamma: float = 1.0) -> None:
+        if not isinstance(side, int) or side < 8:
+            raise ValueError(f"side must be a whole number of pixels, at least 8, got {side!r}")
+        if not (0 < exposure < math.inf and 0 < gamma < math.inf):
+            raise ValueError(f"exposure and gamma must be positive and finite, got {exposure}, {gamma}")
+        self.side, self.shape, self.exposure, self.gamma = side, (3, side, side), exposure, gamma
         self.factors = (
             Factor.circular("azimuth", 2 * math.pi),
             Factor.continuous("elevation", 0.0, math.pi / 2, "radian"),
@@ -49,23 +57,26 @@ class Objects3D(World):
         self.mesh: Mesh = teapot()
 
     def brightness(self, azimuth: Tensor, elevation: Tensor) -> Tensor:
-        """What the object's colour is multiplied by: float32 [n, 64, 64] in [0, 1], from angles [n] in radian."""
+        """What the object's colour is multiplied by: float32 [n, side, side] in [0, 1], from angles [n] in radian."""
         turned = _seen(self.mesh.vertices.to(azimuth), azimuth, elevation)
         normal = _seen(self.mesh.normals.to(azimuth), azimuth, elevation)
         lit = sum((c * side for c, side in zip(normal, LIGHT, strict=True)), torch.zeros_like(azimuth)[:, None])
         right, up, near = turned
-        x = (right / HALF_WIDTH + 1) * (SIDE / 2)
-        y = (1 - up / HALF_WIDTH) * (SIDE / 2)
+        x = (right / HALF_WIDTH + 1) * (self.side / 2)
+        y = (1 - up / HALF_WIDTH) * (self.side / 2)
         corner = torch.stack([x, y, (1 - near / HALF_WIDTH) / 2, AMBIENT + (1 - AMBIENT) * lit.clamp(0, 1)], dim=-1)
         corners = corner.index_select(1, self.mesh.faces.flatten().to(azimuth.device))
-        return rasterise(corners.view(len(azimuth), len(self.mesh.faces), 3, 4), SIDE)
+        return rasterise(corners.view(len(azimuth), len(self.mesh.faces), 3, 4), self.side)
 
     def _render(self, factors: Tensor) -> Tensor:
         pictures = torch.empty(len(factors), *self.shape, dtype=torch.uint8, device=factors.device)
         for picture, rows in zip(pictures.split(CHUNK), factors.float().split(CHUNK), strict=True):
             azimuth, elevation = rows[:, :2].t().contiguous()
             light = self.brightness(azimuth, elevation)
-            picture.copy_((255 * rows[:, 2:, None, None].clamp(0, 1) * light[:, None]).round())
+            value = self.exposure * rows[:, 2:, None, None].clamp(0, 1) * light[:, None]
+            if self.gamma != 1:
+                value = value.pow_(1 / self.gamma)
+            picture.copy_((255 * value.clamp_(max=1)).round())
         return pictures
 
 

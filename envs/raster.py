@@ -28,10 +28,10 @@ def rasterise(corners: Tensor, side: int) -> Tensor:
     (they show their back) are left out.
     """
     side = 2 * side  # from here on in samples; a sample is at (column + 0.5, row + 0.5)
-    facing = _doubled_area(corners.unbind(2)) < -1e-6
+    facing = doubled_area(corners.unbind(2)) < -1e-6
     picture = facing.nonzero()[:, 0]
     kept = corners.flatten(0, 1).index_select(0, facing.flatten().nonzero().squeeze(1))
-    area = _doubled_area(kept.unbind(1))
+    area = doubled_area(kept.unbind(1))
     x, y, depth, shade = kept.permute(2, 1, 0).contiguous()
     x, y, area = 2 * x, 2 * y, 4 * area
     # Slopes of l_0, l_1, l_2, depth and brightness along x and y, and their values at the screen's first sample.
@@ -40,10 +40,10 @@ def rasterise(corners: Tensor, side: int) -> Tensor:
     start = slope_x * (0.5 - x.roll(-1, 0)) + slope_y * (0.5 - y.roll(-1, 0))
     slope_x, slope_y, start = (_with_affine(field, depth, shade) for field in (slope_x, slope_y, start))
 
-    triangle, row = _runs((y.amin(0) - 0.5).ceil().long(), (y.amax(0) - 0.5).floor().long())
+    triangle, row = runs((y.amin(0) - 0.5).ceil().long(), (y.amax(0) - 0.5).floor().long())
     slope_x = slope_x.index_select(1, triangle)
     start = torch.addcmul(start.index_select(1, triangle), slope_y.index_select(1, triangle), row.float())
-    line, column = _runs(*_span(start[:3], slope_x[:3], side))
+    line, column = runs(*span(start[:3], slope_x[:3], side))
     start, slope_x = start[3:].index_select(1, line), slope_x[3:].index_select(1, line)
     depth, shade = start.addcmul_(slope_x, column.float()).clamp_(0, 1)
     key = ((depth * DEPTH_STEPS).int() << 16) | (shade * SHADE_STEPS).round_().int()
@@ -55,7 +55,7 @@ def rasterise(corners: Tensor, side: int) -> Tensor:
     return (rows[..., 0::2] + rows[..., 1::2]) / (4 * SHADE_STEPS)
 
 
-def _doubled_area(corners: tuple[Tensor, ...]) -> Tensor:
+def doubled_area(corners: tuple[Tensor, ...]) -> Tensor:
     """Twice the signed area of triangles by their corners [..., 2 or more], positive where they run clockwise."""
     a, b, c = corners
     return (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
@@ -66,7 +66,7 @@ def _with_affine(field: Tensor, depth: Tensor, shade: Tensor) -> Tensor:
     return torch.cat([field, (field * depth).sum(0, True), (field * shade).sum(0, True)])
 
 
-def _runs(first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+def runs(first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
     """The whole numbers first .. last of every run [m], one run after the other: their runs, and they themselves."""
     count = (last - first + 1).clamp_(min=0)
     owner = torch.repeat_interleave(count)
@@ -74,7 +74,7 @@ def _runs(first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
     return owner, torch.arange(len(owner), device=first.device).add_(shift.index_select(0, owner))
 
 
-def _span(value: Tensor, slope: Tensor, side: int) -> tuple[Tensor, Tensor]:
+def span(value: Tensor, slope: Tensor, side: int) -> tuple[Tensor, Tensor]:
     """The first and last column at which all of value + slope * column [3, R] are at least -SLACK: int64 [R]."""
     limit = (-SLACK - value) / slope
     low = torch.where(slope > 0, limit, -1.0).amax(0).ceil()

@@ -22,6 +22,9 @@ IDS = {
 }
 
 
+GRASP, ATTEMPTS = "disco/Grasp-v0", 20
+
+
 def _compose(world: str, settings: dict[str, Any]) -> tuple[World, Task]:
     if world == "planar":
         task = {key: settings.pop(key) for key in ("protocol", "shape") if key in settings}
@@ -61,3 +64,10 @@ def register_all() -> None:
                 max_episode_steps=steps,
                 kwargs={"world": world},
             )
+    if GRASP not in gym.registry:
+        gym.register(
+            GRASP,
+            "envs.grasp.env:GraspEnv",
+            vector_entry_point="envs.grasp.env:make_vector_env",
+            max_episode_steps=ATTEMPTS,
+        )

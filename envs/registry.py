@@ -8,6 +8,7 @@ import inspect
 from envs.blobs import Blobs
 from envs.digits import Digits
 from envs.dsprites import ColorDSprites, DSprites
+from envs.grasp.world import Grasp
 from envs.moving_digits import MovingDigits
 from envs.multi_sprites import MultiSprites
 from envs.objects3d import Objects3D
@@ -22,6 +23,7 @@ WORLDS: dict[str, type[World]] = {
     "color_dsprites": ColorDSprites,
     "digits": Digits,
     "dsprites": DSprites,
+    "grasp": Grasp,
     "moving_digits": MovingDigits,
     "multi_sprites": MultiSprites,
     "objects3d": Objects3D,

@@ -9,24 +9,35 @@ from pathlib import Path
 from typing import Any
 
 from representations.capacity_vae import CapacityVAE, FactorBottleneck
+from representations.covariance_penalty import CovarianceClassifier, CovariancePenalty
 from representations.dip_vae import DIPVAE
 from representations.disentangled_autoencoder import DisentangledAutoencoder
 from representations.dyn_content import DynContent
 from representations.e2c import E2C
 from representations.factor_vae import FactorVAE
+from representations.geometry_grasp import GeometryGrasp
+from representations.grasp_cnn import GraspCNN
+from representations.infogan import InfoGAN
 from representations.model import Representation, read_config, read_weights, write_model
+from representations.pca import PCA
 from representations.rce import RCE
 from representations.vae import VAE, BetaVAE
 
 MODELS: dict[str, type[Representation]] = {
     "beta_vae": BetaVAE,
     "capacity_vae": CapacityVAE,
+    "covariance_classifier": CovarianceClassifier,
+    "covariance_penalty": CovariancePenalty,
     "dip_vae": DIPVAE,
     "disentangled_autoencoder": DisentangledAutoencoder,
     "dyn_content": DynContent,
     "e2c": E2C,
     "factor_bottleneck": FactorBottleneck,
     "factor_vae": FactorVAE,
+    "geometry_grasp": GeometryGrasp,
+    "grasp_cnn": GraspCNN,
+    "infogan": InfoGAN,
+    "pca": PCA,
     "rce": RCE,
     "vae": VAE,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -61,6 +62,16 @@ def covariance(codes: Tensor) -> Tensor:
     return centred.T @ centred / (len(codes) - 1)
 
 
+def covariance_penalty(activations: Tensor) -> Tensor:
+    """sum_ij |C_ij| / p^2 of the covariance C of a layer's activations [n, p], n >= 2 (Kågebäck & Mogren 2018, sec. 2)."""
+    return covariance(activations.float()).abs().mean()
+
+
+def l1_penalty(activations: Tensor) -> Tensor:
+    """The mean magnitude of a layer's activations [n, p]: what Kågebäck & Mogren 2018 compare theirs with."""
+    return activations.float().abs().mean()
+
+
 def identity_distance(matrix: Tensor, off_diagonal: float, diagonal: float) -> Tensor:
     """off_diagonal sum_{i != j} m_ij^2 + diagonal sum_i (m_ii - 1)^2 (Kumar et al. 2017, eq. 5): [d, d] -> []."""
     on = matrix.diagonal()
@@ -82,3 +93,14 @@ def density_ratio_loss(logits: Tensor, other: Tensor) -> Tensor:
     Half weight to each density, so that chance is log 2 (Kim & Mnih 2017, section 3; Sugiyama et al. 2012).
     """
     return 0.5 * (functional.softplus(-logits).mean() + functional.softplus(other).mean())
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """E (||grad critic(x)|| - 1)^2 at points x drawn evenly on the lines from real to fake: [n, ...] twice -> [].
+
+    `critic` maps [n, ...] to [n], row by row. Gradients flow to the critic only (Gulrajani et al. 2017, eq. 3).
+    """
+    share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device)
+    between = torch.lerp(fake.detach(), real.detach(), share).requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    return (slope.float().flatten(1).norm(dim=1) - 1).square().mean()

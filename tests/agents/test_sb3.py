@@ -7,6 +7,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3 import DQN, PPO, SAC, HerReplayBuffer
 from stable_baselines3.common.env_checker import check_env
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from torch import nn
 
@@ -155,6 +156,21 @@ def test_dict_observation_hides_the_achieved_goal_and_scales_the_desired_one():
     assert torch.equal(features[:, :2], model.encode(batch).detach())
 
 
+@pytest.mark.parametrize("algorithm", [PPO, SAC, DQN])
+def test_every_algorithm_learns_from_a_code_and_a_goal_and_leaves_the_encoder(algorithm):
+    name, world = (PLANAR, "planar") if algorithm is not DQN else ("envs:disco/ShapeMotion-v0", "shape_motion")
+    model = Normed(shape=make_world(world).shape)
+    envs = make_batched(name, 2, seed=0, goal_dict=True)
+    settings = SMALL_PPO if algorithm is PPO else LATE_SAC | {"learning_starts": 8, "buffer_size": 50}
+    policy = algorithm("MultiInputPolicy", envs, policy_kwargs=policy_kwargs_for(model), **settings)
+    start = weights(policy.policy)
+    policy.learn(16)
+    learned = {key for key, value in policy.policy.state_dict().items() if not torch.equal(value, start[key])}
+    assert learned
+    assert not {key for key in learned if "features_extractor" in key}
+    assert policy.predict(envs.reset())[0].shape[0] == 2
+
+
 def test_unscaled_pictures_are_refused():
     extractor = RepresentationExtractor(spaces.Box(0, 255, (1, 40, 40), np.uint8), make("rce"))
     with pytest.raises(ValueError, match="normalize_images=True"):
@@ -184,6 +200,41 @@ def test_saved_folder_goes_to_a_policy_which_is_saved_loaded_and_continued(tmp_p
     again.learn(32, reset_num_timesteps=False)
     assert again.num_timesteps == 64
     assert same(weights(model), again.policy.features_extractor.model)
+
+
+def test_sac_with_hindsight_on_codes_is_saved_loaded_and_continued(tmp_path):
+    model = make("rce")
+    envs = make_batched(PLANAR, 2, seed=0, model=model, goal_dict=True)
+    kwargs = {"features_extractor_class": SmallExtractor}
+    her = {"replay_buffer_class": HerReplayBuffer, "policy_kwargs": kwargs} | LATE_SAC | {"learning_starts": 84}
+    policy = SAC("MultiInputPolicy", envs, **her)
+    policy.learn(90)
+    assert list(policy.ep_success_buffer) == [0, 0]
+    policy.save(tmp_path / "policy")
+    policy.save_replay_buffer(tmp_path / "replay")
+    again = SAC.load(tmp_path / "policy", envs, device="cpu")
+    again.load_replay_buffer(tmp_path / "replay")
+    assert again.replay_buffer.size() == policy.replay_buffer.size()
+    critic = weights(again.critic)
+    again.learn(20, reset_num_timesteps=False)
+    assert again.num_timesteps == 110
+    assert not same(critic, again.critic)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_dqn_with_an_encoder_inside_is_saved_loaded_and_continued(frozen, tmp_path):
+    env = "envs:disco/ShapeMotion-v0"
+    model = Normed(shape=make_world("shape_motion").shape)
+    kwargs = policy_kwargs_for(model, frozen=frozen) | {"net_arch": [16]}
+    small = {"learning_starts": 10, "buffer_size": 100, "batch_size": 8, "device": "cpu", "seed": 0}
+    policy = DQN("CnnPolicy", env, policy_kwargs=kwargs, **small)
+    policy.learn(24)
+    policy.save(tmp_path / "policy")
+    again = DQN.load(tmp_path / "policy", gym.make(env), device="cpu")
+    encoder = weights(policy.q_net.features_extractor.model)
+    assert same(encoder, again.q_net.features_extractor.model)
+    again.learn(40, reset_num_timesteps=False)
+    assert same(encoder, again.q_net.features_extractor.model) is frozen
 
 
 @pytest.mark.parametrize("goal_dict", [False, True])
@@ -223,6 +274,33 @@ def test_single_encoded_environment_is_a_valid_one():
     with torch.no_grad():
         expected = model.encode(torch.from_numpy(picture)[None].movedim(-1, 1))[0]
     np.testing.assert_allclose(observation, expected, atol=1e-6)
+
+
+def test_single_environment_with_goals_keeps_them_and_relabels_them():
+    model = make("rce")
+    env = EncodeObservation(gym.make(PLANAR, goal_dict=True), model)
+    check_env(env)
+    assert env.observation_space["observation"].shape == (2,)
+    policy = SAC(
+        "MultiInputPolicy", env, replay_buffer_class=HerReplayBuffer, **LATE_SAC | {"learning_starts": 41}, train_freq=8
+    )
+    policy.learn(50)
+    batch = policy.replay_buffer.sample(32)
+    far = (batch.next_observations["achieved_goal"] - batch.observations["desired_goal"]).norm(dim=1)
+    torch.testing.assert_close(batch.rewards[:, 0], -far / 40, atol=1e-5, rtol=1e-4)
+
+
+def test_the_library_makes_our_environments_by_name():
+    envs = make_vec_env(PLANAR, 2, seed=0, env_kwargs={"goal_dict": True})
+    seen = envs.reset()
+    assert seen["observation"].shape == (2, 40, 40, 1)
+    assert seen["observation"].dtype == np.uint8
+    _, rewards, _, infos = envs.step(np.zeros((2, 2), np.float32))
+    assert np.array_equal(envs.env_method("compute_reward", *both_goals(seen), infos)[0], rewards)
+
+
+def both_goals(seen):
+    return seen["achieved_goal"], seen["desired_goal"]
 
 
 def test_batched_rows_move_as_the_environment_does_and_keep_what_ended():

@@ -3,7 +3,10 @@ import json
 import pytest
 import torch
 
-from benchmarks.pretrain import PretrainJob, batches_of, build, collect, main, run
+from benchmarks.policies import run as run_policy
+from benchmarks.policies_setup import Policy
+from benchmarks.pretrain import PretrainJob, batches_of, build, collect, collect_by, main, run
+from benchmarks.runs import sweep
 from envs import make_world
 from envs.env import moving
 from representations import load
@@ -43,6 +46,22 @@ def test_discrete_actions_are_collected_as_one_hot(generator):
     assert (data.u.sum(1) == 1).all()
 
 
+def test_a_saved_policy_collects_along_its_episodes(tmp_path):
+    small = {"steps": 64, "rows": 4, "every": 64, "episodes": 2, "device": "cpu", "settings": {"n_steps": 16}}
+    sweep(run_policy, [Policy(model="state", encoder="state", **small)], tmp_path / "run", workers=1)
+    world = make_world("planar")
+    data = collect_by(tmp_path / "run", world, 64 * 40 + 100, seed=1)
+    assert torch.equal(data.x, world.render(data.factors))
+    assert torch.equal(data.x_next, world.render(world.step(data.factors, data.u)))
+    episodes = data.factors[: 64 * 40].view(40, 64, 3)
+    following = world.step(data.factors, data.u)[: 64 * 40].view(40, 64, 3)
+    assert torch.equal(episodes[1:], following[:-1])
+    again = data.factors[64 * 40 :][:64, :2]  # where the next episodes start: in a corner
+    assert ((again < 7.1) | (again > 32.9)).all()
+    with pytest.raises(ValueError, match="was trained in another world"):
+        collect_by(tmp_path / "run", make_world("planar", shapes=("tee",)), 10, seed=1)
+
+
 def test_batches_are_what_the_model_learns_from(generator):
     data = collect(make_world("planar"), 100, generator)
     world, model = build(PretrainJob(model="beta_vae", settings={"channels": 2, "hidden": 4}))
@@ -72,7 +91,7 @@ def test_model_is_trained_scored_and_saved(tmp_path):
     )
     result = run(job, tmp_path)
     assert {"pixel_error", "mig"} <= set(result["scores"])
-    assert set(result["seconds"]) == {"collecting", "training", "scoring"}
+    assert set(result["seconds"]) == {"collecting", "training", "scoring", "cpu"}
     assert (tmp_path / "reconstruction.png").exists()
     model = load(tmp_path / "model")
     assert model.code_size == 3
@@ -94,7 +113,9 @@ def test_command_writes_a_report_and_says_what_comes_next(tmp_path, capsys):
     [
         (["--model", "beta_va"], "unknown model 'beta_va'; the models are beta_vae"),
         (["--world", "plana"], "unknown world 'plana'; the worlds are planar"),
-        (["--collect", "video"], "collect must be one of factors, walk, got 'video'"),
+        (["--collect", "video"], "collect must be one of factors, walk, policy, got 'video'"),
+        (["--collect", "policy"], "collect policy and a policy's folder go together"),
+        (["--collect", "policy", "--policy", "nowhere"], "nowhere is not the folder of a policy"),
         (["--batch", "1"], "batch must be 2 to observations"),
         (["--scores", "magic"], "unknown score 'magic'"),
         (["--settings", '{"betta": 3}'], "no setting 'betta'; its settings are beta"),

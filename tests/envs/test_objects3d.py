@@ -135,3 +135,18 @@ def test_brightness_is_affine_over_a_triangle():
 def test_values_out_of_range_are_refused():
     with pytest.raises(ValueError, match="'elevation' must lie in"):
         Objects3D().render(views([0.0, 2.0, 1.0, 1.0, 1.0]))
+
+
+def test_exposure_and_gamma_turn_light_into_pixels_and_the_side_is_as_asked():
+    rows = Objects3D().sample(6, torch.Generator().manual_seed(0))
+    plain, shown = Objects3D(32), Objects3D(32, exposure=2.0, gamma=2.2)
+    light = plain.brightness(*rows[:, :2].t().contiguous())
+    linear = rows[:, 2:, None, None] * light[:, None]
+    expected = 255 * (2 * linear).clamp(max=1) ** (1 / 2.2)
+    assert plain.render(rows).shape == (6, 3, 32, 32)
+    assert (shown.render(rows).float() - expected).abs().max() <= 0.51
+    coarse = Objects3D().render(rows).float().unflatten(3, (32, 2)).unflatten(2, (32, 2)).mean((3, 5))
+    assert (coarse - plain.render(rows)).abs().mean() < 1  # half the side shows the same scene
+    for wrong in ({"side": 4}, {"exposure": 0.0}, {"gamma": float("nan")}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            Objects3D(**wrong)

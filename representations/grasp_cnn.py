@@ -1,0 +1,79 @@
+"""The baseline of Yan et al. 2017: predicts a grasp's outcome from picture and grasp, without any shape.
+
+    p(success | picture, grasp) = sigmoid f(state(picture), action(grasp))          cross-entropy on outcomes
+
+It is `geometry_grasp` without shape encoder, decoder and local view (section 2, "Implementation details").
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from representations.grasping import (
+    ACTION_SIZE,
+    Predictor,
+    check_grasps,
+    check_rgbd,
+    describe_grasps,
+    facing,
+    lift,
+    outcome_loss,
+    residual_encoder,
+    usual_cameras,
+)
+from representations.model import Logs, Objective, Representation
+from representations.networks import mlp
+
+
+class GraspCNN(Representation):
+    """Learns from RGBD pictures [n, 4, H, W] (`shape` = (4, H, W), H = W) and grasps; code = what is seen of the state.
+
+    `channels` of the first convolution, `hidden` units of the full layers.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int] = (4, 64, 64),
+        code_size: int = 256,
+        channels: int = 32,
+        hidden: int = 256,
+        learning_rate: float = 1e-3,
+    ):
+        super().__init__()
+        if tuple(shape) != (4, shape[1], shape[1]):
+            raise ValueError(f"shape must be (4, size, size) for RGBD pictures, got {shape}")
+        self.code_size, self.size, self.learning_rate = code_size, shape[1], learning_rate
+        self.state = residual_encoder(6, self.size, channels, code_size)
+        self.action = mlp(ACTION_SIZE, hidden, hidden)
+        self.predictor = Predictor(code_size + hidden, hidden)
+
+    def encode(self, observations: Tensor, cameras: Tensor | None = None) -> Tensor:
+        """The state's code [n, code_size] of RGBD pictures from `cameras` [n, 4, 4], or the usual one."""
+        return self.perceive(observations, usual_cameras(len(observations)) if cameras is None else cameras)["state"]
+
+    def perceive(self, rgbd: Tensor, cameras: Tensor) -> dict[str, Tensor]:
+        """What is remembered of pictures: the facing frame and the state's code."""
+        check_rgbd(rgbd, self.size)
+        return {"turn": facing(cameras), "state": torch.relu(self.state(lift(rgbd, cameras)))}
+
+    def outcome(self, seen: dict[str, Tensor], poses: Tensor, openings: Tensor) -> Tensor:
+        """The logits [n, G] of success of grasps, poses [n, G, 4, 4] and openings [n, G]."""
+        check_grasps(poses, openings, len(seen["state"]))
+        action = torch.relu(self.action(describe_grasps(poses, openings, seen["turn"])))
+        state = seen["state"][:, None].expand(-1, poses.shape[1], -1)
+        return self.predictor(torch.cat([state, action], -1)).float()
+
+    def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:
+        """The cross-entropy of outcomes; batch: rgbd, camera, pose [n, G, 4, 4], opening [n, G], success [n, G]."""
+        seen = self.perceive(batch["rgbd"], batch["camera"])
+        loss, accuracy = outcome_loss(self.outcome(seen, batch["pose"], batch["opening"]), batch["success"])
+        return loss, {"accuracy": accuracy}
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """One player: all networks, by Adam."""
+        parameters: tuple[nn.Parameter, ...] = tuple(self.parameters())
+        return (Objective("outcome", self.loss, parameters, partial(torch.optim.Adam, lr=self.learning_rate)),)

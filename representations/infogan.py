@@ -1,0 +1,189 @@
+"""InfoGAN on the improved Wasserstein GAN (Eastwood & Williams 2018, A.2; Chen et al. 2016; Gulrajani et al. 2017).
+
+    x' = G(e, c)             a picture of noise e ~ N(0, I) and codes c ~ p(c)
+    Q(c | x)                 N(c; mean(x), diag spread(x)^2): reads the codes off a picture; mean(x) is the code of x
+    L_I = E log Q(c | x')    bounds the mutual information of c and x' from below, up to the entropy of c
+
+    minimise over D and Q    E D(x') - E D(x) + 10 E (||grad D(x^)|| - 1)^2 - lambda L_I          x^ between x and x'
+    minimise over G          -E D(x') - lambda L_I
+
+D and Q share all layers but the last. The critic moves `repeats` times for every move of the generator.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from representations.networks import conv_decoder, conv_encoder, mlp
+from representations.residual import residual_generator, residual_trunk
+from representations.terms import gaussian_log_density, gradient_penalty
+
+
+class InfoGAN(Representation):
+    """InfoGAN of pictures `shape` = (C, H, W): `code_size` codes and `noise` variables; `information` is lambda.
+
+    `network` "residual" is the paper's (64 x 64, 64 `channels`); "convolutional" and "full" (fully connected, the fastest)
+    are small ones of `hidden` units. `prior` of the codes: "uniform" on [-1, 1] (Chen et al. 2016) or "normal".
+    `penalty` weighs the gradient penalty. `least_spread` bounds Q's standard deviations from below, with 1 they are
+    in effect fixed: a surer Q weighs its errors by 1 / spread^2, and where the critic moves as seldom as the generator,
+    that drowns the critic's voice and the codes end up in the pixels' noise.
+    """
+
+    still: Tensor
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int] = (3, 64, 64),
+        code_size: int = 6,
+        noise: int = 128,
+        information: float = 8.0,
+        penalty: float = 10.0,
+        repeats: int = 5,
+        prior: Literal["uniform", "normal"] = "uniform",
+        least_spread: float = 0.05,
+        haze: float = 0.0,
+        network: Literal["residual", "convolutional", "full"] = "residual",
+        channels: int = 64,
+        hidden: int = 256,
+        learning_rate: float = 1e-4,
+        critic_rate: float = 1e-4,
+    ):
+        super().__init__()
+        if len(shape) != 3 or min(shape) < 1:
+            raise ValueError(f"shape must be (C, H, W) of positive sizes, got {tuple(shape)}")
+        if min(code_size, repeats, channels, hidden, least_spread) <= 0 or min(noise, information, penalty) < 0:
+            raise ValueError(
+                "code_size, repeats, channels, hidden and least_spread must be positive, noise, information and penalty "
+                f"not negative, got {code_size}, {repeats}, {channels}, {hidden}, {least_spread}, {noise}, {information}, "
+                f"{penalty}"
+            )
+        if prior not in ("uniform", "normal") or network not in ("residual", "convolutional", "full"):
+            raise ValueError(
+                f"prior must be uniform or normal, network residual, convolutional or full, got {prior!r}, {network!r}"
+            )
+        self.shape, self.code_size, self.noise, self.prior = tuple(shape), code_size, noise, prior
+        self.information, self.penalty, self.repeats = information, penalty, repeats
+        self.haze, self.least_logvar = haze, 2 * math.log(least_spread)
+        self.learning_rate, self.critic_rate = learning_rate, critic_rate
+        self.generator, self.trunk = _networks(network, noise + code_size, self.shape, channels, hidden)
+        with torch.no_grad():
+            width = self.trunk(torch.zeros(1, *self.shape)).shape[1]
+        self.critic_head = nn.Linear(width, 1)
+        self.posterior_head = nn.Linear(width, 2 * code_size)
+        self.register_buffer("still", torch.randn(noise))
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """Q's mean [n, code_size] of pictures [n, C, H, W]."""
+        check_pictures(observations, self.shape)
+        return self.posterior(self.read(pixels(observations)))[0]
+
+    def read(self, pictures: Tensor) -> Tensor:
+        """The features that D and Q share of float pictures [n, C, H, W]; the networks see pixels from -1 to 1."""
+        return self.trunk(2 * pictures - 1)
+
+    def hazed(self, pictures: Tensor) -> Tensor:
+        """Float pictures [n, C, H, W] with Gaussian noise of standard deviation `haze` on every number."""
+        return pictures + self.haze * torch.randn_like(pictures) if self.haze else pictures
+
+    def posterior(self, read: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance [n, code_size] of Q(c | x) from the shared features of x."""
+        mean, logvar = self.posterior_head(read).float().chunk(2, -1)
+        return mean, logvar.clamp(min=self.least_logvar)
+
+    def critic(self, pictures: Tensor) -> Tensor:
+        """D's values [n] of float pictures [n, C, H, W]."""
+        return self.critic_head(self.read(pictures)).float().squeeze(-1)
+
+    def draw_codes(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """`n` codes [n, code_size] of the prior, by the generator or by torch's, on its device or the model's."""
+        device = self.still.device if generator is None else generator.device
+        if self.prior == "normal":
+            return torch.randn(n, self.code_size, generator=generator, device=device)
+        return 2 * torch.rand(n, self.code_size, generator=generator, device=device) - 1
+
+    def decode(self, code: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The generator's pictures [n, C, H, W] in [0, 1] of codes and `noise` [n, noise], else one draw for all."""
+        if code.ndim != 2 or code.shape[1] != self.code_size:
+            raise ValueError(f"codes must have shape [n, {self.code_size}], got {tuple(code.shape)}")
+        noise = self.still.expand(len(code), -1) if noise is None else noise
+        return self.generator(torch.cat([noise, code], -1)).float().sigmoid()
+
+    def generate(self, n: int, generator: torch.Generator) -> Tensor:
+        """`n` pictures [n, C, H, W] of codes and noise drawn from their priors."""
+        code = self.draw_codes(n, generator)
+        noise = torch.randn(n, self.noise, generator=generator, device=generator.device)
+        return self.decode(code.to(self.still.device), noise.to(self.still.device))
+
+    def _imagine(self, n: int) -> tuple[Tensor, Tensor]:
+        """Codes [n, code_size] and the pictures made of them, by torch's own generator."""
+        code = self.draw_codes(n)
+        return code, self.decode(code, torch.randn(n, self.noise, device=code.device))
+
+    def critic_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+        """The loss of D and Q on pictures [n, C, H, W]; logs the estimated distance, L_I in nats and the penalty."""
+        real = pixels(batch)
+        with torch.no_grad():
+            code, fake = self._imagine(len(real))
+        real, fake = self.hazed(real), self.hazed(fake)
+        read = self.read(torch.cat([fake, real]))
+        of_fake, of_real = self.critic_head(read).float().view(2, -1).mean(1)
+        information = gaussian_log_density(code, *self.posterior(read[: len(fake)])).mean()
+        steep = gradient_penalty(self.critic, real, fake)
+        loss = of_fake - of_real + self.penalty * steep - self.information * information
+        return loss, {"distance": of_real - of_fake, "information": information, "penalty": steep}
+
+    def generator_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+        """The loss of G at as many new pictures as the batch has; logs L_I in nats."""
+        code, fake = self._imagine(len(batch))
+        read = self.read(self.hazed(fake))
+        information = gaussian_log_density(code, *self.posterior(read)).mean()
+        return -self.critic_head(read).float().mean() - self.information * information, {"information": information}
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """Two players by Adam with the betas of Gulrajani et al.: D and Q, `repeats` times, then G."""
+        readers = (*self.trunk.parameters(), *self.critic_head.parameters(), *self.posterior_head.parameters())
+        adam = partial(torch.optim.Adam, betas=(0.0, 0.9))
+        makers, rate = tuple(self.generator.parameters()), partial(adam, lr=self.learning_rate)
+        return (
+            Objective("critic", self.critic_loss, readers, partial(adam, lr=self.critic_rate), self.repeats),
+            Objective("generator", self.generator_loss, makers, rate),
+        )
+
+
+def _networks(
+    network: str, inputs: int, shape: tuple[int, ...], channels: int, hidden: int
+) -> tuple[nn.Sequential, nn.Sequential]:
+    """The generator, [n, inputs] -> logits [n, C, H, W], and the trunk that D and Q share, pictures -> features."""
+    if network == "residual":
+        return residual_generator(inputs, shape, channels), residual_trunk(shape, channels)
+    if network == "convolutional":
+        generator: nn.Sequential = conv_decoder(inputs, shape, channels, hidden)
+        trunk = nn.Sequential(conv_encoder(shape, hidden, channels, hidden), nn.ReLU())
+    else:
+        size = math.prod(shape)
+        generator = nn.Sequential(mlp(inputs, hidden, hidden, size), nn.Unflatten(1, shape))
+        trunk = nn.Sequential(nn.Flatten(), mlp(size, hidden, hidden, hidden), nn.ReLU())
+    _enliven(generator, last=0.1)
+    _enliven(trunk)
+    return generator, trunk
+
+
+def _enliven(network: nn.Module, last: float = 1.0) -> None:
+    """Start weights so that activations keep their size (He et al. 2015), those of the last layer times `last`.
+
+    With smaller ones a generator draws one picture for all codes; with a large last layer its pictures start saturated.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+    for layer in layers:
+        fan = float(layer.weight[0].numel())  # inputs of one output
+        if isinstance(layer, nn.ConvTranspose2d):
+            fan = layer.in_channels * math.prod(k / s for k, s in zip(layer.kernel_size, layer.stride, strict=True))
+        nn.init.normal_(layer.weight, std=math.sqrt(2 / fan) * (last if layer is layers[-1] else 1))
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
