@@ -37,6 +37,12 @@ BENCHMARKS = (
         "2 minutes for 8,080 grasps",
     ),
     Benchmark(
+        "maze",
+        "factors that an agent can control on their own, and going to a goal by composing them",
+        "icf, icf_discrete",
+        "2 minutes a model and seed",
+    ),
+    Benchmark(
         "sprites",
         "disentanglement without labels",
         "vae, beta_vae, capacity_vae, dip_vae, dip_vae_ii, factor_vae, factor_bottleneck; noise, random_linear",

@@ -43,6 +43,14 @@ INTRODUCTION = (
     "noise and random_linear are codes that no learning made: several scores are high for them too.",
 )
 
+NEEDY = (
+    "factor_bottleneck",
+    "geometry_grasp",
+    "grasp_cnn",
+    "icf",
+    "icf_discrete",
+)  # they need more than pictures and moves
+
 
 @dataclass(frozen=True)
 class PretrainJob:
@@ -162,6 +170,12 @@ def uniform(space: gym.Space, n: int, generator: torch.Generator) -> Tensor:
     return low + (high - low) * torch.rand(n, *low.shape, generator=generator)
 
 
+def learners() -> list[str]:
+    """The models that learn from pictures alone."""
+    known = {name: inspect.signature(model).parameters for name, model in MODELS.items()}
+    return [name for name, settings in known.items() if "shape" in settings and name not in NEEDY]
+
+
 def build(job: PretrainJob) -> tuple[MovingWorld, Representation]:
     """The world and the model of a job; TypeError or ValueError where they do not fit."""
     world = moving(make_world(job.world, **job.world_settings))
@@ -170,6 +184,8 @@ def build(job: PretrainJob) -> tuple[MovingWorld, Representation]:
     known = inspect.signature(MODELS[job.model]).parameters
     if job.model == "factor_bottleneck":
         raise ValueError("factor_bottleneck is given the factors, so there is nothing to pretrain for a policy")
+    if "shape" not in known:
+        raise ValueError(f"{job.model} does not learn from pictures; choose from {', '.join(learners())}")
     if job.policy and not (Path(job.policy) / "policy.zip").exists():
         raise ValueError(f"{job.policy} is not the folder of a policy of benchmarks.policies: it has no policy.zip")
     space = world.action_space
@@ -261,9 +277,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     own, values = parse("pretrain", Sweep, PretrainJob, arguments)
     try:
         chosen = dataclasses.replace(own, model=own.model or "beta_vae")
-        learners = [name for name in MODELS if name != "factor_bottleneck"]
         shared = {"preset": own.preset, "device": own.device} | values
-        jobs = [PretrainJob(model=m, seed=seed, **shared) for m in chosen.models(learners) for seed in own.all_seeds()]
+        jobs = [
+            PretrainJob(model=m, seed=seed, **shared) for m in chosen.models(learners()) for seed in own.all_seeds()
+        ]
         worlds = [build(job)[0] for job in jobs]
         models = "-".join(dict.fromkeys(job.model for job in jobs))
         out = Path(own.out or f"runs/pretrain-{jobs[0].world}-{models}-{own.preset}-{key(jobs[0])}-{len(jobs)}")

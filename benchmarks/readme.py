@@ -14,7 +14,7 @@ from benchmarks.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
-STORED = ("grasp", "policies")  # results that hold their tables
+STORED = ("grasp", "maze", "policies")  # results that hold their tables
 CONTROL = (
     ("reconstruction", 1, 1.0),
     ("prediction", 1, 1.0),

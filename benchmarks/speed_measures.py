@@ -99,9 +99,9 @@ def single(sizes: Sizes) -> Work:
     return Work(steps, sizes.single_steps)
 
 
-def vectorised(sizes: Sizes) -> Work:
-    """Steps of a natively batched environment with pictures; by default a whole episode, its resets included."""
-    env = gym.make_vec(SINGLE, num_envs=sizes.num_envs)
+def vectorised(sizes: Sizes, name: str = SINGLE) -> Work:
+    """Steps of a natively batched environment with pictures; on the planar map a whole episode, its resets included."""
+    env = gym.make_vec(name, num_envs=sizes.num_envs)
     env.reset(seed=sizes.seed)
     env.action_space.seed(sizes.seed)
     actions = [env.action_space.sample() for _ in range(sizes.vector_steps)]
@@ -118,6 +118,8 @@ WORLDS = {
     "multi_sprites": "blending one layer of colour per sprite",
     "objects3d": "spans of the meshes' triangles against a depth buffer",
     "shape_motion": "three channels of every pixel written",
+    "switch_maze": "looking the pictures up in a table, and the switches' cells in another",
+    "digit_grid": "shrinking the digits and placing their ink",
 }
 
 
@@ -129,16 +131,18 @@ def worlds(sizes: Sizes) -> list[Row]:
 
 
 def environments(sizes: Sizes) -> list[Row]:
-    """Steps a second of the planar environment, alone and as a batch, pictures included."""
+    """Steps a second of the planar environment, alone and as a batch, and of the maze as a batch, pictures included."""
     elsewhere = "MiniGrid 64x64x3: 1,900; PCC's planar: 19,600"
     found = rate(partial(single, sizes), sizes.repeats)
     limit = "Gymnasium's wrappers and the info dict, in Python"
     row = Row("planar, one environment", ONE, "steps/s", found.clock, found.processor, elsewhere, limit)
-    make_vector = partial(vectorised, sizes)
     elsewhere = "envpool Procgen maze 64x64x3, 64 environments: 22,800"
     limit = "looking the pictures up in a table, and copying them"
-    name = f"planar, {sizes.num_envs:,} environments"
-    return [row, *_spread({name: (make_vector, elsewhere, limit)}, sizes, "steps/s")]
+    batches = {
+        f"{name}, {sizes.num_envs:,} environments": (partial(vectorised, sizes, env), elsewhere, limit)
+        for name, env in (("planar", SINGLE), ("switch_maze", "disco/SwitchMaze-v0"))
+    }
+    return [row, *_spread(batches, sizes, "steps/s")]
 
 
 def _spread(
@@ -322,6 +326,7 @@ BARS = (
     Bar("shape_motion, pictures", 20_000, "shape_motion: 20,000 frames a second on two cores"),
     Bar("planar, one environment", 20_000, "planar: 20,000 steps a second of one environment"),
     Bar("planar, 1,024 environments", 200_000, "planar: 200,000 steps a second as a batch on two cores"),
+    Bar("switch_maze, 1,024 environments", 100_000, "switch_maze: 100,000 steps a second as a batch on two cores"),
     *(
         Bar(
             planned_figure(32, supplied), 2, f"{planned_figure(32, supplied)}: at most 2 ms of processor time a problem"

@@ -6,6 +6,7 @@ H x W x C. A world without dynamics is wrapped in `Moves`, so that an action mov
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import gymnasium as gym
@@ -15,7 +16,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from envs.tasks import Task
-from envs.world import MovingWorld, World
+from envs.world import Factor, MovingWorld, World
 
 SCALE = 8
 
@@ -81,15 +82,19 @@ def moving(world: World) -> MovingWorld:
     return world if isinstance(world, MovingWorld) else Moves(world)
 
 
-def _spaces(world: MovingWorld, task: Task, goal_dict: bool) -> gym.Space:
+def _spaces(world: MovingWorld, task: Task, goal_dict: bool, symbolic: bool) -> gym.Space:
     channels, height, width = world.shape
     picture = gym.spaces.Box(0, 255, (height, width, channels), np.uint8)
+    seen = _ranges(world.factors) if symbolic else picture
     if not goal_dict:
-        return picture
-    chosen = world.factors[task.goal_columns]
-    low = np.array([factor.low for factor in chosen], np.float32)
-    goal = gym.spaces.Box(low, np.array([factor.high for factor in chosen], np.float32))
-    return gym.spaces.Dict({"observation": picture, "achieved_goal": goal, "desired_goal": goal})
+        return seen
+    goal = _ranges(world.factors[task.goal_columns])
+    return gym.spaces.Dict({"observation": seen, "achieved_goal": goal, "desired_goal": goal})
+
+
+def _ranges(factors: Sequence[Factor]) -> gym.spaces.Box:
+    low = np.array([factor.low for factor in factors], np.float32)
+    return gym.spaces.Box(low, np.array([factor.high for factor in factors], np.float32))
 
 
 def _pictures(world: World, factors: Tensor) -> np.ndarray:
@@ -143,7 +148,8 @@ class _Goals:
 class WorldEnv(gym.Env, _Goals):
     """One episode at a time in `world` with `task`.
 
-    The observation is the picture, or with `goal_dict` a dict of picture, achieved and desired goal. Box actions outside
+    The observation is the picture, or where `symbolic` the factors, float32 [K] within their ranges; with `goal_dict` it
+    is a dict of that, the achieved and the desired goal. Box actions outside
     the space are clipped, actions that are not finite or of another shape raise ValueError. `info` holds `factors`,
     `goal_factors`, `distance`, `success` (and `is_success` for Stable-Baselines3); `reset` adds `goal`, the goal's picture.
     An episode does not end by itself: `gym.make` limits its length.
@@ -151,11 +157,19 @@ class WorldEnv(gym.Env, _Goals):
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}  # type: ignore[misc]
 
-    def __init__(self, world: World, task: Task, render_mode: str | None = None, goal_dict: bool = False):
+    def __init__(
+        self,
+        world: World,
+        task: Task,
+        render_mode: str | None = None,
+        goal_dict: bool = False,
+        symbolic: bool = False,
+    ):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         self.world, self.task, self.render_mode, self.goal_dict = moving(world), task, render_mode, goal_dict
-        self.observation_space = _spaces(self.world, task, goal_dict)
+        self.symbolic = symbolic
+        self.observation_space = _spaces(self.world, task, goal_dict, symbolic)
         self.action_space = self.world.action_space
         noisy = bool(getattr(self.world, "noise", 0))
         self._quick = self.world if isinstance(self.world, MovesOne) and not noisy else None
@@ -180,7 +194,7 @@ class WorldEnv(gym.Env, _Goals):
         array = _check_action(action, self.action_space, self.action_space.shape or ())
         if self._quick is not None:
             self._factors = np.array(
-                self._quick.move_one(tuple(self._factors.tolist()), tuple(array.tolist())), np.float32
+                self._quick.move_one(tuple(self._factors.tolist()), tuple(array.reshape(-1).tolist())), np.float32
             )
         else:
             actions = torch.as_tensor(array[None], dtype=torch.int64 if array.ndim == 0 else torch.float32)
@@ -207,10 +221,11 @@ class WorldEnv(gym.Env, _Goals):
             "success": verdict.success,
             "is_success": verdict.success,
         }
+        seen = self._factors.copy() if self.symbolic else self._picture()
         if not self.goal_dict:
-            return self._picture(), verdict.reward, info
+            return seen, verdict.reward, info
         observation = {
-            "observation": self._picture(),
+            "observation": seen,
             "achieved_goal": achieved.copy(),
             "desired_goal": self._wanted.copy(),
         }
@@ -220,7 +235,8 @@ class WorldEnv(gym.Env, _Goals):
 class WorldVectorEnv(gym.vector.VectorEnv, _Goals):
     """`num_envs` episodes moved as one batch; episodes that reach `max_episode_steps` start again in the same step.
 
-    Autoreset mode SAME_STEP: the observation is the new episode's first, and `info["final_obs"]` holds the last pictures
+    Observations are those of `WorldEnv`, a row each.
+    Autoreset mode SAME_STEP: the observation is the new episode's first, and `info["final_obs"]` holds the last ones
     [num_envs, ...] of the rows that `info["_final_obs"]` marks, `info["final_info"]` their factors and success.
     """
 
@@ -238,14 +254,16 @@ class WorldVectorEnv(gym.vector.VectorEnv, _Goals):
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
         goal_dict: bool = False,
+        symbolic: bool = False,
     ):
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         self.num_envs, self.max_episode_steps, self.goal_dict = num_envs, max_episode_steps, goal_dict
+        self.symbolic = symbolic
         self.world, self.task, self.render_mode = moving(world), task, render_mode
-        self.single_observation_space = _spaces(self.world, task, goal_dict)
+        self.single_observation_space = _spaces(self.world, task, goal_dict, symbolic)
         self.single_action_space = self.world.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -298,11 +316,11 @@ class WorldVectorEnv(gym.vector.VectorEnv, _Goals):
         return tuple(self._shown(state, goal) for state, goal in zip(states, goals, strict=True))
 
     def _observation(self) -> Any:
-        pictures = _pictures(self.world, self._factors)
+        seen = self._factors.numpy().copy() if self.symbolic else _pictures(self.world, self._factors)
         if not self.goal_dict:
-            return pictures
+            return seen
         return {
-            "observation": pictures,
+            "observation": seen,
             "achieved_goal": self._factors[:, self.task.goal_columns].numpy().copy(),
             "desired_goal": self._goals[:, self.task.goal_columns].numpy().copy(),
         }

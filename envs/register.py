@@ -6,10 +6,12 @@ from typing import Any
 
 import gymnasium as gym
 
+from envs.digit_grid import DigitGrid
 from envs.env import WorldEnv, WorldVectorEnv
 from envs.planar import Planar
 from envs.registry import make_world
-from envs.tasks import MatchTask, PlanarTask, Task
+from envs.switch_maze import SwitchMaze
+from envs.tasks import DigitGridTask, MatchTask, PlanarTask, SwitchMazeTask, Task
 from envs.world import World
 
 # Gymnasium id -> (world, steps in an episode)
@@ -19,6 +21,8 @@ IDS = {
     "disco/ColorDSprites-v0": ("color_dsprites", 100),
     "disco/MultiSprites-v0": ("multi_sprites", 200),
     "disco/ShapeMotion-v0": ("shape_motion", 100),
+    "disco/SwitchMaze-v0": ("switch_maze", 50),
+    "disco/DigitGrid-v0": ("digit_grid", 50),
 }
 
 
@@ -31,13 +35,20 @@ def _compose(world: str, settings: dict[str, Any]) -> tuple[World, Task]:
         planar = make_world(world, **settings)
         assert isinstance(planar, Planar)
         return planar, PlanarTask(planar, **task)
+    if world == "switch_maze":
+        protocol = settings.pop("protocol", "reach")
+        maze = make_world(world, **{"goal": protocol != "switches"} | settings)
+        assert isinstance(maze, SwitchMaze)
+        return maze, SwitchMazeTask(maze, protocol)
     made = make_world(world, **settings)
-    return made, MatchTask(made)
+    return made, DigitGridTask(made) if isinstance(made, DigitGrid) else MatchTask(made)
 
 
-def make_env(world: str, render_mode: str | None = None, goal_dict: bool = False, **settings: Any) -> WorldEnv:
+def make_env(
+    world: str, render_mode: str | None = None, goal_dict: bool = False, symbolic: bool = False, **settings: Any
+) -> WorldEnv:
     """The single environment of a world by name; `settings` go to the world and its task."""
-    return WorldEnv(*_compose(world, settings), render_mode=render_mode, goal_dict=goal_dict)
+    return WorldEnv(*_compose(world, settings), render_mode=render_mode, goal_dict=goal_dict, symbolic=symbolic)
 
 
 def make_vector_env(
@@ -46,11 +57,12 @@ def make_vector_env(
     max_episode_steps: int | None = None,
     render_mode: str | None = None,
     goal_dict: bool = False,
+    symbolic: bool = False,
     **settings: Any,
 ) -> WorldVectorEnv:
     """The natively batched environment of a world by name."""
     made, task = _compose(world, settings)
-    return WorldVectorEnv(made, task, num_envs, max_episode_steps, render_mode, goal_dict)
+    return WorldVectorEnv(made, task, num_envs, max_episode_steps, render_mode, goal_dict, symbolic)
 
 
 def register_all() -> None:

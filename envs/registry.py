@@ -6,6 +6,7 @@ import difflib
 import inspect
 
 from envs.blobs import Blobs
+from envs.digit_grid import DigitGrid
 from envs.digits import Digits
 from envs.dsprites import ColorDSprites, DSprites
 from envs.grasp.world import Grasp
@@ -16,11 +17,13 @@ from envs.planar import Planar
 from envs.shape_motion import ShapeMotion
 from envs.shapes2d import Shapes2D
 from envs.swiss_roll import SwissRoll
+from envs.switch_maze import SwitchMaze
 from envs.world import World
 
 WORLDS: dict[str, type[World]] = {
     "blobs": Blobs,
     "color_dsprites": ColorDSprites,
+    "digit_grid": DigitGrid,
     "digits": Digits,
     "dsprites": DSprites,
     "grasp": Grasp,
@@ -31,6 +34,7 @@ WORLDS: dict[str, type[World]] = {
     "shape_motion": ShapeMotion,
     "shapes2d": Shapes2D,
     "swiss_roll": SwissRoll,
+    "switch_maze": SwitchMaze,
 }
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from envs.digit_grid import DigitGrid
 from envs.planar import Planar
+from envs.switch_maze import SwitchMaze
 from envs.world import World
 
 
@@ -119,3 +121,58 @@ class MatchTask(Task):
             else:
                 parts.append(gap / max(factor.high - factor.low, 1e-12))
         return torch.stack(parts, -1).mean(-1)
+
+
+class _CellTask(Task):
+    """A task on a grid: distances are sums of steps along each column, and success is distance 0."""
+
+    tolerance = 0.5
+
+    def distance(self, achieved: Any, desired: Any) -> Any:
+        """The sum of absolute differences [...] of rows [..., d]."""
+        return abs(achieved - desired).sum(-1)
+
+
+class SwitchMazeTask(_CellTask):
+    """Bring the agent to a cell, or the switches to their brightest shade, or both.
+
+    `protocol` "reach": to a random free cell, which the picture frames if the world draws goals; "switches": every
+    switch to its last shade; "both". The distance is the number of steps if nothing is in the way, and of the shades that are
+    missing. In "reach" the switches are goals of no one: they stay as the start has them.
+    """
+
+    def __init__(self, world: SwitchMaze, protocol: str = "reach"):
+        if protocol not in ("reach", "switches", "both"):
+            raise ValueError(f"protocol must be 'reach', 'switches' or 'both', got {protocol!r}")
+        switches = len(world.places)
+        if protocol != "reach" and not switches:
+            raise ValueError(f"protocol {protocol!r} needs a world with switches, got map {world.map!r}")
+        self.world, self.protocol = world, protocol
+        columns = {"reach": (0, 2), "switches": (2, 2 + switches), "both": (0, 2 + switches)}
+        self.goal_columns = slice(*columns[protocol])
+        reach = (protocol != "switches") * world.size + (protocol != "reach") * switches * (world.shades - 1)
+        self.reach = float(reach)
+
+    def begin(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Start and goal factors [n, K] of n episodes; the goal that is drawn is the agent's place in the goal."""
+        start, goal = self.world.sample(n, generator), self.world.sample(n, generator)
+        shades = slice(2, 2 + len(self.world.places))
+        goal[:, shades] = start[:, shades] if self.protocol == "reach" else self.world.shades - 1
+        if self.world.goal:
+            goal[:, -2:] = start[:, -2:] = goal[:, :2]
+        return start, goal
+
+
+class DigitGridTask(_CellTask):
+    """Bring both digits to the cells of the goal picture, which shows the same digits; the distance counts steps."""
+
+    goal_columns = slice(0, 4)
+
+    def __init__(self, world: DigitGrid):
+        self.world, self.reach = world, 2.0 * world.cells
+
+    def begin(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Start and goal factors [n, 8] of n episodes."""
+        start, goal = self.world.sample(n, generator), self.world.sample(n, generator)
+        goal[:, 4:] = start[:, 4:]
+        return start, goal

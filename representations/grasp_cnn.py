@@ -53,7 +53,9 @@ class GraspCNN(Representation):
 
     def encode(self, observations: Tensor, cameras: Tensor | None = None) -> Tensor:
         """The state's code [n, code_size] of RGBD pictures from `cameras` [n, 4, 4], or the usual one."""
-        return self.perceive(observations, usual_cameras(len(observations)) if cameras is None else cameras)["state"]
+        if cameras is None:
+            cameras = usual_cameras(len(observations)).to(observations)
+        return self.perceive(observations, cameras)["state"]
 
     def perceive(self, rgbd: Tensor, cameras: Tensor) -> dict[str, Tensor]:
         """What is remembered of pictures: the facing frame and the state's code."""

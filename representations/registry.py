@@ -17,6 +17,8 @@ from representations.e2c import E2C
 from representations.factor_vae import FactorVAE
 from representations.geometry_grasp import GeometryGrasp
 from representations.grasp_cnn import GraspCNN
+from representations.icf import ICF
+from representations.icf_discrete import ICFDiscrete
 from representations.infogan import InfoGAN
 from representations.model import Representation, read_config, read_weights, write_model
 from representations.pca import PCA
@@ -36,6 +38,8 @@ MODELS: dict[str, type[Representation]] = {
     "factor_vae": FactorVAE,
     "geometry_grasp": GeometryGrasp,
     "grasp_cnn": GraspCNN,
+    "icf": ICF,
+    "icf_discrete": ICFDiscrete,
     "infogan": InfoGAN,
     "pca": PCA,
     "rce": RCE,

@@ -34,7 +34,11 @@ MAX_PIECES = 1000
 
 @dataclass(frozen=True)
 class Physics:
-    """Parameters of a trial, in SI units; the defaults are those that worked (98.5 % agreement with a fine reference)."""
+    """Parameters of a trial, in SI units.
+
+    At the defaults 309 of 315 attempts without a collision, at 21 objects, succeed or fail as with a step of 1/960 s and
+    100 iterations, in a ninth of the time.
+    """
 
     step: float = 1 / 120
     solver_iterations: int = 20

@@ -113,6 +113,7 @@ def test_command_writes_a_report_and_says_what_comes_next(tmp_path, capsys):
     [
         (["--model", "beta_va"], "unknown model 'beta_va'; the models are beta_vae"),
         (["--world", "plana"], "unknown world 'plana'; the worlds are planar"),
+        (["--model", "covariance_classifier"], "unknown model 'covariance_classifier'; the models are"),
         (["--collect", "video"], "collect must be one of factors, walk, policy, got 'video'"),
         (["--collect", "policy"], "collect policy and a policy's folder go together"),
         (["--collect", "policy", "--policy", "nowhere"], "nowhere is not the folder of a policy"),

@@ -1,0 +1,133 @@
+"""The tables, the claims and the report of the maze benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.metrics import SCORES
+from benchmarks.report import write_report
+from benchmarks.runs import gather, plain, write_json
+from benchmarks.table import Claim, Interval, Table, interval, show
+
+MAZE_ROWS = (
+    ("modes of h' - h", "modes", 1, 1.0, "4 (figure 2)"),
+    ("variations that are their mode's move %", "mode_purity", 1, 100.0, "-"),
+    ("unit moves among the modes", "moves_found", 1, 1.0, "4 (figure 2)"),
+    ("selectivity, nats", "selectivity", 3, 1.0, "-"),
+    ("predicted code names the next state %", "predicted_state", 1, 100.0, "-"),
+    ("error a pixel, decoded prediction", "predicted_pixels", 5, 1.0, "-"),
+    ("error a pixel, unchanged picture", "same_pixels", 5, 1.0, "-"),
+    ("error a pixel, reconstruction", "reconstruction", 5, 1.0, "-"),
+    ("goal reached by adding factor vectors %", "composed", 1, 100.0, "shown for one pair (figure 5)"),
+    ("its steps over the fewest possible", "detour", 2, 1.0, "-"),
+    ("goal reached by one sequence, not looking again %", "sequence", 1, 100.0, "-"),
+    ("goal reached by iLQR on T %", "ilqr", 1, 100.0, "-"),
+    ("goal reached by CEM on T %", "cem", 1, 100.0, "-"),
+    ("goal reached by random actions %", "dither", 1, 100.0, "-"),
+)
+DIGIT_ROWS = (
+    ("correlation of x1 with its feature", "corr_x1", 3, 1.0, "almost linear (figure 4)"),
+    ("correlation of y1 with its feature", "corr_y1", 3, 1.0, "almost linear (figure 4)"),
+    ("correlation of x2 with its feature", "corr_x2", 3, 1.0, "almost linear (figure 4)"),
+    ("correlation of y2 with its feature", "corr_y2", 3, 1.0, "almost linear (figure 4)"),
+    ("features that do it", "features_used", 1, 1.0, "4"),
+    ("selectivity, nats", "selectivity", 3, 1.0, "-"),
+    ("actions that are a policy's favourite", "actions_named", 1, 1.0, "-"),
+    ("probability of the favourite", "policy_share", 3, 1.0, "-"),
+)
+INTRODUCTION = (
+    "The paper prints no figures, only pictures; they stand in the last column.",
+    "Modes are those of mean shift, with at least 5 % of 1,000 variations. R2 is that of the true factor, linear in the code.",
+    "A goal is reached if the state is the goal's within 6 times the maze's side of steps. The composed runs look at "
+    "the code after every step; the sequence is written down once and then followed.",
+)
+
+
+def _rows(scores: dict[str, Interval]) -> list[tuple[str, str, str]]:
+    chosen = DIGIT_ROWS if "corr_least" in scores else MAZE_ROWS
+    rows = [(text, scores[name].text(digits, scale), said) for text, name, digits, scale, said in chosen]
+    r2 = [(f"R2 of {name[3:]}", found.text(3), "-") for name, found in scores.items() if name.startswith("r2_")]
+    return rows + r2
+
+
+def _all_scores(by_model: dict[str, dict[str, Interval]]) -> Table:
+    names = dict.fromkeys(
+        name
+        for scores in by_model.values()
+        for name in scores
+        if name.startswith(tuple(SCORES)) and not name.endswith(("_low", "_high"))
+    )
+    rows = tuple(
+        (name, *(scores[name].text(3) if name in scores else "-" for scores in by_model.values())) for name in names
+    )
+    return Table("Scores of h against the true factors", ("score", *by_model), rows)
+
+
+def claims(jobs: Sequence[Any], by_model: dict[str, dict[str, Interval]]) -> list[Claim]:
+    """What is claimed of both models, decided by these runs."""
+    found = []
+    ours = by_model.get("icf")
+    if ours and jobs[0].experiment == "moves":
+        seeds = ours["modes_match"].values
+        evidence = f"{sum(seeds):.0f} of {len(seeds)} seeds; {ours['modes'].text(1)} modes"
+        found.append(Claim("icf: the modes of h' - h match the four moves", min(seeds) == 1, evidence))
+        least = [min(pair) for pair in zip(ours["r2_row"].values, ours["r2_column"].values, strict=True)]
+        text = "icf: (x, y) of the agent is linear in h, R2 at least 0.95"
+        found.append(
+            Claim(text, min(least) >= 0.95, f"least of both axes {interval(least).text(3)}, worst {min(least):.3f}")
+        )
+    if ours:
+        reached = ours["composed"]
+        text = f"icf: goal reached by adding factor vectors in at least 90 % of {jobs[0].pairs} pairs"
+        evidence = f"{reached.text(1, 100)} %, worst seed {min(reached.values):.0%}"
+        found.append(Claim(text, min(reached.values) >= 0.9, evidence))
+    digits = by_model.get("icf_discrete")
+    if digits:
+        least_corr = digits["corr_least"]
+        text = "icf_discrete: x1, y1, x2, y2 each recovered by one feature, absolute correlation at least 0.9"
+        shown = min(least_corr.values) >= 0.9 and min(digits["features_used"].values) == 4
+        found.append(
+            Claim(text, shown, f"least of the four {least_corr.text(3)}, worst seed {min(least_corr.values):.3f}")
+        )
+    return found
+
+
+def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Sequence[dict[str, Any]]) -> None:
+    """Print tables and claims; write `report.html`, and `result.json` where there are several jobs."""
+    by_model = {
+        model: {name: interval(values) for name, values in scores.items()} for model, scores in gather(results).items()
+    }
+    count = len({result["seed"] for result in results})
+    about = f"recipe {jobs[0].recipe}, preset {jobs[0].preset}; mean [95 % interval] over {count} seed(s)"
+    tables = []
+    for model, scores in by_model.items():
+        where = f"experiment {jobs[0].experiment}" if model == "icf" else f"digit grid {jobs[0].cells}x{jobs[0].cells}"
+        tables.append(Table(f"{model}, {where}, {about}", ("measure", "ours", "published"), (*_rows(scores),)))
+    tables.append(_all_scores(by_model))
+    decided = claims(jobs, by_model)
+    show(tables, decided)
+    figures = {
+        f"{job.model}, seed {job.seed}: {file.stem}": file
+        for job, folder in zip(jobs, folders, strict=True)
+        if job.seed == jobs[0].seed
+        for file in sorted([*folder.glob("*.png"), *folder.glob("*.gif")])
+    }
+    title = "Independently controllable factors"
+    write_report(out / "report.html", title, INTRODUCTION, tables, decided, figures, plain(jobs[0]))
+    if len(jobs) > 1:
+        write_json(
+            out / "result.json",
+            {key: results[0][key] for key in ("benchmark", "preset", "versions", "hardware")}
+            | {
+                "model": ",".join(by_model),
+                "seed": sorted({job.seed for job in jobs}),
+                "scores": {model: {k: found.mean for k, found in scores.items()} for model, scores in by_model.items()},
+                "intervals": {model: {k: vars(found) for k, found in s.items()} for model, s in by_model.items()},
+                "claims": [vars(claim) for claim in decided],
+                "tables": [vars(table) for table in tables],
+                "seconds": {f"{r['model']}-{r['seed']}": r["seconds"] for r in results},
+            },
+        )
+    print(f"report: {out / 'report.html'}")

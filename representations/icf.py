@@ -1,0 +1,325 @@
+"""Independently controllable factors of variation (Thomas et al. 2018, arXiv 1802.09484), `papers` row icf.
+
+    h = f(s),  phi = Phi(h, z),  z ~ N(0, I)        a factor: a direction in which something of h can be changed
+    a_t ~ pi(. | h_t, phi),  t = 1 .. k             the policy that changes it; h' is the code after k steps
+
+    S(h, phi) = E [log A(h', h, phi) - log mean_j A(h', h, phi_j)]                                        (equation 1)
+    A = exp(-|h' - (h + phi)|^2 / 2 sigma^2), sigma^2 = dim h       "gaussian" (appendix A.2)
+    A = max(0, <h' - h, phi>)                                       "directed" (section 3)
+
+    maximise   w_S (E S + e E H(pi)) - w_R |s - g(h)|^2 - w_T |h' - T(h, phi)|^2       (appendix D)
+
+over everything, where phi and phi_1 .. phi_n come from Phi(h, .). How the expectation over actions is had:
+
+    "sampled"      one path a state, from the policy of one of the n factors; every factor learns from it, weighted by
+                   pi(a | h, phi_j) / b(a | h), with REINFORCE and the baseline V(h):
+                   grad E f = E [grad f + (f - V) grad log pi]                       (appendices A.1 and D, the paper's)
+    "enumerated"   all |actions|^k paths, each with its probability: the same objective without the noise of sampling
+
+The networks of two vectors see bil(a, b) = (a_i b_j)_ij (appendix A.1). Where a or b is near 0 it shows nothing of the other;
+with `constant` both get an entry 1 first, so that it holds a and b themselves too.
+
+The objective asks only that factors be told apart at every h, so that a code may be folded in any way and each place may
+have its own factors; and it starts at a saddle, from which it falls into a few modes. Three things mend that. `whiten`
+measures changes in the unit in which their covariance is the identity, so that no direction of the code dies out, and
+codes from their mean.
+For the share `alike` of the training, networks of (h, .) see 0 for h: a factor then means the same action everywhere, which
+only a code in which actions are translations can satisfy; meanwhile the decoder learns from codes through which no
+gradient flows back, since an untrained decoder tears them. And factors start spread out, at `spread` z (in the cube at
+`spread` sign z, its corners); what the generator learns is added, and counts from then on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from representations.networks import SeparableDecoder, mlp
+from representations.terms import linear_schedule
+
+Output = Literal["hypercube", "sphere", "simplex", "scaled_simplex"]
+OUTPUTS = ("hypercube", "sphere", "simplex", "scaled_simplex")
+FLOOR = 1e-3  # added to the directed kernel, so that its logarithm is finite
+FADE = 0.2  # share of the training over which h becomes visible
+
+
+class ICF(Representation):
+    """Codes, factors, their policies and a latent model for pictures `shape` and a number of `actions`.
+
+    Settings: `code_size` of h and phi, `noise_size` of z; `output` shapes phi: "hypercube" (tanh), "sphere" (length 1),
+    "simplex" (softmax) or "scaled_simplex" (softmax times tanh of a number); `kernel` is A; `horizon` is k; `samples` is n;
+    `estimator`, `constant`, `whiten`, `alike` and `spread` as above. `selectivity`, `reconstruction`, `prediction` are w_S,
+    w_R, w_T; `entropy` is e at first and falls linearly to `last_entropy` over `steps`. `normalise` divides the advantages
+    of the sampled estimator by their deviation. The decoder learns `decoder_rate` times as fast; `separable` makes it a sum
+    of products of a row and a column profile, for which a small moving thing is easy, in place of the paper's transposed
+    encoder. Raises ValueError for an unknown output, kernel or estimator.
+
+    A batch of `loss` holds `pictures` [U, C, H, W], every distinct one once. "enumerated": `nodes`, a tuple of k + 1
+    tensors long [B, actions^t], the pictures after t steps along every path (the last action changes fastest), and
+    `allowed`, k tensors bool [B, actions^t, actions], which actions may be taken there. "sampled": `path` long [B, k + 1],
+    `actions` long [B, k], `chances` [B, k] of the actions under the behaviour, `noise` [B, noise_size] of its factor, and
+    `allowed` bool [B, k, actions].
+    """
+
+    step: Tensor
+    unit: Tensor
+    centre: Tensor
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int] = (3, 64, 64),
+        actions: int = 6,
+        code_size: int = 2,
+        noise_size: int = 2,
+        channels: int = 8,
+        hidden: int = 64,
+        output: Output = "hypercube",
+        kernel: Literal["gaussian", "directed"] = "gaussian",
+        horizon: int = 1,
+        samples: int = 64,
+        estimator: Literal["enumerated", "sampled"] = "enumerated",
+        constant: bool = True,
+        whiten: bool = True,
+        alike: float = 0.6,
+        spread: float = 2.0,
+        separable: bool = True,
+        normalise: bool = True,
+        selectivity: float = 10.0,
+        reconstruction: float = 0.1,
+        prediction: float = 1.0,
+        entropy: float = 0.1,
+        last_entropy: float = 0.0,
+        steps: int = 1200,
+        learning_rate: float = 1e-3,
+        decoder_rate: float = 4.0,
+    ):
+        super().__init__()
+        for name, value, known in (
+            ("output", output, OUTPUTS),
+            ("kernel", kernel, ("gaussian", "directed")),
+            ("estimator", estimator, ("enumerated", "sampled")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+        if not 0 <= alike <= 1 - FADE:
+            raise ValueError(f"alike must lie in [0, {1 - FADE:g}], got {alike}")
+        self.shape, self.code_size, self.action_size = tuple(shape), code_size, code_size
+        self.actions, self.noise_size, self.samples, self.horizon = actions, noise_size, samples, horizon
+        self.output, self.kernel, self.estimator = output, kernel, estimator
+        self.constant, self.whiten, self.normalise = constant, whiten, normalise
+        self.alike, self.spread = alike, spread
+        self.weights = (selectivity, reconstruction, prediction)
+        self.entropy, self.steps = (entropy, last_entropy), steps
+        self.learning_rate, self.decoder_rate = learning_rate, decoder_rate
+        self.encoder, decoder = coder(self.shape, code_size, channels)
+        self.decoder: nn.Module = decoder
+        if separable:
+            self.decoder = SeparableDecoder(code_size, 2 * hidden, self.shape, 8)
+            nn.init.constant_(self.decoder.background, 0.5)
+        self.raw_size = code_size + (output == "scaled_simplex")
+        one = int(constant)
+        pair = (code_size + one) ** 2
+        self.generator = mlp((code_size + one) * (noise_size + one), hidden, self.raw_size)
+        self.policy = mlp(pair, hidden, actions)
+        self.model = mlp(pair, hidden, code_size)
+        self.baseline = mlp(code_size, hidden, 1)
+        self.register_buffer("step", torch.zeros(()))
+        self.register_buffer("unit", torch.eye(code_size))
+        self.register_buffer("centre", torch.zeros(code_size))
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """The codes h [n, code_size] of pictures [n, C, H, W]."""
+        check_pictures(observations, self.shape)
+        return (self.encoder(pixels(observations)) - self.centre) @ self.unit
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The expected picture [n, C, H, W] in [0, 1]."""
+        return self.decoder(code).clamp(0, 1)
+
+    def factors(self, code: Tensor, noise: Tensor) -> Tensor:
+        """Phi(h, z): [..., code_size] of codes [..., code_size] and noise [..., noise_size]."""
+        own = functional.pad(noise, (0, self.raw_size))[..., : self.raw_size]
+        if self.output == "hypercube":
+            own = own.sign()
+        raw = self.spread * own + self._visible() * self.generator(self._bilinear(code, noise))
+        if self.output == "hypercube":
+            return raw.tanh()
+        if self.output == "sphere":
+            return functional.normalize(raw, dim=-1)
+        if self.output == "simplex":
+            return raw.softmax(-1)
+        return raw[..., :-1].softmax(-1) * raw[..., -1:].tanh()
+
+    def draw_factors(self, code: Tensor, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """`n` factors [B, n, code_size] of every code [B, code_size], and the noise behind them."""
+        noise = torch.randn(len(code), n, self.noise_size, generator=generator, device=code.device)
+        return self.factors(code[:, None].expand(-1, n, -1), noise), noise
+
+    def log_policy(self, code: Tensor, factor: Tensor, allowed: Tensor | None = None) -> Tensor:
+        """log pi(a | h, phi): [..., actions]; an action that `allowed` [..., actions] excludes has probability 0."""
+        logits = self.policy(self._bilinear(code, factor))
+        if allowed is not None:
+            logits = logits.masked_fill(~allowed, -1e9)
+        return logits.log_softmax(-1)
+
+    def predict(self, code: Tensor, action: Tensor) -> Tensor:
+        """T(h, phi): the code after the policy of a factor [n, code_size] was followed for `horizon` steps."""
+        return code + self.model(self._bilinear(code, action))
+
+    def linearize(self, code: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A, B, c of T around the given point, by differentiation."""
+        by_code, by_factor = torch.func.vmap(torch.func.jacrev(self.predict, argnums=(0, 1)))(code, action)
+        moved = (by_code @ code[..., None] + by_factor @ action[..., None])[..., 0]
+        return by_code, by_factor, self.predict(code, action) - moved
+
+    def selectivity(self, change: Tensor, factor: Tensor) -> Tensor:
+        """What stands in the expectation of equation 1, for changes [..., P, d] and factors [..., n, d]: [..., P, n]."""
+        if self.kernel == "gaussian":
+            apart = change[..., :, None, :] - factor[..., None, :, :]
+            scores = -0.5 * apart.square().sum(-1) / self.code_size
+        else:
+            scores = ((change @ factor.mT).clamp(min=0) + FLOOR).log()
+        return scores - (scores.logsumexp(-1, keepdim=True) - math.log(scores.shape[-1]))
+
+    def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:
+        """Minus the objective, averaged over states and factors, and its parts."""
+        pictures = pixels(batch["pictures"])
+        codes = self.encoder(pictures)
+        if self.whiten:
+            first, last = _ends(batch)
+            unit, centre = whitening((codes[last] - codes[first])[last != first]), codes.mean(0)
+            codes = (codes - centre) @ unit
+            with torch.no_grad():
+                self.unit.lerp_(unit, 1.0 if self.step == 0 else 0.05)
+                self.centre.lerp_(centre, 1.0 if self.step == 0 else 0.05)
+        torn = self.alike > 0 and self.step < (self.alike + FADE) * self.steps
+        drawn = self.decoder(codes.detach() if torn else codes)
+        error = (drawn - pictures).square().flatten(1).sum(1).mean()
+        terms = self._enumerated if self.estimator == "enumerated" else self._sampled
+        objective, entropy, logs = terms(batch, codes)
+        w_s, w_r, w_t = self.weights
+        bonus = linear_schedule(self.step, self.steps, *self.entropy)
+        loss = w_r * error - w_s * (objective + bonus * entropy) + w_t * logs["prediction"]
+        loss = loss + logs.get("baseline", loss.new_zeros(()))
+        return loss, {"reconstruction": error, "entropy": entropy} | logs
+
+    def _enumerated(self, batch: dict[str, Any], codes: Tensor) -> tuple[Tensor, Tensor, Logs]:
+        nodes = batch["nodes"]
+        start = codes[nodes[0][:, 0]]
+        factor, _ = self.draw_factors(start, self.samples)
+        chance = start.new_zeros(*factor.shape[:2], 1)  # log p(path | phi): [B, n, paths]
+        entropies = []
+        for at, may in zip(nodes[:-1], batch["allowed"], strict=True):
+            here = codes[at][:, None].expand(-1, self.samples, -1, -1)
+            log_pi = self.log_policy(here, factor[:, :, None].expand_as(here), may[:, None])
+            entropies.append((chance.exp() * entropy(log_pi)).sum(-1).mean())
+            chance = (chance[..., None] + log_pi).flatten(2)
+        change = codes[nodes[-1]] - start[:, None]
+        weight = chance.exp().transpose(1, 2)  # [B, paths, n]
+        reached = (weight * self.selectivity(change, factor)).sum(1).mean()
+        origin = start[:, None].expand_as(factor).detach()
+        guess = self.predict(origin, factor.detach()) - origin
+        misses = (change.detach()[:, :, None] - guess[:, None]).square().sum(-1)
+        logs = {"selectivity": reached.detach(), "prediction": (weight.detach() * misses).sum(1).mean()}
+        return reached, torch.stack(entropies).mean(), logs
+
+    def _sampled(self, batch: dict[str, Any], codes: Tensor) -> tuple[Tensor, Tensor, Logs]:
+        path, actions, allowed = batch["path"], batch["actions"], batch["allowed"]
+        start, last = codes[path[:, 0]], codes[path[:, -1]]
+        noise = torch.randn(len(path), self.samples, self.noise_size, device=codes.device)
+        noise[:, 0] = batch["noise"]
+        factor = self.factors(start[:, None].expand(-1, self.samples, -1), noise)
+        log_pi, entropies = start.new_zeros(()), []
+        for t in range(self.horizon):
+            here = codes[path[:, t]][:, None].expand(-1, self.samples, -1)
+            each = self.log_policy(here, factor, allowed[:, None, t])
+            entropies.append(entropy(each).mean())
+            log_pi = log_pi + each.gather(-1, actions[:, None, t, None].expand(-1, self.samples, 1))[..., 0]
+        weight = (log_pi - batch["chances"].log().sum(1, keepdim=True)).exp().detach()
+        reward = self.selectivity((last - start)[:, None], factor)[:, 0]  # [B, n]
+        value = self.baseline(start.detach())
+        gain = (reward - value).detach()
+        if self.normalise:
+            gain = gain / ((weight * gain.square()).sum() / weight.sum().clamp(min=1e-6)).sqrt().clamp(min=1e-3)
+        guess = self.predict(start[:, None].expand_as(factor).detach(), factor.detach())
+        misses = (last.detach()[:, None] - guess).square().sum(-1)
+        logs = {
+            "selectivity": (weight * reward).mean().detach(),
+            "prediction": (weight * misses).mean(),
+            "baseline": (weight * (reward.detach() - value).square()).mean(),
+        }
+        return (weight * (reward + gain * log_pi)).mean(), torch.stack(entropies).mean(), logs
+
+    def _visible(self) -> Tensor:
+        """How much of h the networks see at this step of the training, and how much the generator counts: 0 to 1."""
+        if not self.alike:
+            return torch.ones_like(self.step)
+        return ((self.step / self.steps - self.alike) / FADE).clamp(0, 1)
+
+    def _bilinear(self, first: Tensor, second: Tensor) -> Tensor:
+        first = first * self._visible()
+        if self.constant:
+            first, second = functional.pad(first, (1, 0), value=1.0), functional.pad(second, (1, 0), value=1.0)
+        return (first[..., :, None] * second[..., None, :]).flatten(-2)
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """One player: everything, by Adam."""
+        return (Objective("icf", self.loss, tuple(self.parameters()), self._adam, after=self._count),)
+
+    def _adam(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Adam, its rate `decoder_rate` times as high for the decoder."""
+        drawing = {id(parameter) for parameter in self.decoder.parameters()}
+        groups: list[list[nn.Parameter]] = [[], []]
+        for parameter in parameters:
+            groups[id(parameter) in drawing].append(parameter)
+        rates = (self.learning_rate, self.decoder_rate * self.learning_rate)
+        return torch.optim.Adam([{"params": g, "lr": r} for g, r in zip(groups, rates, strict=True)], fused=True)
+
+    def _count(self) -> None:
+        self.step += 1
+
+
+def _ends(batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """The pictures with which every path begins and ends, long [B, paths] both."""
+    if "nodes" in batch:
+        return batch["nodes"][0].expand_as(batch["nodes"][-1]), batch["nodes"][-1]
+    return batch["path"][:, :1], batch["path"][:, -1:]
+
+
+def entropy(log_probabilities: Tensor) -> Tensor:
+    """The entropy in nats of distributions [..., a]: [...]."""
+    return -(log_probabilities.exp() * log_probabilities).sum(-1)
+
+
+def whitening(changes: Tensor) -> Tensor:
+    """W [d, d] such that the rows of changes [n, d] times W have (nearly) the second moment I, by Cholesky."""
+    eye = torch.eye(changes.shape[1], device=changes.device)
+    moment = changes.T @ changes / max(len(changes), 1)
+    moment = moment + (1e-4 * moment.diagonal().mean() + 1e-8) * eye
+    return torch.linalg.solve_triangular(torch.linalg.cholesky(moment), eye, upper=False).T
+
+
+def coder(shape: tuple[int, ...], code_size: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Encoder with batch normalisation and leaky ReLU, and the transposed decoder with ReLU (appendix A.1).
+
+    Four convolutions of stride 2; pictures [n, C, H, W] -> [n, code_size] -> pictures [n, C, H, W]. Raises ValueError
+    unless the sides are multiples of 16 pixels.
+    """
+    if any(side % 16 for side in shape[1:]):
+        raise ValueError(f"sides must be multiples of 16 pixels, got {tuple(shape)}")
+    widths = (shape[0], channels, channels, 2 * channels, 2 * channels)
+    small = (2 * channels, shape[1] // 16, shape[2] // 16)
+    down: list[nn.Module] = []
+    up: list[nn.Module] = [*mlp(code_size, 128, math.prod(small)), nn.ReLU(), nn.Unflatten(1, small)]
+    for inner, outer in pairwise(widths):
+        down += [nn.Conv2d(inner, outer, 4, 2, 1), nn.BatchNorm2d(outer), nn.LeakyReLU(0.2)]
+    for inner, outer in pairwise(widths[::-1]):
+        up += [nn.ConvTranspose2d(inner, outer, 4, 2, 1), nn.ReLU()]
+    return nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(small), code_size)), nn.Sequential(*up[:-1])

@@ -1,0 +1,213 @@
+"""Independently controllable factors: the objective, its two estimators, what keeps the code whole."""
+
+import math
+
+import pytest
+import torch
+
+from representations import MODELS, fit, load, make, save
+from representations.icf import whitening
+from representations.model import Decodes, Predicts
+
+SMALL = {"shape": (3, 16, 16), "actions": 3, "channels": 2, "hidden": 8, "samples": 4, "steps": 20}
+
+
+def small(**settings):
+    torch.manual_seed(0)
+    return make("icf", **(SMALL | settings))
+
+
+def world_of(generator, states=6, actions=3):
+    """Random pictures and a random deterministic world, every action allowed."""
+    pictures = (torch.rand(states, 3, 16, 16, generator=generator) * 255).to(torch.uint8)
+    return pictures, torch.randint(states, (states, actions), generator=generator)
+
+
+def enumerated(pictures, following, horizon):
+    nodes, allowed = [torch.arange(len(pictures))[:, None]], []
+    for _ in range(horizon):
+        allowed.append(torch.ones(*nodes[-1].shape, following.shape[1], dtype=torch.bool))
+        nodes.append(following[nodes[-1]].flatten(1))
+    return {"pictures": pictures, "nodes": tuple(nodes), "allowed": tuple(allowed)}
+
+
+def all_paths(pictures, following, horizon):
+    """The same states as a batch of "sampled", every path once, as if actions were uniform."""
+    actions = following.shape[1]
+    each = torch.cartesian_prod(*[torch.arange(actions)] * horizon).reshape(-1, horizon)
+    taken = each.repeat(len(pictures), 1)
+    path = [torch.arange(len(pictures)).repeat_interleave(len(each))]
+    for t in range(horizon):
+        path.append(following[path[-1], taken[:, t]])
+    rows = len(taken)
+    return {
+        "pictures": pictures,
+        "path": torch.stack(path, 1),
+        "actions": taken,
+        "chances": torch.full((rows, horizon), 1 / actions),
+        "noise": torch.zeros(rows, 2),
+        "allowed": torch.ones(rows, horizon, actions, dtype=torch.bool),
+    }
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "directed"])
+def test_selectivity_is_the_log_ratio_of_equation_1(kernel, generator):
+    model = small(kernel=kernel)
+    change, factor = torch.randn(5, 2, 2, generator=generator), torch.randn(5, 3, 2, generator=generator)
+    found = model.selectivity(change, factor)
+    for b in range(5):
+        for p in range(2):
+            if kernel == "gaussian":
+                a = [math.exp(-float((change[b, p] - factor[b, j]).square().sum()) / (2 * 2)) for j in range(3)]
+            else:
+                a = [max(0.0, float(change[b, p] @ factor[b, j])) + 1e-3 for j in range(3)]
+            expected = [math.log(a[j] / (sum(a) / 3)) for j in range(3)]
+            torch.testing.assert_close(found[b, p], torch.tensor(expected), rtol=1e-4, atol=1e-5)
+    assert (found <= math.log(3) + 1e-6).all()
+    same = factor[:, :1].expand(-1, 3, -1)
+    torch.testing.assert_close(model.selectivity(change, same), torch.zeros(5, 2, 3), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("horizon", [1, 2])
+def test_both_estimators_have_the_same_expectation_and_gradient(horizon, generator, monkeypatch):
+    """Over every path once, weighted, REINFORCE with its baseline is the gradient of the exact expectation."""
+    pictures, following = world_of(generator)
+    table = torch.randn(4, 2, generator=generator)
+    gradients, values = [], []
+    for estimator, batch in (
+        ("enumerated", enumerated(pictures, following, horizon)),
+        ("sampled", all_paths(pictures, following, horizon)),
+    ):
+        model = small(estimator=estimator, horizon=horizon, whiten=False, alike=0.0, normalise=False).eval()
+        monkeypatch.setattr(model, "factors", lambda code, noise: table.expand(*code.shape[:-1], 2))
+        codes = model.encoder(pictures.float() / 255)
+        objective, _, logs = getattr(model, f"_{estimator}")(batch, codes)
+        moved = [*model.policy.parameters(), *model.encoder.parameters()]
+        gradients.append(torch.autograd.grad(objective, moved))
+        values.append((logs["selectivity"], logs["prediction"]))
+    for one, other in zip(*values, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    assert max(g.abs().max() for g in gradients[0]) > 1e-5
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
+
+
+def test_actions_that_are_not_allowed_have_no_probability(generator):
+    model = small()
+    allowed = torch.tensor([[True, False, True]] * 4)
+    chance = model.log_policy(torch.randn(4, 2, generator=generator), torch.ones(4, 2), allowed).exp()
+    assert (chance[:, 1] == 0).all()
+    torch.testing.assert_close(chance.sum(1), torch.ones(4))
+
+
+def test_whitened_changes_have_the_identity_as_second_moment(generator):
+    changes = torch.randn(400, 3, generator=generator) @ torch.tensor([[2.0, 1, 0], [0, 1, 0.5], [0, 0, 1]])
+    white = changes @ whitening(changes)
+    torch.testing.assert_close(white.T @ white / 400, torch.eye(3), atol=5e-3, rtol=0)
+    assert whitening(changes[:0]).isfinite().all()
+
+
+def test_a_whitened_code_does_not_depend_on_scale_and_origin_of_the_encoder(generator):
+    pictures, following = world_of(generator)
+    batch, found = enumerated(pictures, following, 1), []
+    for scale in (1.0, 7.0):
+        model = small()
+        with torch.no_grad():
+            model.encoder[-1].weight *= scale
+            model.encoder[-1].bias += scale - 1
+        torch.manual_seed(1)
+        _, logs = model.loss(batch)
+        found.append(logs["selectivity"])
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
+
+
+def test_factors_are_alike_everywhere_at_first_and_may_differ_later(generator):
+    model = small(alike=0.5)
+    codes, factor = torch.randn(5, 2, generator=generator), torch.ones(5, 2)
+    noise = torch.randn(1, 2, generator=generator).expand(5, 2)
+    for step, alike in ((0, True), (10, True), (15, False), (20, False)):
+        model.step.fill_(step)
+        for value in (model.log_policy(codes, factor), model.factors(codes, noise)):
+            assert bool(value.std(0).max() < 1e-6) is alike
+    model.step.fill_(0)
+    corners = model.factors(codes, torch.randn(5, 2, generator=generator))
+    torch.testing.assert_close(corners.abs(), torch.full((5, 2), math.tanh(2.0)))
+
+
+def test_the_decoder_does_not_pull_at_the_code_while_factors_are_alike(generator):
+    pictures, following = world_of(generator)
+    batch = enumerated(pictures, following, 1)
+    for step, pulls in ((0, False), (20, True)):
+        model = small(selectivity=0.0, prediction=0.0)
+        model.step.fill_(step)
+        loss, _ = model.loss(batch)
+        grad = torch.autograd.grad(loss, model.encoder[0].weight, allow_unused=True)[0]
+        assert (grad is not None and float(grad.abs().max()) > 1e-7) is pulls
+
+
+def test_outputs_lie_where_they_should(generator):
+    codes, noise = torch.randn(50, 3, generator=generator), torch.randn(50, 2, generator=generator)
+    for alike in (0.0, 0.5):
+        made = {
+            o: small(output=o, code_size=3, alike=alike).factors(codes, noise)
+            for o in ("hypercube", "sphere", "simplex", "scaled_simplex")
+        }
+        assert (made["hypercube"].abs() <= 1).all()
+        torch.testing.assert_close(made["sphere"].norm(dim=1), torch.ones(50))
+        torch.testing.assert_close(made["simplex"].sum(1), torch.ones(50))
+        assert (made["simplex"] >= 0).all()
+        assert (made["scaled_simplex"].abs().sum(1) <= 1).all()
+
+
+def test_the_linear_model_is_the_tangent_of_the_latent_model(generator):
+    model = small().double()
+    model.step.fill_(20)
+    code, factor = (torch.randn(4, 2, generator=generator, dtype=torch.float64) for _ in range(2))
+    a, b, c = model.linearize(code, factor)
+    for eps in (0.0, 1e-6):
+        moved = (a @ (code + eps)[..., None] + b @ (factor - eps)[..., None])[..., 0] + c
+        torch.testing.assert_close(moved, model.predict(code + eps, factor - eps), rtol=0, atol=1e-10)
+
+
+def test_a_killed_run_resumes_to_the_same_numbers_and_a_saved_model_encodes_the_same(tmp_path, generator):
+    pictures, following = world_of(generator)
+    batch = enumerated(pictures, following, 1)
+
+    def train(folder, steps, resume):
+        options = {"progress": False, "log_every": 5, "checkpoint_every": 5, "resume": resume}
+        model = small(separable=False)
+        fit(model, lambda g: batch, steps, torch.Generator().manual_seed(7), tmp_path / folder, **options)
+        return model
+
+    whole = train("whole", 15, False)
+    train("broken", 7, False)
+    resumed = train("broken", 15, True)
+    for key, value in whole.state_dict().items():
+        torch.testing.assert_close(value, resumed.state_dict()[key], rtol=0, atol=0, msg=key)
+    assert whole.step == 15
+    save(whole, tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert torch.equal(again.encode(pictures), whole.encode(pictures))
+    drawn = whole.decode(whole.encode(pictures))
+    assert drawn.shape == pictures.shape
+    assert ((drawn >= 0) & (drawn <= 1)).all()
+    assert isinstance(whole, Decodes)
+    assert isinstance(whole, Predicts)
+    assert type(whole) is MODELS["icf"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"output": "ball"}, "hypercube, sphere"),
+        ({"kernel": "cosine"}, "gaussian, directed"),
+        ({"estimator": "exact"}, "enumerated, sampled"),
+        ({"alike": 0.9}, "alike"),
+        ({"shape": (3, 60, 64)}, "multiples of 16"),
+    ],
+)
+def test_bad_settings_are_named(settings, told):
+    with pytest.raises(ValueError, match=told):
+        small(**settings)
+    with pytest.raises(ValueError, match="16, 16"):
+        small().encode(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
