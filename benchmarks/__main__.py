@@ -45,8 +45,14 @@ BENCHMARKS = (
     Benchmark(
         "sprites",
         "disentanglement without labels",
-        "vae, beta_vae, capacity_vae, dip_vae, factor_vae, factor_bottleneck; noise, random_linear",
-        "5 minutes a model and seed",
+        "vae, beta_vae, capacity_vae, dip_vae, dip_vae_ii, factor_vae, factor_bottleneck; noise, random_linear",
+        "1 minute a model and seed",
+    ),
+    Benchmark(
+        "beta_sweep",
+        "what a weight on the KL term does to a code",
+        "dense, conv, dense_denoising, conv_denoising",
+        "1 minute a model, beta and seed",
     ),
     Benchmark(
         "dci",

@@ -46,6 +46,36 @@ def planar_table(results: list[dict[str, Any]]) -> str:
     return Table("", columns, tuple(rows)).markdown()
 
 
+SPRITES = (
+    ("nll", "nats a picture", 1),
+    ("pixel_error", "error a pixel", 4),
+    ("latents_used", "latents used", 1),
+    ("beta_vae_fixed", "beta-VAE metric", 3),
+    ("factor_vae", "FactorVAE", 3),
+    ("mig", "MIG", 3),
+    ("dci_lasso_disentanglement", "DCI (lasso)", 3),
+)
+SWEPT = (
+    ("beta_vae_changed", "metric, one factor changed", 3),
+    ("factor_vae", "FactorVAE", 3),
+    ("nll", "nats a picture", 1),
+    ("latents_used", "latents used", 1),
+    ("accuracy_0.1", "accuracy, 10 % of labels", 3),
+    ("accuracy_1", "accuracy, all labels", 3),
+)
+
+
+def score_table(results: list[dict[str, Any]], columns: tuple[tuple[str, str, int], ...]) -> str:
+    """A line per row of every result, with those of `columns` (score, heading, digits) that it has."""
+    rows = [
+        (f"{row}{result['setting']}", *(_cell(scores.get(name), digits, 1.0) for name, _, digits in columns))
+        for result in results
+        for row, scores in result["intervals"].items()
+        if any(name in scores for name, _, _ in columns)
+    ]
+    return Table("", ("model", *(heading for _, heading, _ in columns)), tuple(rows)).markdown()
+
+
 def claims_list(results: list[dict[str, Any]]) -> str:
     """Every claim, shown or not, with its evidence and the command that decides it."""
     lines = []
@@ -73,8 +103,14 @@ def _results(name: str) -> list[dict[str, Any]]:
 
 def generated() -> dict[str, str]:
     """The generated sections of README by name."""
-    planar = _results("planar")
-    return {"planar": planar_table(planar), "claims": claims_list(planar)} | {name: stored(name) for name in STORED}
+    planar, sprites, swept = _results("planar"), _results("sprites"), _results("beta_sweep")
+    return {
+        "planar": planar_table(planar),
+        "claims": claims_list(planar),
+        "sprites": score_table(sprites, SPRITES),
+        "beta_sweep": score_table(swept, SWEPT),
+        "sprites_claims": claims_list(sprites + swept),
+    } | {name: stored(name) for name in STORED}
 
 
 def filled(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,11 +31,11 @@ from benchmarks.sprites_report import publish
 from envs import make_world
 from envs.world import World
 from representations import MODELS, Representation, fit
-from representations.fit import choose_device
+from representations.fit import choose_device, choose_precision
 
-LEARNERS = ("vae", "beta_vae", "capacity_vae", "dip_vae", "factor_vae", "factor_bottleneck")
-KNOBS = {"beta_vae": "beta", "dip_vae": "lambda_od", "factor_vae": "gamma"}
-BLOB_BETA = 150.0  # of figure 2 in Burgess et al. 2018
+LEARNERS = ("vae", "beta_vae", "capacity_vae", "dip_vae", "dip_vae_ii", "factor_vae", "factor_bottleneck")
+SECOND = {"dip_vae_ii": ("dip_vae", {"kind": "II"})}  # second forms of a learner: its name there, and what differs
+KNOBS = {"beta_vae": "beta", "dip_vae": "lambda_od", "dip_vae_ii": "lambda_od", "factor_vae": "gamma"}
 STAGES = 8
 WATCHED = 8
 TEST_SEED = 10_000
@@ -48,8 +49,14 @@ class Options:
     """dsprites, color_dsprites, blobs, objects3d or another world of pictures."""
     pictures: int = 150_000
     """How many pictures every model learns from."""
+    budgets: dict[str, int] = field(default_factory=dict)
+    """How many pictures where a model learns from more or fewer."""
     batch: int = 64
     """Pictures a step."""
+    precision: str = "auto"
+    """float32, bfloat16, or auto: bfloat16 where the processor computes in it."""
+    decay: bool = True
+    """Take every learning rate linearly to zero."""
     samples: int = 10_000
     """Pictures in the pool behind the scores."""
     metric_seeds: int = 3
@@ -60,6 +67,8 @@ class Options:
     """Pictures on which reconstruction is measured."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by model."""
+    blob_beta: float = 150.0
+    """beta_vae's beta on the world blobs (figure 2 of Burgess et al. 2018)."""
     curve: bool = False
     """Repeat every model over the values of its knob in `curves`."""
     curves: dict[str, list[float]] = field(default_factory=dict)
@@ -77,6 +86,8 @@ class Job:
     world: str
     pictures: int
     batch: int
+    precision: str
+    decay: bool
     samples: int
     metric_seeds: int
     scores: tuple[str, ...]
@@ -87,45 +98,65 @@ class Job:
 
 def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError for an unknown model or a budget below one batch."""
-    if not 2 <= options.batch <= options.pictures:
-        raise ValueError(f"batch must be at least 2 and at most pictures, got {options.batch}, {options.pictures}")
-    shared = {key: getattr(options, key) for key in ("world", "pictures", "batch", "samples", "metric_seeds", "test")}
+    choose_precision(options.precision, choose_device(own.device))
+    least = min([options.pictures, *options.budgets.values()])
+    if not 2 <= options.batch <= least:
+        raise ValueError(f"batch must be at least 2 and at most pictures, got {options.batch}, {least}")
+    names = ("world", "pictures", "batch", "precision", "decay", "samples", "metric_seeds", "test")
+    shared = {name: getattr(options, name) for name in names}
     shared |= {"preset": own.preset, "device": own.device}
     shared["scores"] = tuple(name.strip() for name in options.scores.split(",") if name.strip())
     found = []
     for model in dataclasses.replace(own, model=own.model or "all").models(LEARNERS):
         settings, knob = dict(options.settings.get(model, {})), KNOBS.get(model, "")
         if options.world == "blobs" and model == "beta_vae":
-            settings["beta"] = BLOB_BETA
+            settings["beta"] = options.blob_beta
         values = options.curves.get(model, []) if options.curve and knob else []
         for chosen in [settings | {knob: value} for value in values] or [settings]:
             row = f"{model} ({knob} {chosen.get(knob, _default(model, knob)):g})" if knob else model
-            found += [Job(model, seed=seed, settings=chosen, row=row, **shared) for seed in own.all_seeds()]
+            own_budget = {"pictures": options.budgets.get(model, options.pictures)}
+            found += [Job(model, seed=s, settings=chosen, row=row, **shared | own_budget) for s in own.all_seeds()]
     return found
 
 
+def learner(model: str) -> tuple[str, dict[str, Any]]:
+    """The registered name of a model of `LEARNERS`, and the settings that make it."""
+    return SECOND.get(model, (model, {}))
+
+
 def _default(model: str, setting: str) -> Any:
-    return inspect.signature(MODELS[model]).parameters[setting].default
+    return inspect.signature(MODELS[learner(model)[0]]).parameters[setting].default
 
 
 def build(job: Job, world: World) -> Representation:
     """The job's model for this world, its schedules as long as the training."""
-    settings = dict(job.settings)
-    if "steps" in inspect.signature(MODELS[job.model]).parameters:
+    name, form = learner(job.model)
+    settings = form | job.settings
+    if "steps" in inspect.signature(MODELS[name]).parameters:
         settings.setdefault("steps", job.pictures // job.batch)
     if job.model == "factor_bottleneck":
         settings |= {"low": tuple(f.low for f in world.factors), "high": tuple(f.high for f in world.factors)}
-    return representations.make(job.model, shape=tuple(world.shape), **settings)
+    return representations.make(name, shape=tuple(world.shape), **settings)
 
 
 def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
-    """Train, measure and draw one job in `folder`; the result as `result.json` holds it."""
-    world, timer = make_world(job.world), Timer()
+    """Train, measure and draw one job in `folder`; the result as `result.json` holds it.
+
+    Beside what every result holds it says the precision it was computed in, and the seconds of processor time.
+    """
+    began, timer = time.process_time(), Timer()
+    scores = _scores(job, folder, resume, timer)
+    precision = choose_precision(job.precision, choose_device(job.device))
+    found = describe("sprites", job, scores, timer.seconds)
+    return found | {"precision": precision, "processor": round(time.process_time() - began, 1)}
+
+
+def _scores(job: Job, folder: Path, resume: bool, timer: Timer) -> dict[str, Any]:
+    world = make_world(job.world)
     if job.model == "baselines":
         with timer("scoring"):
             options: dict[str, Any] = {"samples": job.samples, "seeds": job.metric_seeds}
-            rows = baseline_rows(world, job.scores or None, seeded(job.seed), **options)
-        return describe("sprites", job, rows, timer.seconds)
+            return baseline_rows(world, job.scores or None, seeded(job.seed), **options)
     torch.manual_seed(job.seed)
     model: Any = build(job, world)
     with timer("training"):
@@ -137,10 +168,8 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
         write(kl_figure(logs, names), folder / "kl.png")
         write(stage_figure(world.render(world.sample(WATCHED, seeded(TEST_SEED))), logs, folder), folder / "stages.png")
     if job.model == "factor_bottleneck":
-        scores = onsets(logs, world.names) | {"nll": logs[-1]["bound/nll"], "kl": logs[-1]["bound/kl"]}
-    else:
-        scores = measure(model.to(choose_device(job.device)), job, world, folder, timer)
-    return describe("sprites", job, scores, timer.seconds)
+        return onsets(logs, world.names) | {"nll": logs[-1]["bound/nll"], "kl": logs[-1]["bound/kl"]}
+    return measure(model.to(choose_device(job.device)), job, world, folder, timer)
 
 
 def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> list[dict[str, float]]:
@@ -161,6 +190,7 @@ def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> lis
             np.save(folder / f"stage-{step:07d}.npy", draw(model, codes).cpu().numpy())
 
     options: dict[str, Any] = {"device": job.device, "resume": resume, "log_every": max(steps // 100, 1)}
+    options |= {"precision": job.precision, "decay": job.decay}
     return fit(model, batches, steps, seeded(job.seed), folder, on_step=look, **options)
 
 

@@ -6,19 +6,22 @@
 
     log p(x) >= E_q log p(x | z) - sum_i KL(q(z_i | x) || p(z_i))                       (Burgess et al. 2018, eq. 3)
 
-A pixel between 0 and 1 is taken as the mean of a Bernoulli variable.
+A pixel between 0 and 1 is taken as the mean of a Bernoulli variable. Posteriors and terms are float32 whatever precision
+the networks compute in: a sum of nats in bfloat16 would be off by an eighth at 20.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 
 from representations.model import check_pictures, pixels
-from representations.networks import conv_decoder, conv_encoder
+from representations.networks import Background, conv_decoder, conv_encoder, dense_decoder, dense_encoder, he_weights
 from representations.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
+
+Network = Literal["conv", "dense"]
 
 
 class Bound(NamedTuple):
@@ -34,39 +37,56 @@ class Bound(NamedTuple):
 class GaussianAutoencoder(nn.Module):
     """Encoder and decoder of pictures `shape` = (C, H, W), the networks of Burgess et al. 2018, appendix A.1.
 
-    Raises ValueError for a shape, code size or width that no network can have.
+    `network` "dense" has two layers of `hidden` units on either side instead. Weights start by He et al. 2015, those of
+    the posterior a tenth as large, so that every code starts near the prior. Raises ValueError for a shape, code size,
+    width or network that does not exist.
     """
 
-    def __init__(self, shape: tuple[int, ...], code_size: int, channels: int, hidden: int):
+    def __init__(self, shape: tuple[int, ...], code_size: int, channels: int, hidden: int, network: Network = "conv"):
         super().__init__()
         if len(shape) != 3 or min(shape) < 1:
             raise ValueError(f"shape must be (C, H, W) of positive sizes, got {tuple(shape)}")
         if min(code_size, channels, hidden) < 1:
             raise ValueError(f"code_size, channels and hidden must be positive, got {code_size}, {channels}, {hidden}")
         self.shape, self.code_size = tuple(shape), code_size
-        self.encoder = conv_encoder(self.shape, 2 * code_size, channels, hidden)
-        self.decoder = conv_decoder(code_size, self.shape, channels, hidden)
+        if network == "conv":
+            self.encoder = conv_encoder(self.shape, 2 * code_size, channels, hidden)
+            self.decoder = conv_decoder(code_size, self.shape, channels, hidden)
+        elif network == "dense":
+            self.encoder = dense_encoder(self.shape, 2 * code_size, hidden)
+            self.decoder = dense_decoder(code_size, self.shape, hidden)
+        else:
+            raise ValueError(f"network must be one of {', '.join(get_args(Network))}, got {network!r}")
+        self.background = Background()
+        he_weights(self)
+        last = [layer for layer in self.encoder.modules() if isinstance(layer, nn.Linear)][-1]
+        with torch.no_grad():
+            last.weight *= 0.1
 
     def posterior(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance [n, d] of q(z | x) for pictures [n, C, H, W], uint8 or float in [0, 1]."""
         check_pictures(observations, self.shape)
-        mean, logvar = self.encoder(pixels(observations)).chunk(2, -1)
+        mean, logvar = self.encoder(pixels(observations)).float().chunk(2, -1)
         return mean, logvar
 
     def decode(self, code: Tensor) -> Tensor:
         """The mean picture of p(x | z), float [n, C, H, W] in [0, 1]; ValueError unless codes are [n, code_size]."""
         if code.ndim != 2 or code.shape[1] != self.code_size:
             raise ValueError(f"codes must have shape [n, {self.code_size}], got {tuple(code.shape)}")
-        return self.decoder(code).sigmoid()
+        return self.decoder(code).float().sigmoid()
 
     def generate(self, n: int, generator: torch.Generator) -> Tensor:
         """The mean pictures [n, C, H, W] of `n` codes drawn from the prior."""
         code = torch.randn(n, self.code_size, generator=generator, device=generator.device)
         return self.decode(code.to(next(self.parameters()).device))
 
-    def bound(self, observations: Tensor) -> Bound:
-        """The terms of the bound at one sample of every picture's posterior."""
-        mean, logvar = self.posterior(observations)
-        code = gaussian_sample(mean, logvar)
-        nll = bernoulli_nll(self.decoder(code), pixels(observations))
+    def bound(self, observations: Tensor, seen: Tensor | None = None) -> Bound:
+        """The terms of the bound at one sample of every picture's posterior.
+
+        The encoder may look at other pictures, `seen`, than those the decoder has to draw.
+        """
+        mean, logvar = self.posterior(observations if seen is None else seen)
+        code, target = gaussian_sample(mean, logvar), pixels(observations)
+        self.background(self.decoder, target)
+        nll = bernoulli_nll(self.decoder(code).float(), target)
         return Bound(nll, gaussian_kl_each(mean, logvar), mean, logvar, code)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from representations.autoencoder import GaussianAutoencoder
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import conv_decoder
+from representations.networks import Background, conv_decoder, he_weights
 from representations.terms import bernoulli_nll, capacity_gap, gaussian_kl_each, gaussian_sample, linear_schedule
 
 
@@ -136,6 +136,8 @@ class FactorBottleneck(Representation):
         self.scale = nn.Parameter(torch.full((self.code_size,), 0.1))
         self.logvar = nn.Parameter(torch.zeros(self.code_size))
         self.decoder = conv_decoder(self.code_size, self.shape, channels, hidden)
+        he_weights(self.decoder)
+        self.background = Background()
         self.capacity = Capacity(first, last, gamma, steps)
 
     def encode(self, observations: Tensor) -> Tensor:
@@ -153,7 +155,9 @@ class FactorBottleneck(Representation):
         check_pictures(batch["pictures"], self.shape)
         mean = self.encode(batch["factors"])
         logvar = self.logvar.expand_as(mean)
-        nll = bernoulli_nll(self.decoder(gaussian_sample(mean, logvar)), pixels(batch["pictures"]))
+        target = pixels(batch["pictures"])
+        self.background(self.decoder, target)
+        nll = bernoulli_nll(self.decoder(gaussian_sample(mean, logvar)).float(), target)
         return self.capacity.terms(nll, gaussian_kl_each(mean, logvar))
 
     def objectives(self) -> tuple[Objective, ...]:

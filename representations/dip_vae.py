@@ -6,7 +6,9 @@
     V = Cov_p(x) mean(x) + E_p(x) diag exp logvar(x)     DIP-VAE-II: all of Cov_q(z) z                        (eq. 4)
 
 V is a running estimate, V_t = m V_{t-1} + (1 - m) V_batch, with V_{t-1} constant. The gradient of the penalty at V_t
-is passed to V_batch whole, not times 1 - m, so that a lambda means the same whatever the memory m.
+is passed to V_batch whole, not times 1 - m, so that a lambda means the same whatever the memory m. A long memory is a
+delay in a loop of control: where the code's spread can change much within 1 / (1 - m) steps it overshoots, is pushed
+back, and ends at 0, where the penalty has no gradient. High learning rates want a short one.
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ class DIPVAE(Representation):
         """V_t [d, d] with a batch of posteriors [n, d], counted in training; ValueError for fewer than two."""
         if len(mean) < 2:
             raise ValueError(f"a covariance needs a batch of at least 2 pictures, got {len(mean)}")
-        batch = covariance(mean)
+        with torch.autocast(mean.device.type, enabled=False):  # a penalty of differences from 1 needs float32
+            batch = covariance(mean)
         if self.kind == "II":
             batch = batch + torch.diag(torch.exp(logvar).mean(0))
         # the first batches are averaged evenly, so that the identity it starts from leaves no trace

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,6 +22,7 @@ from representations.model import Batch, Objective, Representation, write_atomic
 
 CHECKPOINT = "checkpoint.safetensors"
 Batches = Callable[[torch.Generator], Batch]
+Precision = Literal["float32", "bfloat16", "auto"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -35,6 +36,21 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def choose_precision(name: str, device: torch.device) -> str:
+    """The precision `name`; with "auto" bfloat16 where the device computes in it (a CPU with AMX or AVX-512 BF16).
+
+    Weights, optimizer and losses stay float32 either way: bfloat16 is torch's autocast, for products and convolutions.
+    """
+    if name not in get_args(Precision):
+        raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, got {name!r}")
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    own = device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+    return "bfloat16" if own else "float32"
+
+
 def fit(
     model: Representation,
     batches: Batches,
@@ -43,7 +59,7 @@ def fit(
     run: str | Path | None = None,
     *,
     device: str = "auto",
-    precision: Literal["float32", "bfloat16"] = "float32",
+    precision: Precision = "float32",
     decay: bool = False,
     resume: bool = False,
     log_every: int = 100,
@@ -55,13 +71,14 @@ def fit(
 
     `batches(generator)` draws one batch (a tensor, or a tuple or dict of tensors). With a `run` folder the logs go to
     `log.jsonl`, and behind a log line, when `checkpoint_every` steps have passed, a checkpoint is written; `resume`
-    continues from the checkpoint, if there is one. `decay` takes every learning rate linearly to zero. `on_step(t)` is
-    called behind step t. Raises FloatingPointError, naming step and player, where a loss stops being finite, and
-    ValueError for a checkpoint of another model.
+    continues from the checkpoint, if there is one. `decay` takes every learning rate linearly to zero; `precision` is
+    chosen by `choose_precision`; `on_step(t)` is called behind step t. Raises FloatingPointError, naming step and player,
+    where a loss stops being finite, and ValueError for a checkpoint of another model.
     """
     if steps < 0 or log_every < 1 or checkpoint_every < 1:
         raise ValueError(f"steps, log_every, checkpoint_every: got {steps}, {log_every}, {checkpoint_every}")
     target = choose_device(device)
+    computed = choose_precision(precision, target)
     model.to(target).train()
     players = [(player, player.optimizer(player.parameters)) for player in model.objectives()]
     rates = [[group["lr"] for group in optimizer.param_groups] for _, optimizer in players]
@@ -89,7 +106,7 @@ def fit(
                     for group, rate in zip(optimizer.param_groups, initial, strict=True):
                         group["lr"] = rate * (1 - step / steps)
                 for _ in range(player.repeats):
-                    values = _move(player, optimizer, to_device(batches(draws), target), precision)
+                    values = _move(player, optimizer, to_device(batches(draws), target), computed)
                 for key, value in values.items():
                     window[key] = window.get(key, 0) + value
             done = step + 1

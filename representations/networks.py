@@ -101,6 +101,62 @@ class _ConvTranspose(nn.ConvTranspose2d):
         return functional.conv_transpose2d(maps, weight, self.bias, 2, 1, self.output_padding)  # type: ignore[arg-type]
 
 
+def he_weights(network: nn.Module) -> None:
+    """Draw all weights anew from N(0, 2 / inputs), biases 0: ReLU layers keep the size of what runs through them.
+
+    `inputs` counts what is summed into one output; of a transposed convolution, its stride leaves a share of the kernel
+    (He et al. 2015, eq. 10). torch's own draws lose a factor of 2.4 a layer, and a deep decoder starts blind to its code.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.ConvTranspose2d):
+            inputs = layer.in_channels * math.prod(layer.kernel_size) / math.prod(layer.stride)
+        elif isinstance(layer, nn.Linear | nn.Conv2d):
+            inputs = layer.weight[0].numel()
+        else:
+            continue
+        nn.init.normal_(layer.weight, 0.0, math.sqrt(2 / inputs))
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+class Background(nn.Module):
+    """Gives a decoder of logits, once, the first training batch's mean brightness by channel as its output's bias.
+
+    Pictures of a few things on a dark ground otherwise begin by pushing every feature down, until ReLU layers that would
+    have told pictures apart are dead. Whether it was done is a buffer, so that a resumed run does not do it again.
+    """
+
+    met: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known = False
+        self.register_buffer("met", torch.zeros((), dtype=torch.bool))
+
+    @torch.no_grad()
+    def forward(self, decoder: nn.Module, pictures: Tensor) -> None:
+        """Set the bias for float pictures [n, C, H, W]; in evaluation, and behind the first batch, nothing."""
+        if self.known or not self.training:
+            return
+        if not self.met:
+            bias = [layer.bias for layer in decoder.modules() if isinstance(layer, nn.Linear | nn.ConvTranspose2d)][-1]
+            assert bias is not None
+            logit = pictures.mean((0, 2, 3)).clamp(1e-3, 1 - 1e-3).logit()
+            bias.copy_(logit.repeat_interleave(len(bias) // len(logit)))  # a dense layer has one for every pixel
+            self.met.fill_(True)
+        self.known = True
+
+
+def dense_encoder(shape: tuple[int, ...], outputs: int, hidden: int = 400) -> nn.Sequential:
+    """Pictures [n, C, H, W] -> [n, outputs]: two layers of `hidden` units, ReLU."""
+    return nn.Sequential(nn.Flatten(), mlp(math.prod(shape), hidden, hidden, outputs))
+
+
+def dense_decoder(inputs: int, shape: tuple[int, ...], hidden: int = 400) -> nn.Sequential:
+    """Codes [n, inputs] -> logits [n, C, H, W]: two layers of `hidden` units, ReLU."""
+    return nn.Sequential(mlp(inputs, hidden, hidden, math.prod(shape)), nn.Unflatten(1, tuple(shape)))
+
+
 def _halvings(height: int, width: int) -> list[tuple[int, int]]:
     """The sizes of the maps when sides are halved until the shorter one is below 8: 64, 32, 16, 8, 4 or 28, 14, 7."""
     sizes = [(height, width)]

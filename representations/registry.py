@@ -11,6 +11,7 @@ from typing import Any
 from representations.capacity_vae import CapacityVAE, FactorBottleneck
 from representations.covariance_penalty import CovarianceClassifier, CovariancePenalty
 from representations.dip_vae import DIPVAE
+from representations.disentangled_autoencoder import DisentangledAutoencoder
 from representations.dyn_content import DynContent
 from representations.e2c import E2C
 from representations.factor_vae import FactorVAE
@@ -30,6 +31,7 @@ MODELS: dict[str, type[Representation]] = {
     "covariance_classifier": CovarianceClassifier,
     "covariance_penalty": CovariancePenalty,
     "dip_vae": DIPVAE,
+    "disentangled_autoencoder": DisentangledAutoencoder,
     "dyn_content": DynContent,
     "e2c": E2C,
     "factor_bottleneck": FactorBottleneck,

@@ -69,6 +69,7 @@ def test_fit_and_the_bare_loop_take_the_same_step():
     for loop in ("fit", "bare"):
         torch.manual_seed(3)
         model = make("beta_vae", channels=4, hidden=8)
+        model.autoencoder.background(model.autoencoder.decoder, pictures)
         generator = torch.Generator().manual_seed(0)
         root = int(torch.randint(2**31, (1,), generator=torch.Generator().manual_seed(0)))
         if loop == "fit":
@@ -78,6 +79,20 @@ def test_fit_and_the_bare_loop_take_the_same_step():
             speed_measures.bare_loop(model, lambda g: 255 * pictures, 1, generator, "float32")
         trained.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
     torch.testing.assert_close(trained[0], trained[1], rtol=0, atol=2e-5)
+
+
+def test_the_plain_networks_are_those_of_beta_vae():
+    from representations import make
+
+    model, made = make("beta_vae"), speed_measures.plain_networks()
+    for ours, plain, x in zip(
+        (model.autoencoder.encoder, model.autoencoder.decoder),
+        made,
+        (torch.rand(2, 1, 64, 64), torch.randn(2, 10)),
+        strict=True,
+    ):
+        plain.load_state_dict(ours.state_dict())
+        torch.testing.assert_close(plain(x), ours(x), rtol=1e-4, atol=1e-4)
 
 
 def test_costs_are_medians_of_every_call_behind_the_first():

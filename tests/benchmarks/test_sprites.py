@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -5,8 +6,8 @@ import torch
 
 from benchmarks import sprites
 from benchmarks.autoencoding import draw, reconstruction, sheet, traversal_figure
-from benchmarks.command import Sweep
-from benchmarks.sprites import Job, Options, build, jobs, onsets
+from benchmarks.command import Sweep, parse
+from benchmarks.sprites import LEARNERS, Job, Options, build, jobs, onsets, train
 from benchmarks.sprites_figures import curve_figure, kl_figure
 from benchmarks.sprites_report import claims, tables
 from envs import make_world
@@ -16,12 +17,12 @@ torch.set_num_threads(1)
 
 
 def job(model: str, seed: int = 0, world: str = "dsprites", row: str = "") -> Job:
-    return Job(model, "quick", seed, "cpu", world, 64, 32, 400, 1, (), 64, {}, row or model)
+    return Job(model, "quick", seed, "cpu", world, 64, 32, "float32", True, 400, 1, (), 64, {}, row or model)
 
 
 def result(seed: int = 0, **scores) -> dict:
     base = {"nll": 50.0, "pixel_error": 0.01, "latents_used": 5.0, "beta_vae_fixed": 0.8, "factor_vae": 0.6}
-    return {"seed": seed, "scores": base | scores, "seconds": {"training": 1.0}}
+    return {"seed": seed, "scores": base | scores, "seconds": {"training": 1.0}, "processor": 1.0}
 
 
 def small(model: str, **settings):
@@ -64,6 +65,14 @@ def test_a_wrong_option_ends_in_a_message_before_any_training(wrong, message, tm
     with pytest.raises(SystemExit, match=message):
         sprites.main(["--preset", "quick", "--out", str(tmp_path / "run"), *wrong])
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_can_have_a_budget_of_its_own():
+    own = Sweep(model="vae,factor_bottleneck", seeds=1)
+    found = jobs(own, Options(pictures=100, batch=50, budgets={"factor_bottleneck": 300}))
+    assert [j.pictures for j in found] == [100, 300]
+    with pytest.raises(ValueError, match="at most pictures, got 50, 20"):
+        jobs(own, Options(pictures=100, batch=50, budgets={"factor_bottleneck": 20}))
 
 
 def test_jobs_cross_models_knobs_and_seeds():
@@ -125,6 +134,27 @@ def test_claims_hold_only_where_the_difference_does():
     assert claims(blurred, todo)[0].shown is False
 
 
+def test_claims_of_curves_compare_their_best_points():
+    knobs = [("beta_vae", "beta", 1), ("beta_vae", "beta", 8), ("factor_vae", "gamma", 5), ("factor_vae", "gamma", 9)]
+    todo = [job(model, seed, row=f"{model} ({knob} {value})") for model, knob, value in knobs for seed in (0, 1)]
+
+    def over(*points):
+        return [result(factor_vae=score, nll=nll) for score, nll in points for _ in (0, 1)]
+
+    shown = [c.shown for c in claims(over((0.5, 40.0), (0.6, 60.0), (0.7, 45.0), (0.4, 41.0)), todo)]
+    assert shown == [True, True]
+    shown = [c.shown for c in claims(over((0.6, 40.0), (0.5, 39.0), (0.7, 45.0), (0.4, 38.0)), todo)]
+    assert shown == [False, False]  # worse beta draws better; the best gamma draws worse than the best beta
+
+
+def test_a_second_form_is_a_row_of_its_own():
+    own = Sweep(model="dip_vae,dip_vae_ii", seeds=1)
+    first, second = jobs(own, Options(settings={"dip_vae_ii": {"lambda_od": 5.0}}))
+    assert (first.row, second.row) == ("dip_vae (lambda_od 10)", "dip_vae_ii (lambda_od 5)")
+    made = [build(j, make_world("dsprites")) for j in (first, second)]
+    assert [(m.kind, m.lambda_od) for m in made] == [("I", 10.0), ("II", 5.0)]
+
+
 def test_claims_of_blobs_and_of_the_order_of_factors():
     todo = [job("vae", world="blobs"), job("beta_vae", world="blobs")]
     assert claims([result(latents_used=4.0), result(latents_used=2.0)], todo)[0].shown
@@ -153,3 +183,16 @@ def test_figures_are_drawn_at_once():
     todo = [job("beta_vae", row=f"beta_vae (beta {beta})") for beta in (1, 4)]
     figure = curve_figure([result(), result(nll=60.0)], todo)
     assert figure.axes[0].lines[0].get_xdata().tolist() == [50.0, 60.0]
+
+
+@pytest.mark.parametrize("model", LEARNERS)
+def test_the_paper_preset_takes_steps_on_a_cpu(model, tmp_path):
+    own, values = parse("sprites", Sweep, Options, ["--preset", "paper", "--model", model, "--seed", "0"])
+    [found] = jobs(own, Options(**values))
+    world = make_world("dsprites")
+    learner = build(found, world)
+    logs = train(learner, dataclasses.replace(found, pictures=2 * found.batch, device="cpu"), world, tmp_path, False)
+    assert logs[-1]["step"] == 2
+    assert logs[-1]["bound/nll"] > 0
+    if model in ("capacity_vae", "factor_bottleneck"):
+        assert (learner.capacity.gamma, learner.capacity.last, learner.capacity.steps) == (1000.0, 25.0, 100_000)

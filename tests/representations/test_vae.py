@@ -1,5 +1,6 @@
 """The contract of the learners of pictures without labels, and the laws of each loss."""
 
+import itertools
 import math
 
 import pytest
@@ -7,13 +8,15 @@ import torch
 
 import representations
 from representations import MODELS, Decodes, Generates, fit
-from representations.terms import gaussian_kl
+from representations.disentangled_autoencoder import salt_and_pepper
+from representations.fit import choose_precision
+from representations.terms import bernoulli_nll, gaussian_kl
 
 torch.set_num_threads(1)
 
 SHAPE = (1, 16, 16)
 SMALL = {"shape": SHAPE, "code_size": 3, "channels": 4, "hidden": 8}
-VAES = ("vae", "beta_vae", "capacity_vae", "dip_vae", "factor_vae")
+VAES = ("vae", "beta_vae", "capacity_vae", "dip_vae", "disentangled_autoencoder", "factor_vae")
 
 
 def model(name: str, **settings):
@@ -96,11 +99,24 @@ def test_a_killed_run_ends_at_the_same_numbers(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", VAES)
+def test_training_in_bfloat16_keeps_float32_weights_and_near_numbers(name):
+    found = []
+    for precision in ("float32", "bfloat16"):
+        learner = model(name)
+        logs = fit(learner, pictures, 3, seeded(), device="cpu", precision=precision, progress=False, log_every=1)
+        assert all(p.dtype == torch.float32 for p in learner.state_dict().values() if p.is_floating_point())
+        assert learner.encode(pictures(seeded())).dtype == torch.float32
+        found.append(logs[-1]["bound/nll"])
+    assert found[1] == pytest.approx(found[0], rel=0.02)
+    assert found[1] != found[0]
+
+
+@pytest.mark.parametrize("name", VAES)
 def test_training_lowers_the_loss(name):
-    batch = 255 * torch.eye(16, dtype=torch.uint8).view(16, 1, 1, 16).expand(16, *SHAPE)  # one white column each
+    batch = 255 * torch.ones(16, 16, dtype=torch.uint8).tril().view(16, 1, 1, 16).expand(16, *SHAPE)  # ever wider bars
     settings = {"gamma": 10.0, "steps": 1000} if name == "capacity_vae" else {}
     learner = model(name, learning_rate=5e-3, **settings)
-    logs = fit(learner, lambda generator: batch, 80, seeded(), device="cpu", progress=False, log_every=10)
+    logs = fit(learner, lambda generator: batch, 160, seeded(), device="cpu", progress=False, log_every=10)
     assert logs[-1]["bound/nll"] < 0.8 * logs[0]["bound/nll"]
 
 
@@ -123,7 +139,7 @@ def test_the_untrained_decoder_pays_log_2_a_pixel():
     with torch.no_grad():
         vae.autoencoder.decoder[-1].weight.zero_()
         vae.autoencoder.decoder[-1].bias.zero_()
-    _, logs = vae.loss(pictures(seeded(), 4, (3, 32, 32)))
+    _, logs = vae.eval().loss(pictures(seeded(), 4, (3, 32, 32)))
     assert logs["nll"].item() == pytest.approx(3 * 32 * 32 * math.log(2), rel=1e-5)
 
 
@@ -145,10 +161,75 @@ def test_the_bound_is_below_the_likelihood_of_importance_samples():
     assert (likelihood - elbo < 20).all()
 
 
+@pytest.mark.parametrize("network", ["conv", "dense"])
+def test_the_first_batch_gives_the_background_and_no_later_one(network):
+    learner = model("disentangled_autoencoder", network=network, shape=(3, 16, 16)).train()
+    bright = torch.tensor([51, 102, 204], dtype=torch.uint8).view(1, 3, 1, 1).expand(4, 3, 16, 16)
+    learner.loss(bright)
+    with torch.no_grad():
+        for layer in list(learner.autoencoder.decoder.modules())[::-1]:
+            if hasattr(layer, "weight"):
+                layer.weight.zero_()
+                break
+    drawn = learner.decode(torch.zeros(1, 3)).mean((0, 2, 3))
+    torch.testing.assert_close(drawn, torch.tensor([0.2, 0.4, 0.8]), atol=1e-4, rtol=0)
+    learner.loss(torch.zeros(4, 3, 16, 16, dtype=torch.uint8))
+    torch.testing.assert_close(learner.decode(torch.zeros(1, 3)).mean((0, 2, 3)), drawn)
+    again = model("disentangled_autoencoder", network=network, shape=(3, 16, 16)).train()
+    again.load_state_dict(learner.state_dict())
+    again.loss(torch.zeros(4, 3, 16, 16, dtype=torch.uint8))
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in learner.state_dict().items())
+
+
+def test_he_weights_keep_the_size_of_what_runs_through():
+    torch.manual_seed(0)
+    learner = representations.make("vae", shape=(1, 64, 64))
+    sizes = []
+    for layer in learner.autoencoder.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear):
+            layer.register_forward_hook(lambda layer, x, out: sizes.append(out.square().mean().item()))
+    learner.decode(torch.randn(64, 10))
+    assert len(sizes) == 7
+    assert all(0.3 < after / before < 3 for before, after in itertools.pairwise(sizes))
+
+
+def test_terms_are_float32_in_bfloat16_and_near_those_of_float32():
+    learner, x = model("vae"), pictures(seeded(), 32)
+    found = []
+    for on in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=on):
+            found.append(learner.autoencoder.bound(x))
+    assert all(term.dtype == torch.float32 for term in found[1])
+    assert (found[1].nll.mean() / found[0].nll.mean()).item() == pytest.approx(1, abs=0.01)
+    assert not torch.equal(found[0].nll, found[1].nll)
+
+
+def test_salt_and_pepper_take_their_share_and_leave_the_target_alone():
+    grey = torch.full((50, 3, 16, 16), 0.5)
+    torch.manual_seed(0)
+    seen = salt_and_pepper(grey, 0.2)
+    black, white = (seen == 0).float().mean().item(), (seen == 1).float().mean().item()
+    assert black == pytest.approx(0.1, abs=0.01)
+    assert white == pytest.approx(0.1, abs=0.01)
+    assert torch.equal((seen == 0.5).all(1), (seen == 0.5).any(1))  # all channels of a pixel together
+    assert (seen[seen != 0.5].unique() == torch.tensor([0.0, 1.0])).all()
+    assert torch.equal(salt_and_pepper(grey, 0.0), grey)
+    learner = model("disentangled_autoencoder", noise=1.0).eval()
+    x = pictures(seeded())
+    torch.manual_seed(1)
+    noisy = learner.loss(x)[1]["nll"]
+    clean = bernoulli_nll(learner.autoencoder.decoder(torch.zeros(8, 3)), x / 255).mean()
+    assert noisy.item() == pytest.approx(clean.item(), rel=0.3)  # the target is x, whatever the encoder saw
+
+
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
         ("beta_vae", {"beta": -1.0}),
+        ("disentangled_autoencoder", {"beta": -1.0}),
+        ("disentangled_autoencoder", {"noise": 1.5}),
+        ("disentangled_autoencoder", {"network": "recurrent"}),
         ("capacity_vae", {"last": -1.0}),
         ("capacity_vae", {"steps": 0}),
         ("dip_vae", {"kind": "III"}),
@@ -161,3 +242,15 @@ def test_the_bound_is_below_the_likelihood_of_importance_samples():
 def test_impossible_settings_are_refused(name, wrong):
     with pytest.raises(ValueError, match="must"):
         model(name, **wrong)
+
+
+def test_precision_is_chosen_for_the_device_and_checked(monkeypatch):
+    cpu = torch.device("cpu")
+    assert choose_precision("float32", cpu) == "float32"
+    assert choose_precision("bfloat16", cpu) == "bfloat16"
+    for amx, bf16, expected in ((True, True, "bfloat16"), (False, True, "bfloat16"), (False, False, "float32")):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx)
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda bf16=bf16: bf16)
+        assert choose_precision("auto", cpu) == expected
+    with pytest.raises(ValueError, match="precision must be one of float32, bfloat16, auto, got 'float16'"):
+        fit(model("vae"), pictures, 1, seeded(), device="cpu", precision="float16", progress=False)
