@@ -23,7 +23,7 @@ import representations
 from benchmarks.autoencoding import reconstruction
 from benchmarks.beta_sweep_data import digits, encoded, shapes_pool, split_shapes
 from benchmarks.beta_sweep_report import publish
-from benchmarks.command import Sweep, parse
+from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.metrics.scoring import score_pool
 from benchmarks.runs import Timer, describe, job_folders, key, sweep
 from envs import make_world
@@ -193,14 +193,12 @@ def seeded(seed: int) -> torch.Generator:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     own, values = parse("beta_sweep", Sweep, Options, arguments)
-    try:
+    with plain_errors():
         todo = jobs(own, Options(**values))
         for job in todo:
             build(job)
-    except (TypeError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from None
-    out = Path(own.out or f"runs/beta_sweep-{own.preset}-{key(todo[0])}-{len(todo)}")
-    results = sweep(run, todo, out, own.engine, own.workers, own.resume)
+        out = Path(own.out or f"runs/beta_sweep-{own.preset}-{key(todo[0])}-{len(todo)}")
+        results = sweep(run, todo, out, own.engine, own.workers, own.resume)
     publish(out, todo, job_folders(out, todo), results)
 
 

@@ -42,11 +42,12 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Inside, what a user got wrong ends the program with a message in place of a traceback."""
+def plain_errors(*more: type[Exception]) -> Iterator[None]:
+    """Inside, what a user got wrong (TypeError, ValueError or one of `more`) ends the program with its message alone."""
+    expected: tuple[type[Exception], ...] = (TypeError, ValueError, *more)
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except expected as error:
         raise SystemExit(f"error: {error}") from error
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 import representations
 from benchmarks.autoencoding import sheet
-from benchmarks.command import Sweep, parse
+from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.covariance_report import publish
 from benchmarks.metrics import cvr, mapc, tdv, ud90
 from benchmarks.runs import Timer, describe, job_folders, key, sweep
@@ -219,16 +219,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     own, values = parse("covariance", Sweep, Options, arguments)
     options = Options(**values)
-    try:
+    with plain_errors(OSError):
         todo = jobs(own, options)
         for job in todo:
             build(job)
         if options.data:
             load_cifar10("test", options.data)
-    except (OSError, TypeError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from None
-    out = Path(own.out or f"runs/covariance-{own.preset}-{key(todo[0])}-{len(todo)}")
-    results = sweep(run, todo, out, own.engine, own.workers, own.resume)
+        out = Path(own.out or f"runs/covariance-{own.preset}-{key(todo[0])}-{len(todo)}")
+        results = sweep(run, todo, out, own.engine, own.workers, own.resume)
     publish(out, todo, job_folders(out, todo), results)
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import representations
-from benchmarks.command import Sweep, parse
+from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.dci_figures import figures
 from benchmarks.dci_report import publish
 from benchmarks.metrics import DCI, dci
@@ -198,15 +198,13 @@ def flat(name: str, found: DCI, world: Objects3D) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     own, values = parse("dci", Sweep, Options, arguments)
-    try:
+    with plain_errors():
         todo = jobs(own, Options(**values))
         for job in todo:
             build(job)
             job.world()
-    except (TypeError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from None
-    out = Path(own.out or f"runs/dci-{own.preset}-{key(todo[0])}-{len(todo)}")
-    results = sweep(run, todo, out, own.engine, own.workers, own.resume)
+        out = Path(own.out or f"runs/dci-{own.preset}-{key(todo[0])}-{len(todo)}")
+        results = sweep(run, todo, out, own.engine, own.workers, own.resume)
     publish(out, todo, job_folders(out, todo), results)
 
 

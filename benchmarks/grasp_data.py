@@ -25,6 +25,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from jsonargparse import auto_cli
 from tqdm import tqdm
 
+from benchmarks.command import plain_errors
 from benchmarks.grasp_set import Shard, read_shard, subset, write_shard
 from benchmarks.runs import check_neighbours, write_json
 from benchmarks.table import Table, show
@@ -233,11 +234,9 @@ def summary(folder: Path) -> Table:
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
     check_neighbours()
-    try:
+    with plain_errors(RuntimeError):
         settings = auto_cli(Generation, args=arguments, description=(__doc__ or "").splitlines()[0])
         show([summary(generate(settings))], ())
-    except (ValueError, RuntimeError) as error:
-        raise SystemExit(f"error: {error}") from None
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import yaml
 from gymnasium import spaces
 
 from benchmarks import pretrain
-from benchmarks.command import PRESETS, Sweep, parse
+from benchmarks.command import PRESETS, Sweep, parse, plain_errors
 from benchmarks.curves import steps_to
 from benchmarks.policies_measures import EVALUATION_SEED, clock_of, evaluate, film, step_times
 from benchmarks.policies_report import publish
@@ -172,13 +172,11 @@ def check_actions(algorithm: str, space: gym.Space) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     options, values = parse("policies", Policies, Policy, arguments)
-    try:
+    with plain_errors(gym.error.Error):
         jobs = plan(options, values)
         alone = f"-{jobs[0].model}-{key(jobs[0])}" if len(jobs) == 1 else ""
         out = Path(options.out or f"runs/policies{alone}")
         results = sweep(run, jobs, out, options.engine, options.workers, options.resume)
-    except (ValueError, TypeError, gym.error.Error) as error:
-        raise SystemExit(f"error: {error}") from None
     words = sys.argv[1:] if arguments is None else arguments
     publish(out, jobs, job_folders(out, jobs), results, f"python -m benchmarks.policies {shlex.join(words)}")
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 import representations
 from benchmarks.autoencoding import sheet
-from benchmarks.command import Sweep, parse
+from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.metrics import SCORES, baseline_rows, score
 from benchmarks.policies_setup import restore
 from benchmarks.report import write_report
@@ -275,7 +275,7 @@ def table(jobs: Sequence[PretrainJob], results: Sequence[Mapping[str, Any]], flo
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     own, values = parse("pretrain", Sweep, PretrainJob, arguments)
-    try:
+    with plain_errors():
         chosen = dataclasses.replace(own, model=own.model or "beta_vae")
         shared = {"preset": own.preset, "device": own.device} | values
         jobs = [
@@ -285,8 +285,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         models = "-".join(dict.fromkeys(job.model for job in jobs))
         out = Path(own.out or f"runs/pretrain-{jobs[0].world}-{models}-{own.preset}-{key(jobs[0])}-{len(jobs)}")
         results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
-    except (TypeError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from None
     names, generator = jobs[0].names, torch.Generator().manual_seed(TEST_SEED + 1)
     floor = baseline_rows(worlds[0], names, generator, samples=jobs[0].samples) if names else {}
     found, folders = table(jobs, results, floor), job_folders(out, jobs)

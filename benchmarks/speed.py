@@ -18,6 +18,7 @@ import torch
 from jsonargparse import auto_cli
 from rich.console import Console
 
+from benchmarks.command import plain_errors
 from benchmarks.report import write_report
 from benchmarks.runs import Timer, check_neighbours, describe, plain, write_json
 from benchmarks.speed_measures import BARS, GROUPS, Bar, Row, Sizes
@@ -148,14 +149,12 @@ def main(arguments: list[str] | None = None) -> None:
     """The command."""
     check_neighbours()
     torch.set_num_threads(1)
-    try:
+    with plain_errors():
         settings = auto_cli(Speed, args=arguments, description=(__doc__ or "").splitlines()[0])
         sizes = Sizes(repeats=settings.repeats, ilqr=settings.ilqr, seed=settings.seed)
         with Console().status(f"measuring {', '.join(chosen_groups(settings.only))}"):
             result = run(settings, sizes)
         publish(result, settings.out)
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from None
 
 
 if __name__ == "__main__":

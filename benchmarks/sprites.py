@@ -23,7 +23,7 @@ from torch import Tensor
 
 import representations
 from benchmarks.autoencoding import draw, reconstruction
-from benchmarks.command import Sweep, parse
+from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.metrics import baseline_rows, score
 from benchmarks.runs import Timer, describe, job_folders, key, sweep
 from benchmarks.sprites_figures import curve_figure, figures, kl_figure, stage_figure, write
@@ -238,15 +238,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     own, values = parse("sprites", Sweep, Options, arguments)
     options = Options(**values)
-    try:
+    with plain_errors():
         todo = jobs(own, options)
         for job in todo:
             build(job, make_world(job.world))
-    except (TypeError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from None
-    models = "-".join(dict.fromkeys(job.model for job in todo))
-    out = Path(own.out or f"runs/sprites-{options.world}-{models}-{own.preset}-{key(todo[0])}-{len(todo)}")
-    results = sweep(run, todo, out, own.engine, own.workers, own.resume)
+        models = "-".join(dict.fromkeys(job.model for job in todo))
+        out = Path(own.out or f"runs/sprites-{options.world}-{models}-{own.preset}-{key(todo[0])}-{len(todo)}")
+        results = sweep(run, todo, out, own.engine, own.workers, own.resume)
     baseline = dataclasses.replace(todo[0], model="baselines", seed=0, settings={}, row="baselines")
     [floor] = sweep(run, [baseline], out / "baselines", own.engine, 1, own.resume)
     if options.curve:
