@@ -46,7 +46,7 @@ BENCHMARKS = (
         "sprites",
         "disentanglement without labels",
         "vae, beta_vae, capacity_vae, dip_vae, dip_vae_ii, factor_vae, factor_bottleneck; noise, random_linear",
-        "1 minute a model and seed",
+        "2 minutes a model and seed",
     ),
     Benchmark(
         "beta_sweep",
