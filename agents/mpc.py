@@ -46,9 +46,10 @@ class LatentMPC:
     from `starts` first guesses per episode: the last plan shifted by a step, and constant actions drawn at random; the
     plan with the lowest cost is taken. `low`, `high` bound the actions (by default the planar task's box), `effort` is
     r, `caution` is k. `seen` are pictures the model was trained on, in which voids are looked for; `memory` is how many
-    walls are remembered (0: none), each of `width` in the unit of the actions. An episode within `near` of its goal, in
-    that unit, stays still: neighbouring pictures' codes and the model's own drift err by about as much, and chasing them
-    would lead out again.
+    walls are remembered (0: none), each of `width` in the unit of the actions.
+    A goal that one action covers is gone to straight, unless the last action was blocked: at the border of the world the
+    model's own drift would hold the plan off. An episode within `near` of its goal, in that unit, stays still:
+    neighbouring pictures' codes err by about as much, and chasing them would lead out again.
     `plan` holds the last plans.
     """
 
@@ -90,6 +91,7 @@ class LatentMPC:
         self.shifted = torch.zeros(len(goal), horizon, action_size)
         self.plan: Plan | None = None
         self._last: tuple[Tensor, Tensor] | None = None
+        self._stuck = torch.zeros(len(goal), dtype=torch.bool)
 
     def act(self, observation: Tensor) -> Tensor:
         """The actions [n, m] for pictures [n, C, H, W]; raises ValueError unless there is one picture for each goal."""
@@ -112,8 +114,11 @@ class LatentMPC:
             tuple(plans.reason[i] for i in best.tolist()),
         )
         self.shifted = torch.cat([self.plan.actions[:, 1:], self.plan.actions[:, -1:]], 1)
-        arrived = torch.linalg.vector_norm(self._measure(code - self.goal), dim=1) < self.near
-        action = torch.where(arrived[:, None], 0.0, self.plan.actions[:, 0])
+        gap = self._measure(self.goal - code)
+        reachable = ((gap >= self.low) & (gap <= self.high)).all(1) & ~self._stuck
+        action = torch.where(reachable[:, None], gap, self.plan.actions[:, 0])
+        arrived = torch.linalg.vector_norm(gap, dim=1) < self.near
+        action = torch.where(arrived[:, None], 0.0, action)
         self._last = (self._measure(code), action)
         return action
 
@@ -128,7 +133,7 @@ class LatentMPC:
         before, action = self._last
         moved = torch.linalg.vector_norm(self._measure(code) - before, dim=1)
         pushed = torch.linalg.vector_norm(action, dim=1)
-        stuck = (pushed > 1) & (moved < 0.25 * pushed)
+        stuck = self._stuck = (pushed > 1) & (moved < 0.25 * pushed)
         wall = torch.cat([before + action, torch.full_like(action[:, :1], self.width)], 1)
         known, noted = self.walls.split((self.walls.shape[1] - self.memory, self.memory), 1)
         noted = torch.where(stuck[:, None, None], torch.cat([noted[:, 1:], wall[:, None]], 1), noted)
