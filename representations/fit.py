@@ -145,10 +145,10 @@ def _move(player: Objective, optimizer: torch.optim.Optimizer, batch: Batch, pre
     device = player.parameters[0].device.type
     with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
         loss, logs = player.loss(batch)
-    optimizer.zero_grad()
-    gradients = torch.autograd.grad(loss, player.parameters, allow_unused=True)
-    for parameter, gradient in zip(player.parameters, gradients, strict=True):
-        parameter.grad = gradient
+    for parameter in player.parameters:
+        parameter.grad = None
+    # Unlike `autograd.grad`, `backward` lays a gradient out in memory as its parameter is: fused optimizers read both in order.
+    loss.backward(inputs=player.parameters)
     optimizer.step()
     if player.after is not None:
         player.after()
@@ -189,6 +189,9 @@ def _restore(path: Path, model: Representation, players: list, root: int) -> int
         for key, value in tensors.items():
             if key.startswith(prefix):
                 index, field = key.removeprefix(prefix).split("/")
+                like = player.parameters[int(index)]
+                if value.shape == like.shape:  # a moment: in memory as its parameter is, as in `_move`
+                    value = torch.empty_like(like, dtype=value.dtype, requires_grad=False).copy_(value)
                 state.setdefault(int(index), {})[field] = value
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return step
