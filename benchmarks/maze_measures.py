@@ -215,6 +215,7 @@ def success(model: Any, maze: Map, pairs: int, steps: int, seed: int) -> tuple[d
     goal = (start + torch.randint(1, len(maze.states), (pairs,), generator=generator)) % len(maze.states)
     pictures = maze.pictures[goal]
     box: dict[str, Any] = {"generator": generator, "horizon": 5, "starts": 2, "effort": 0.05, "width": 1.0, "near": 0.1}
+    box |= {"low": -model.reach, "high": model.reach}
     agents: dict[str, Agent] = {
         "composed": Composer(model, pictures, generator),
         "ilqr": FactorMPC(model, partial(ilqr, iterations=4), pictures, **box),

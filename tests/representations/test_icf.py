@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from representations import MODELS, fit, load, make, save
-from representations.icf import whitening
+from representations.selectivity import whitening
 from representations.model import Decodes, Predicts
 
 SMALL = {"shape": (3, 16, 16), "actions": 3, "channels": 2, "hidden": 8, "samples": 4, "steps": 20}
