@@ -20,16 +20,15 @@ The networks of two vectors see bil(a, b) = (a_i b_j)_ij (appendix A.1). Where a
 with `constant` both get an entry 1 first, so that it holds a and b themselves too.
 
 The objective asks only that factors be told apart at every h, so that a code may be folded in any way and each place may
-have its own factors; and it starts at a saddle, from which it falls into a few modes. Four things mend that.
+have its own factors; and it starts at a saddle, from which it falls into a few modes. What mends that:
 
 - `whiten` measures changes in the unit in which those that factors make have the covariance I, so that no direction of the
   code dies out, and codes from their mean. Only what policies do counts, else an action that none needs would shear the code.
 - For the share `alike` of the training, networks of (h, .) see 0 for h: a factor then means the same action everywhere,
   which only a code in which actions are translations can satisfy; meanwhile the decoder learns from codes through which no
   gradient flows back, since an untrained decoder tears them.
-- Factors start spread out, at `spread` z: in the cube at its corners `spread` sign z, in the scaled simplex near
-  +-sqrt(dim h) e_k, k where |z| is largest. What the generator learns is added, and counts from then on. The scaled simplex
-  has its extreme points on the axes, and a code's axes turn to them.
+- Factors start spread out (`factor_output`), at `spread` times the signs of z; what the generator learns is added, and counts
+  from then on. The scaled simplex has its extreme points on the axes, and the axes of a code turn to them.
 - sigma is narrower than the paper's, so that an action that two factors share is clearly worse for either than its own, and
   the entropy is high at first, so that policies settle only when the code has.
 """
@@ -43,12 +42,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from representations.factor_output import OUTPUTS, Output, raw_size, reach, shaped, spread_out
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.networks import SeparableDecoder, mlp
 from representations.selectivity import (
     ESTIMATORS,
     FADE,
-    FLOOR,
     Whitening,
     check_alike,
     check_word,
@@ -60,22 +59,18 @@ from representations.selectivity import (
 )
 from representations.terms import linear_schedule
 
-Output = Literal["hypercube", "sphere", "simplex", "scaled_simplex"]
-OUTPUTS = ("hypercube", "sphere", "simplex", "scaled_simplex")
-
 
 class ICF(Representation):
     """Codes, factors, their policies and a latent model for pictures `shape` and a number of `actions`.
 
-    Settings: `code_size` of h and phi, `noise_size` of z; `output` shapes phi: "hypercube" (tanh), or, `reach` = sqrt(dim h)
-    long like the cube's corners, "sphere", "simplex" (softmax) or "scaled_simplex" (softmax times tanh of a number, which
-    starts spread out only if z is as large as h); `kernel` is A, `width` its sigma over sqrt(dim h); `horizon` is k;
-    `samples` is n;
-    `estimator`, `constant`, `whiten`, `alike` and `spread` as above. `selectivity`, `reconstruction`, `prediction` are w_S,
-    w_R, w_T; `entropy` is e at first and falls linearly to `last_entropy` over `steps`. `normalise` divides the advantages
-    of the sampled estimator by their deviation. The decoder learns `decoder_rate` times as fast; `separable` makes it a sum
-    of products of a row and a column profile, for which a small moving thing is easy, in place of the paper's transposed
-    encoder. Raises ValueError for an unknown output, kernel or estimator, an `alike` above 0.8, or too small a z.
+    Settings: `code_size` of h and phi, `noise_size` of z; `output` is the set of phi (`factor_output`); `kernel` is A, `width`
+    its sigma over sqrt(dim h), `floor` what is added to "directed": where that is small, a wrong direction costs so much that
+    policies learn to do nothing; `horizon` is k; `samples` is n; `estimator`, `constant`, `whiten`, `alike` and `spread` as
+    above. `selectivity`, `reconstruction`, `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to
+    `last_entropy` over `steps`. `normalise` divides the advantages of the sampled estimator by their deviation. The decoder
+    learns `decoder_rate` times as fast; `separable` makes it a sum of products of a row and a column profile, for which a
+    small moving thing is easy, in place of the paper's transposed encoder. Raises ValueError for an unknown output, kernel
+    or estimator or an `alike` above 0.8.
 
     A batch of `loss` holds `pictures` [U, C, H, W], every distinct one once. "enumerated": `nodes`, a tuple of k + 1
     tensors long [B, actions^t], the pictures after t steps along every path (the last action changes fastest), and
@@ -97,6 +92,7 @@ class ICF(Representation):
         output: Output = "scaled_simplex",
         kernel: Literal["gaussian", "directed"] = "gaussian",
         width: float = 0.7,
+        floor: float = 1e-3,
         horizon: int = 1,
         samples: int = 64,
         estimator: Literal["enumerated", "sampled"] = "enumerated",
@@ -123,7 +119,8 @@ class ICF(Representation):
         self.shape, self.code_size, self.action_size = tuple(shape), code_size, code_size
         self.actions, self.noise_size, self.samples, self.horizon = actions, noise_size, samples, horizon
         self.output, self.kernel, self.estimator = output, kernel, estimator
-        self.width, self.constant, self.whiten, self.normalise = width, constant, whiten, normalise
+        self.width, self.floor = width, floor
+        self.constant, self.whiten, self.normalise = constant, whiten, normalise
         self.alike, self.spread = alike, spread
         self.weights = (selectivity, reconstruction, prediction)
         self.entropy, self.steps = (entropy, last_entropy), steps
@@ -133,11 +130,10 @@ class ICF(Representation):
         if separable:
             self.decoder = SeparableDecoder(code_size, 2 * hidden, self.shape, 8)
             nn.init.constant_(self.decoder.background, 0.5)
-        self.reach = 1.0 if output == "hypercube" else code_size**0.5
-        self.raw_size = code_size + (output == "scaled_simplex")
+        self.reach = reach(output, code_size)
         one = int(constant)
         pair = (code_size + one) ** 2
-        self.generator = mlp((code_size + one) * (noise_size + one), hidden, self.raw_size)
+        self.generator = mlp((code_size + one) * (noise_size + one), hidden, raw_size(output, code_size))
         self.policy = mlp(pair, hidden, actions)
         self.model = mlp(pair, hidden, code_size)
         self.baseline = mlp(code_size, hidden, 1)
@@ -155,23 +151,8 @@ class ICF(Representation):
 
     def factors(self, code: Tensor, noise: Tensor) -> Tensor:
         """Phi(h, z): [..., code_size] of codes [..., code_size] and noise [..., noise_size]."""
-        raw = self.spread * self._own(noise) + self._visible() * self.generator(self._bilinear(code, noise))
-        if self.output == "hypercube":
-            return raw.tanh()
-        if self.output == "sphere":
-            return self.reach * functional.normalize(raw, dim=-1)
-        if self.output == "simplex":
-            return self.reach * raw.softmax(-1)
-        return self.reach * raw[..., :-1].softmax(-1) * raw[..., -1:].tanh()
-
-    def _own(self, noise: Tensor) -> Tensor:
-        """Where the generator starts, before `spread` and the output's last function: [..., raw_size]."""
-        if self.output == "scaled_simplex":  # the axis on which z is largest, and its sign
-            largest = noise[..., : self.code_size].abs().argmax(-1, keepdim=True)
-            axis = functional.one_hot(largest[..., 0], self.code_size).to(noise)
-            return torch.cat([2 * axis, noise.gather(-1, largest).sign()], -1)
-        own = functional.pad(noise, (0, self.raw_size))[..., : self.raw_size]
-        return own.sign() if self.output == "hypercube" else own
+        start = self.spread * spread_out(noise, self.output, self.code_size)
+        return shaped(start + self._visible() * self.generator(self._bilinear(code, noise)), self.output)
 
     def draw_factors(self, code: Tensor, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """`n` factors [B, n, code_size] of every code [B, code_size], and the noise behind them."""
@@ -201,7 +182,7 @@ class ICF(Representation):
             apart = change[..., :, None, :] - factor[..., None, :, :]
             scores = -0.5 * apart.square().sum(-1) / (self.width**2 * self.code_size)
         else:
-            scores = ((change @ factor.mT).clamp(min=0) + FLOOR).log()
+            scores = ((change @ factor.mT).clamp(min=0) + self.floor).log()
         return log_ratio(scores)
 
     def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from representations import MODELS, fit, load, make, save
-from representations.selectivity import whitening
 from representations.model import Decodes, Predicts
+from representations.selectivity import whitening
 
 SMALL = {"shape": (3, 16, 16), "actions": 3, "channels": 2, "hidden": 8, "samples": 4, "steps": 20}
 
