@@ -35,7 +35,7 @@ EXPERIMENTS: dict[str, tuple[dict[str, Any], bool, dict[str, Any]]] = {
     "switches": (
         {"size": 4, "blocks": 1, "switches": 2, "shades": 2, "actions": (*DIRECTIONS, "pass", "toggle")},
         False,
-        {"code_size": 4},
+        {"code_size": 4, "ridge": 0.1, "closeness": 0.3, "blur": 0.4, "alike": 0.2, "reconstruction": 1.0},
     ),
     "steps": (
         {"size": 4, "blocks": 1, "switches": 1, "shades": 2, "actions": (*DIRECTIONS, "pass", "toggle")},
@@ -45,6 +45,8 @@ EXPERIMENTS: dict[str, tuple[dict[str, Any], bool, dict[str, Any]]] = {
 }
 PRINTED = {"estimator": "sampled", "whiten": False, "alike": 0.0}
 PRINTED_ICF = {
+    "closeness": 0.0,
+    "blur": 0.0,
     "output": "hypercube",
     "width": 1.0,
     "floor": 1e-3,

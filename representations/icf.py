@@ -29,6 +29,9 @@ have its own factors; and it starts at a saddle, from which it falls into a few 
   gradient flows back, since an untrained decoder tears them.
 - Factors start spread out (`factor_output`), at `spread` times the signs of z; what the generator learns is added, and counts
   from then on. The scaled simplex has its extreme points on the axes, and the axes of a code turn to them.
+- A code with more dimensions than there are changes possible everywhere fills the others with what depends on the place.
+  Then `ridge` lets them stay small in `whiten`; `closeness` adds E log A to E S, since equation 1 does not see how far a
+  change goes where no factor points; and the decoder reads h + `blur` N(0, I), so that a switch takes room in h.
 - sigma is narrower than the paper's, so that an action that two factors share is clearly worse for either than its own, and
   the entropy is high at first, so that policies settle only when the code has.
 """
@@ -47,7 +50,6 @@ from representations.model import Logs, Objective, Representation, check_picture
 from representations.networks import SeparableDecoder, mlp
 from representations.selectivity import (
     ESTIMATORS,
-    FADE,
     Whitening,
     check_alike,
     check_word,
@@ -65,12 +67,12 @@ class ICF(Representation):
 
     Settings: `code_size` of h and phi, `noise_size` of z; `output` is the set of phi (`factor_output`); `kernel` is A, `width`
     its sigma over sqrt(dim h), `floor` what is added to "directed": where that is small, a wrong direction costs so much that
-    policies learn to do nothing; `horizon` is k; `samples` is n; `estimator`, `constant`, `whiten`, `alike` and `spread` as
-    above. `selectivity`, `reconstruction`, `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to
-    `last_entropy` over `steps`. `normalise` divides the advantages of the sampled estimator by their deviation. The decoder
-    learns `decoder_rate` times as fast; `separable` makes it a sum of products of a row and a column profile, for which a
-    small moving thing is easy, in place of the paper's transposed encoder. Raises ValueError for an unknown output, kernel
-    or estimator or an `alike` above 0.8.
+    policies learn to do nothing; `horizon` is k; `samples` is n; `estimator`, `constant`, `whiten`, `alike`, `spread`, `ridge`,
+    `closeness` (of "enumerated") and `blur` as above; `selectivity`, `reconstruction`, `prediction` are w_S, w_R, w_T;
+    `entropy` is e at first and falls linearly to `last_entropy` over `steps`; `normalise` divides the advantages of the
+    sampled estimator by their deviation. The decoder learns `decoder_rate` times as fast; `separable` makes it a sum of
+    products of a row and a column profile, for which a small moving thing is easy, in place of the paper's transposed
+    encoder. Raises ValueError for an unknown output, kernel or estimator or an `alike` above 0.8.
 
     A batch of `loss` holds `pictures` [U, C, H, W], every distinct one once. "enumerated": `nodes`, a tuple of k + 1
     tensors long [B, actions^t], the pictures after t steps along every path (the last action changes fastest), and
@@ -100,6 +102,9 @@ class ICF(Representation):
         whiten: bool = True,
         alike: float = 0.6,
         spread: float = 2.0,
+        ridge: float = 1e-4,
+        closeness: float = 0.0,
+        blur: float = 0.0,
         separable: bool = True,
         normalise: bool = True,
         selectivity: float = 10.0,
@@ -119,9 +124,8 @@ class ICF(Representation):
         self.shape, self.code_size, self.action_size = tuple(shape), code_size, code_size
         self.actions, self.noise_size, self.samples, self.horizon = actions, noise_size, samples, horizon
         self.output, self.kernel, self.estimator = output, kernel, estimator
-        self.width, self.floor = width, floor
-        self.constant, self.whiten, self.normalise = constant, whiten, normalise
-        self.alike, self.spread = alike, spread
+        self.width, self.floor, self.constant, self.whiten, self.normalise = width, floor, constant, whiten, normalise
+        self.alike, self.spread, self.closeness, self.blur = alike, spread, closeness, blur
         self.weights = (selectivity, reconstruction, prediction)
         self.entropy, self.steps = (entropy, last_entropy), steps
         self.learning_rate, self.decoder_rate = learning_rate, decoder_rate
@@ -137,7 +141,7 @@ class ICF(Representation):
         self.policy = mlp(pair, hidden, actions)
         self.model = mlp(pair, hidden, code_size)
         self.baseline = mlp(code_size, hidden, 1)
-        self.white = Whitening(code_size)
+        self.white = Whitening(code_size, ridge)
         self.register_buffer("step", torch.zeros(()))
 
     def encode(self, observations: Tensor) -> Tensor:
@@ -176,14 +180,16 @@ class ICF(Representation):
         moved = (by_code @ code[..., None] + by_factor @ action[..., None])[..., 0]
         return by_code, by_factor, self.predict(code, action) - moved
 
-    def selectivity(self, change: Tensor, factor: Tensor) -> Tensor:
-        """What stands in the expectation of equation 1, for changes [..., P, d] and factors [..., n, d]: [..., P, n]."""
+    def log_kernel(self, change: Tensor, factor: Tensor) -> Tensor:
+        """log A for changes [..., P, d] and factors [..., n, d]: [..., P, n]."""
         if self.kernel == "gaussian":
             apart = change[..., :, None, :] - factor[..., None, :, :]
-            scores = -0.5 * apart.square().sum(-1) / (self.width**2 * self.code_size)
-        else:
-            scores = ((change @ factor.mT).clamp(min=0) + self.floor).log()
-        return log_ratio(scores)
+            return -0.5 * apart.square().sum(-1) / (self.width**2 * self.code_size)
+        return ((change @ factor.mT).clamp(min=0) + self.floor).log()
+
+    def selectivity(self, change: Tensor, factor: Tensor) -> Tensor:
+        """What stands in the expectation of equation 1, for changes [..., P, d] and factors [..., n, d]: [..., P, n]."""
+        return log_ratio(self.log_kernel(change, factor))
 
     def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:
         """Minus the objective, averaged over states and factors, and its parts."""
@@ -192,8 +198,8 @@ class ICF(Representation):
         if self.whiten:
             first, last = _ends(batch)
             codes = self.white.learn(codes, codes[last] - codes[first], self._followed(batch, codes) * (last != first))
-        torn = self.alike > 0 and self.step < (self.alike + FADE) * self.steps
-        drawn = self.decoder(codes.detach() if torn else codes)
+        seen = codes + self.blur * torch.randn_like(codes) if self.blur else codes
+        drawn = self.decoder(seen.detach() if self._visible() < 1 else seen)
         error = (drawn - pictures).square().flatten(1).sum(1).mean()
         terms = self._enumerated if self.estimator == "enumerated" else self._sampled
         objective, entropy, logs = terms(batch, codes)
@@ -210,12 +216,13 @@ class ICF(Representation):
         chance, spread = self._paths(batch, codes, factor)
         change = codes[nodes[-1]] - start[:, None]
         weight = chance.transpose(1, 2)  # [B, paths, n]
-        reached = (weight * self.selectivity(change, factor)).sum(1).mean()
+        scores = self.log_kernel(change, factor)
+        reached, close = ((weight * each).sum(1).mean() for each in (log_ratio(scores), scores))
         origin = start[:, None].expand_as(factor).detach()
         guess = self.predict(origin, factor.detach()) - origin
         misses = (change.detach()[:, :, None] - guess[:, None]).square().sum(-1)
         logs = {"selectivity": reached.detach(), "prediction": (weight.detach() * misses).sum(1).mean()}
-        return reached, spread, logs
+        return reached + self.closeness * close, spread, logs
 
     def _paths(self, batch: dict[str, Any], codes: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
         """The probability of every path under every factor [B, n, d]: [B, n, paths]; and the policies' mean entropy."""
@@ -255,12 +262,8 @@ class ICF(Representation):
         objective, miss = reinforced(reward, log_pi, weight, value, self.normalise)
         guess = self.predict(start[:, None].expand_as(factor).detach(), factor.detach())
         misses = (last.detach()[:, None] - guess).square().sum(-1)
-        logs = {
-            "selectivity": (weight * reward).mean().detach(),
-            "prediction": (weight * misses).mean(),
-            "baseline": miss,
-        }
-        return objective, torch.stack(entropies).mean(), logs
+        logs = {"selectivity": (weight * reward).mean().detach(), "prediction": (weight * misses).mean()}
+        return objective, torch.stack(entropies).mean(), logs | {"baseline": miss}
 
     def _visible(self) -> Tensor:
         """How much of h the networks see at this step of the training, and how much the generator counts: 0 to 1."""

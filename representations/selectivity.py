@@ -61,11 +61,14 @@ def reinforced(reward: Tensor, log_pi: Tensor, weight: Tensor, value: Tensor, no
     return (weight * (reward + gain * log_pi)).mean(), (weight * (reward.detach() - value).square()).mean()
 
 
-def whitening(changes: Tensor, weight: Tensor) -> Tensor:
-    """W [d, d] such that rows of changes [n, d] times W, weighted by [n], have (nearly) the second moment I: Cholesky."""
+def whitening(changes: Tensor, weight: Tensor, ridge: float = 1e-4) -> Tensor:
+    """W [d, d] such that rows of changes [n, d] times W, weighted by [n], have (nearly) the second moment I: Cholesky.
+
+    `ridge` times the mean of the moment's diagonal is added to that, so that what hardly changes is not blown up to 1.
+    """
     eye = torch.eye(changes.shape[1], device=changes.device)
     moment = (changes.T * weight) @ changes / weight.sum().clamp(min=1e-6)
-    moment = moment + (1e-4 * moment.diagonal().mean() + 1e-8) * eye
+    moment = moment + (ridge * moment.diagonal().mean() + 1e-8) * eye
     return torch.linalg.solve_triangular(torch.linalg.cholesky(moment), eye, upper=False).T
 
 
@@ -79,8 +82,9 @@ class Whitening(nn.Module):
     centre: Tensor
     batches: Tensor
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, ridge: float = 1e-4):
         super().__init__()
+        self.ridge = ridge
         self.register_buffer("unit", torch.eye(size))
         self.register_buffer("centre", torch.zeros(size))
         self.register_buffer("batches", torch.zeros(()))
@@ -91,7 +95,7 @@ class Whitening(nn.Module):
 
     def learn(self, codes: Tensor, changes: Tensor, weight: Tensor) -> Tensor:
         """Codes [n, size] in the unit of this batch's changes [..., size], each of weight [...] 0 or more."""
-        unit, centre = whitening(changes.flatten(0, -2), weight.flatten()), codes.mean(0)
+        unit, centre = whitening(changes.flatten(0, -2), weight.flatten(), self.ridge), codes.mean(0)
         with torch.no_grad():
             share = torch.where(self.batches == 0, 1.0, RUNNING)
             self.unit.lerp_(unit, share)

@@ -111,6 +111,44 @@ def test_whitened_changes_have_the_identity_as_second_moment(generator):
     assert whitening(changes[:0], weight[:0]).isfinite().all()
 
 
+def test_a_ridge_leaves_small_changes_small(generator):
+    changes = torch.randn(4000, 2, generator=generator) * torch.tensor([1.0, 0.01])
+    white = changes @ whitening(changes, torch.ones(4000), ridge=0.1)
+    first, second = white.square().mean(0).tolist()
+    assert first == pytest.approx(1 / 1.05, abs=0.01)  # 0.1 of the diagonal's mean, 1/2, is added
+    assert second == pytest.approx(0.01**2 / 0.05, rel=0.1)
+
+
+def test_closeness_sees_changes_where_no_factor_points_and_selectivity_does_not(generator):
+    model = small(code_size=3, noise_size=3)
+    change, factor = torch.randn(2, 4, 3, generator=generator), torch.randn(2, 5, 3, generator=generator)
+    change[..., 2], factor[..., 2] = 0, 0
+    stray = change + torch.tensor([0, 0, 2.0])
+    torch.testing.assert_close(model.selectivity(stray, factor), model.selectivity(change, factor))
+    expected = -0.5 * 2.0**2 / (0.7**2 * 3)
+    torch.testing.assert_close(
+        model.log_kernel(stray, factor) - model.log_kernel(change, factor), torch.full((2, 4, 5), expected)
+    )
+    pictures, following = world_of(generator)
+    losses = []
+    for weight in (0.0, 1.0):
+        torch.manual_seed(3)
+        loss, _ = small(closeness=weight, reconstruction=0.0).loss(enumerated(pictures, following, 1))
+        losses.append(loss)
+    assert losses[1] > losses[0]  # log A is not above 0
+
+
+def test_the_decoder_sees_a_blurred_code(generator, monkeypatch):
+    pictures, following = world_of(generator, states=300)
+    seen = []
+    for blur in (0.0, 0.5):
+        model = small(blur=blur)
+        monkeypatch.setattr(model.decoder, "forward", lambda code: seen.append(code) or pictures.float() / 255)
+        torch.manual_seed(1)
+        model.loss(enumerated(pictures, following, 1))
+    assert (seen[1] - seen[0]).std().item() == pytest.approx(0.5, rel=0.1)
+
+
 def test_only_changes_that_policies_make_count_for_the_unit(generator, monkeypatch):
     """A policy that never takes the last action is whitened as in a world without it."""
     pictures, following = world_of(generator)
