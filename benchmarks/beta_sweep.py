@@ -25,7 +25,7 @@ from benchmarks.beta_sweep_data import digits, encoded, shapes_pool, split_shape
 from benchmarks.beta_sweep_report import publish
 from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.metrics.scoring import score_pool
-from benchmarks.runs import Timer, describe, job_folders, key, sweep
+from benchmarks.runs import Timer, describe, key, sweep
 from envs import make_world
 from representations import Representation, fit
 from representations.fit import choose_device, choose_precision
@@ -199,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             build(job)
         out = Path(own.out or f"runs/beta_sweep-{own.preset}-{key(todo[0])}-{len(todo)}")
         results = sweep(run, todo, out, own.engine, own.workers, own.resume)
-    publish(out, todo, job_folders(out, todo), results)
+    publish(out, todo, results)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.report import write_report
-from benchmarks.runs import plain, write_json
-from benchmarks.table import Claim, Interval, Table, interval, show
+from benchmarks.summary import conclude, intervals
+from benchmarks.table import Claim, Interval, Table, interval
 
 INTRODUCTION = (
     "Shapes: the metric names which one factor changed between two held-out pictures from their codes (Higgins et al. "
@@ -129,12 +128,10 @@ def _line(axes: Any, by_beta: Mapping[float, Sequence[Mapping[str, float]]], nam
     axes.errorbar(betas, mean, yerr=spread, fmt="o-", markersize=4, capsize=3, label=label)
 
 
-def publish(
-    out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def publish(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Print tables and claims; write the figures, `report.html` and `result.json`, which is returned."""
     shapes, digit = (points(results, jobs, data) for data in ("shapes2d", "digits"))
-    made, said, drawn = tables(shapes, digit), claims(shapes, digit), {}
+    drawn = {}
     for found, draw, name, caption in (
         (shapes, metric_figure, "metric.png", "the metric over beta (figure 1)"),
         (digit, accuracy_figure, "accuracy.png", "accuracy on digits over beta (figure 2)"),
@@ -142,25 +139,21 @@ def publish(
         if found:
             draw(found).savefig(out / name, dpi=110)
             drawn[caption] = out / name
-    show(made, said)
-    write_report(out / "report.html", "A weight on the KL term", INTRODUCTION, made, said, drawn, plain(jobs[0]))
     rows = {
         f"{data}: {model} (beta {beta:g})": scores
         for data, found in (("shapes2d", shapes), ("digits", digit))
         for model, by_beta in found.items()
         for beta, scores in by_beta.items()
     }
-    intervals = {row: {key: interval([s[key] for s in found]) for key in found[0]} for row, found in rows.items()}
-    result = {key: results[0][key] for key in ("benchmark", "preset", "precision", "versions", "hardware")} | {
-        "model": ",".join(dict.fromkeys(job.model for job in jobs)),
-        "seed": sorted({job.seed for job in jobs}),
-        "scores": {row: {key: value.mean for key, value in found.items()} for row, found in intervals.items()},
-        "intervals": {row: {key: vars(value) for key, value in f.items()} for row, f in intervals.items()},
-        "claims": [vars(claim) for claim in said],
-        "seconds": {folder.name: r["seconds"] for folder, r in zip(folders, results, strict=True)},
-        "processor": sum(r["processor"] for r in results),
-    }
-    if len(jobs) > 1:
-        write_json(out / "result.json", result)
-    print(f"report: {out / 'report.html'}")
-    return result
+    return conclude(
+        out,
+        jobs,
+        results,
+        title="A weight on the KL term",
+        introduction=INTRODUCTION,
+        tables=tables(shapes, digit),
+        claims=claims(shapes, digit),
+        figures=drawn,
+        rows=intervals(rows),
+        processor=sum(r["processor"] for r in results),
+    )

@@ -26,7 +26,7 @@ from benchmarks.autoencoding import sheet
 from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.covariance_report import publish
 from benchmarks.metrics import cvr, mapc, tdv, ud90
-from benchmarks.runs import Timer, describe, job_folders, key, sweep
+from benchmarks.runs import Timer, describe, key, sweep
 from envs.cifar10 import load_cifar10
 from envs.objects3d import Objects3D
 from representations import fit
@@ -227,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             load_cifar10("test", options.data)
         out = Path(own.out or f"runs/covariance-{own.preset}-{key(todo[0])}-{len(todo)}")
         results = sweep(run, todo, out, own.engine, own.workers, own.resume)
-    publish(out, todo, job_folders(out, todo), results)
+    publish(out, todo, results)
 
 
 if __name__ == "__main__":

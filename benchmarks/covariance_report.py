@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.report import write_report
-from benchmarks.runs import plain, write_json
-from benchmarks.table import Claim, Interval, Table, interval, show
+from benchmarks.runs import job_folders
+from benchmarks.summary import conclude
+from benchmarks.table import Claim, Interval, Table, interval
 
 PUBLISHED = {"covariance_penalty": ("6.56", "0.0398"), "none": ("20.00", "0.0365"), "l1": ("4.03", "0.0569")}
 MEASURES = ("mapc", "cvr", "tdv", "ud90")
@@ -210,28 +210,21 @@ def draw(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Seque
     return figures
 
 
-def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Sequence[Found]) -> None:
+def publish(out: Path, jobs: Sequence[Any], results: Sequence[Found]) -> None:
     """Print tables and claims; write the figures, `report.html`, and `result.json` where there are several jobs."""
-    found, said = tables(jobs, results), claims(jobs, results)
-    show(found, said)
-    figures = draw(out, jobs, folders, results)
-    write_report(out / "report.html", "The covariance penalty", INTRODUCTION, found, said, figures, plain(jobs[0]))
-    if len(jobs) > 1:
-        rows: dict[str, dict[str, Any]] = {}
-        for experiment in dict.fromkeys(job.experiment for job in jobs):
-            for (model, weight), scores in by_point(jobs, results, experiment).items():
-                rows[f"{experiment}, {model}, {weight:g}"] = {name: vars(mean(scores, name)) for name in scores[0]}
-        write_json(
-            out / "result.json",
-            {key: results[0][key] for key in ("benchmark", "preset", "versions", "hardware")}
-            | {
-                "model": ",".join(dict.fromkeys(job.model for job in jobs)),
-                "seed": sorted({job.seed for job in jobs}),
-                "scores": {row: {name: value["mean"] for name, value in found.items()} for row, found in rows.items()},
-                "intervals": rows,
-                "tables": [vars(table) for table in found],
-                "claims": [vars(claim) for claim in said],
-                "seconds": {folder.name: r["seconds"] for folder, r in zip(folders, results, strict=True)},
-            },
-        )
-    print(f"report: {out / 'report.html'}")
+    rows = {
+        f"{experiment}, {model}, {weight:g}": {name: mean(scores, name) for name in scores[0]}
+        for experiment in dict.fromkeys(job.experiment for job in jobs)
+        for (model, weight), scores in by_point(jobs, results, experiment).items()
+    }
+    conclude(
+        out,
+        jobs,
+        results,
+        title="The covariance penalty",
+        introduction=INTRODUCTION,
+        tables=tables(jobs, results),
+        claims=claims(jobs, results),
+        figures=draw(out, jobs, job_folders(out, jobs), results),
+        rows=rows,
+    )

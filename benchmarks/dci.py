@@ -24,7 +24,7 @@ from benchmarks.dci_figures import figures
 from benchmarks.dci_report import publish
 from benchmarks.metrics import DCI, dci
 from benchmarks.metrics.regressors import Regressor
-from benchmarks.runs import Timer, describe, job_folders, key, sweep
+from benchmarks.runs import Timer, describe, key, sweep
 from envs.objects3d import Objects3D, gap
 from representations import fit
 from representations.fit import choose_device
@@ -205,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             job.world()
         out = Path(own.out or f"runs/dci-{own.preset}-{key(todo[0])}-{len(todo)}")
         results = sweep(run, todo, out, own.engine, own.workers, own.resume)
-    publish(out, todo, job_folders(out, todo), results)
+    publish(out, todo, results)
 
 
 if __name__ == "__main__":

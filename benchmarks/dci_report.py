@@ -7,9 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import write_report
-from benchmarks.runs import plain, write_json
-from benchmarks.table import Claim, Table, interval, show
+from benchmarks.summary import by_row, conclude, first_figures, intervals
+from benchmarks.table import Claim, Table, interval
 
 FACTORS = ("azimuth", "elevation", "red", "green", "blue")
 AVERAGES = ("nrmse", "zero_shot", "disentanglement", "completeness")
@@ -56,14 +55,6 @@ INTRODUCTION = (
 Scores = Mapping[str, float]
 
 
-def by_model(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> dict[str, list[Scores]]:
-    """The scores over seeds of every model."""
-    found: dict[str, list[Scores]] = {}
-    for job, result in zip(jobs, results, strict=True):
-        found.setdefault(job.model, []).append(result["scores"])
-    return found
-
-
 def best(rows: Sequence[Scores]) -> Scores:
     """The run with the greatest sum of D and C over both regressors."""
     return max(rows, key=lambda row: sum(row[f"{r}_{s}"] for r in PUBLISHED for s in AVERAGES[2:]))
@@ -75,7 +66,7 @@ def _text(rows: Sequence[Scores], name: str) -> str:
 
 def tables(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list[Table]:
     """The averages of all models, and tables 1 and 2 of the paper by factor."""
-    found = by_model(jobs, results)
+    found = by_row(results, [job.model for job in jobs])
     count = max(len(rows) for rows in found.values())
     job = jobs[0]
     title = f"{job.side} x {job.side}, preset {job.preset}; mean [95 % interval] over {count} seed(s)"
@@ -104,7 +95,7 @@ def tables(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list[Ta
 
 def claims(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list[Claim]:
     """What the paper says, decided by these runs, with both regressors."""
-    found, made = by_model(jobs, results), []
+    found, made = by_row(results, [job.model for job in jobs]), []
     if "pca" in found:
         for part in (("nrmse", "disentanglement", "completeness"), ("zero_shot",)):
             far = {}
@@ -134,32 +125,16 @@ def gain(found: Mapping[str, Sequence[Scores]], name: str) -> list[float]:
     return [a[name] - b[name] for a, b in zip(found["infogan"], found["pca"], strict=True)]
 
 
-def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Sequence[Mapping[str, Any]]) -> None:
+def publish(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> None:
     """Print tables and claims; write `report.html`, and `result.json` where there are several jobs."""
-    found, said = tables(jobs, results), claims(jobs, results)
-    show(found, said)
-    pictures = {
-        f"{job.model}, seed {job.seed}: {file.stem}": file
-        for job, folder in zip(jobs, folders, strict=True)
-        for file in sorted(folder.glob("*.png"))
-    }
-    write_report(out / "report.html", "DCI of InfoGAN and PCA", INTRODUCTION, found, said, pictures, plain(jobs[0]))
-    if len(jobs) > 1:
-        rows = {
-            model: {name: interval([row[name] for row in scores]) for name in scores[0]}
-            for model, scores in by_model(jobs, results).items()
-        }
-        write_json(
-            out / "result.json",
-            {key: results[0][key] for key in ("benchmark", "preset", "versions", "hardware")}
-            | {
-                "model": ",".join(rows),
-                "seed": sorted({job.seed for job in jobs}),
-                "scores": {model: {name: value.mean for name, value in f.items()} for model, f in rows.items()},
-                "intervals": {model: {name: vars(value) for name, value in f.items()} for model, f in rows.items()},
-                "tables": [vars(table) for table in found[:1]],
-                "claims": [vars(claim) for claim in said],
-                "seconds": {f"{job.model}-{job.seed}": r["seconds"] for job, r in zip(jobs, results, strict=True)},
-            },
-        )
-    print(f"report: {out / 'report.html'}")
+    conclude(
+        out,
+        jobs,
+        results,
+        title="DCI of InfoGAN and PCA",
+        introduction=INTRODUCTION,
+        tables=tables(jobs, results),
+        claims=claims(jobs, results),
+        figures=first_figures(jobs, out),
+        rows=intervals(by_row(results, [job.model for job in jobs])),
+    )

@@ -25,7 +25,7 @@ from benchmarks.grasp_figures import draw_figures
 from benchmarks.grasp_plan import episodes, plan_at_once, plan_greedily, scenes_of
 from benchmarks.grasp_report import publish
 from benchmarks.grasp_set import GraspSet, occupancy, read_set
-from benchmarks.runs import Timer, describe, job_folders, key, sweep
+from benchmarks.runs import Timer, describe, key, sweep
 from envs.grasp.objects import CATEGORIES
 from envs.grasp.scene import REASONS
 from representations import fit, load, make, save
@@ -282,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results += (
             sweep(run, controls, out / "control", own.engine, own.workers, own.resume) if CONTROL not in models else []
         )
-    publish(out, jobs, job_folders(out, jobs), results)
+    publish(out, jobs, results)
 
 
 if __name__ == "__main__":

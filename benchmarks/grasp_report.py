@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import write_report
-from benchmarks.runs import gather, plain, write_json
-from benchmarks.table import Claim, Interval, Table, interval, show
+from benchmarks.runs import job_folders
+from benchmarks.summary import by_row, conclude, intervals
+from benchmarks.table import Claim, Interval, Table, interval
 from envs.grasp.objects import CATEGORIES
 
 Scores = dict[str, Interval]
@@ -127,24 +127,14 @@ def compact(by_model: dict[str, Scores]) -> Table:
     return Table("", ("method", *columns), tuple(rows))
 
 
-def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Sequence[dict[str, Any]]) -> None:
+def publish(out: Path, jobs: Sequence[Any], results: Sequence[dict[str, Any]]) -> None:
     """Print tables and claims; write `report.html`, and `result.json` where there are several jobs."""
-    by_model = {
-        model: {name: interval(values) for name, values in scores.items()} for model, scores in gather(results).items()
-    }
+    by_model = intervals(by_row(results))
     count = len({result["seed"] for result in results})
-    shown = [
-        Table(
-            f"{table.title}; preset {jobs[0].preset}, mean [95 % interval] over {count} seed(s)",
-            table.columns,
-            table.rows,
-        )
-        for table in tables(by_model)
-    ]
-    decided = claims(by_model)
-    show(shown, decided)
+    about = f"preset {jobs[0].preset}, mean [95 % interval] over {count} seed(s)"
+    shown = [Table(f"{table.title}; {about}", table.columns, table.rows) for table in tables(by_model)]
     figures = {}
-    for job, folder in zip(jobs, folders, strict=True):
+    for job, folder in zip(jobs, job_folders(out, jobs), strict=True):
         if job.seed == jobs[0].seed:
             for caption, name in (
                 ("the scene: the seven categories from 15, 30, 45 and 60 degrees", "scene.png"),
@@ -153,21 +143,15 @@ def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Se
             ):
                 if (folder / name).exists():
                     figures[caption] = folder / name
-    write_report(out / "report.html", "Grasping unknown objects", INTRODUCTION, shown, decided, figures, plain(jobs[0]))
-    if len(jobs) > 1:
-        models = list(dict.fromkeys(job.model for job in jobs))
-        means = {model: {name: found.mean for name, found in by_model[model].items()} for model in by_model}
-        write_json(
-            out / "result.json",
-            {key: results[0][key] for key in ("benchmark", "preset", "versions", "hardware")}
-            | {
-                "model": ",".join(models),
-                "seed": sorted({job.seed for job in jobs}),
-                "scores": means,
-                "intervals": {m: {name: vars(found) for name, found in s.items()} for m, s in by_model.items()},
-                "claims": [vars(claim) for claim in decided],
-                "tables": [vars(compact(by_model))],
-                "seconds": {f"{r['model']}-{r['seed']}": r["seconds"] for r in results},
-            },
-        )
-    print(f"report: {out / 'report.html'}")
+    conclude(
+        out,
+        jobs,
+        results,
+        title="Grasping unknown objects",
+        introduction=INTRODUCTION,
+        tables=shown,
+        claims=claims(by_model),
+        figures=figures,
+        rows=by_model,
+        kept=[compact(by_model)],
+    )

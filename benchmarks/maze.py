@@ -20,7 +20,7 @@ from benchmarks.maze_figures import digit_figure, maze_figures
 from benchmarks.maze_measures import Map, clusters, linear_r2, modes, prediction, recovered, success, variations
 from benchmarks.maze_report import publish
 from benchmarks.metrics import score
-from benchmarks.runs import Timer, describe, job_folders, key, sweep
+from benchmarks.runs import Timer, describe, key, sweep
 from envs.digit_grid import DigitGrid
 from envs.switch_maze import SwitchMaze
 from representations import fit, load, make, save
@@ -258,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name = f"maze-{'-'.join(models)}-{own.preset}-{key(jobs[0])}{f'-{len(jobs)}' if len(jobs) > 1 else ''}"
     out = Path(own.out or f"runs/{name}")
     results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
-    publish(out, jobs, job_folders(out, jobs), results)
+    publish(out, jobs, results)
 
 
 if __name__ == "__main__":

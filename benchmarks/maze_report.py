@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.metrics import SCORES
-from benchmarks.report import write_report
-from benchmarks.runs import gather, plain, write_json
-from benchmarks.table import Claim, Interval, Table, interval, show
+from benchmarks.summary import by_row, conclude, first_figures, intervals
+from benchmarks.table import Claim, Interval, Table, interval
 
 MAZE_ROWS = (
     ("modes of h' - h", "modes", 1, 1.0, "4 (figure 2)"),
@@ -112,11 +111,9 @@ def claims(jobs: Sequence[Any], by_model: dict[str, dict[str, Interval]]) -> lis
     return found
 
 
-def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Sequence[dict[str, Any]]) -> None:
+def publish(out: Path, jobs: Sequence[Any], results: Sequence[dict[str, Any]]) -> None:
     """Print tables and claims; write `report.html`, and `result.json` where there are several jobs."""
-    by_model = {
-        model: {name: interval(values) for name, values in scores.items()} for model, scores in gather(results).items()
-    }
+    by_model = intervals(by_row(results))
     count = len({result["seed"] for result in results})
     about = f"recipe {jobs[0].recipe}, preset {jobs[0].preset}; mean [95 % interval] over {count} seed(s)"
     tables = []
@@ -124,28 +121,14 @@ def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Se
         where = f"experiment {jobs[0].experiment}" if model == "icf" else f"digit grid {jobs[0].cells}x{jobs[0].cells}"
         tables.append(Table(f"{model}, {where}, {about}", ("measure", "ours", "published"), (*_rows(scores),)))
     tables.append(_all_scores(by_model))
-    decided = claims(jobs, by_model)
-    show(tables, decided)
-    figures = {
-        f"{job.model}, seed {job.seed}: {file.stem}": file
-        for job, folder in zip(jobs, folders, strict=True)
-        if job.seed == jobs[0].seed
-        for file in sorted([*folder.glob("*.png"), *folder.glob("*.gif")])
-    }
-    title = "Independently controllable factors"
-    write_report(out / "report.html", title, INTRODUCTION, tables, decided, figures, plain(jobs[0]))
-    if len(jobs) > 1:
-        write_json(
-            out / "result.json",
-            {key: results[0][key] for key in ("benchmark", "preset", "versions", "hardware")}
-            | {
-                "model": ",".join(by_model),
-                "seed": sorted({job.seed for job in jobs}),
-                "scores": {model: {k: found.mean for k, found in scores.items()} for model, scores in by_model.items()},
-                "intervals": {model: {k: vars(found) for k, found in s.items()} for model, s in by_model.items()},
-                "claims": [vars(claim) for claim in decided],
-                "tables": [vars(table) for table in tables],
-                "seconds": {f"{r['model']}-{r['seed']}": r["seconds"] for r in results},
-            },
-        )
-    print(f"report: {out / 'report.html'}")
+    conclude(
+        out,
+        jobs,
+        results,
+        title="Independently controllable factors",
+        introduction=INTRODUCTION,
+        tables=tables,
+        claims=claims(jobs, by_model),
+        figures=first_figures(jobs, out),
+        rows=by_model,
+    )

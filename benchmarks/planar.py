@@ -23,7 +23,7 @@ from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.control import Drive, drive
 from benchmarks.planar_figures import figure_3, latent_maps, run_gif
 from benchmarks.planar_report import publish
-from benchmarks.runs import Timer, describe, job_folders, key, sweep
+from benchmarks.runs import Timer, describe, key, sweep
 from envs.planar import Planar
 from envs.tasks import PlanarTask
 from planners import ilqr
@@ -262,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         out = Path(own.out or f"runs/{name}")
         results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
         results += sweep(run, bounds, out / "bounds", own.engine, own.workers, own.resume) if bounds else []
-    publish(out, jobs, job_folders(out, jobs), results)
+    publish(out, jobs, results)
 
 
 if __name__ == "__main__":

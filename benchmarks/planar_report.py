@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import write_report
-from benchmarks.runs import gather, plain, write_json
-from benchmarks.table import Claim, Interval, Table, interval, show
+from benchmarks.runs import job_folders
+from benchmarks.summary import by_row, conclude, intervals
+from benchmarks.table import Claim, Interval, Table
 
 COLUMNS = (
     "model",
@@ -92,11 +92,9 @@ def _claims(job: Any, by_model: dict[str, dict[str, Interval]]) -> list[Claim]:
     return claims
 
 
-def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Sequence[dict[str, Any]]) -> None:
+def publish(out: Path, jobs: Sequence[Any], results: Sequence[dict[str, Any]]) -> None:
     """Print the table and the claims; write `report.html`, and `result.json` where there are several jobs."""
-    by_model = {
-        model: {name: interval(values) for name, values in scores.items()} for model, scores in gather(results).items()
-    }
+    by_model = intervals(by_row(results))
     rows: list[tuple[str, ...]] = [*PUBLISHED] if jobs[0].noise == 0 else []
     for model, values in PUBLISHED_NOISE.items():
         if jobs[0].noise in values:
@@ -105,11 +103,8 @@ def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Se
     count = len({result["seed"] for result in results})
     protocol = f"protocol {jobs[0].protocol}, noise {jobs[0].noise:g}, {jobs[0].runs} runs for each set"
     title = f"Planar system, {protocol}, preset {jobs[0].preset}; mean [95 % interval] over {count} seed(s)"
-    tables = [Table(title, COLUMNS, tuple(rows))]
-    claims = _claims(jobs[0], by_model)
-    show(tables, claims)
     figures = {}
-    for job, folder in zip(jobs, folders, strict=True):
+    for job, folder in zip(jobs, job_folders(out, jobs), strict=True):
         if job.seed == jobs[0].seed:
             for caption, name in (
                 (f"{job.model}, seed {job.seed}: figure 3 of the paper", "figure_3.png"),
@@ -118,22 +113,16 @@ def publish(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Se
             ):
                 if (folder / name).exists():
                     figures[caption] = folder / name
-    write_report(out / "report.html", "The planar task", INTRODUCTION, tables, claims, figures, plain(jobs[0]))
-    if len(jobs) > 1:
-        summary = {model: {name: vars(found) for name, found in scores.items()} for model, scores in by_model.items()}
-        first = {key: results[0][key] for key in ("benchmark", "preset", "versions", "hardware")}
-        models = sorted({job.model for job in jobs})
-        means = {model: {name: found.mean for name, found in by_model[model].items()} for model in models}
-        write_json(
-            out / "result.json",
-            first
-            | {
-                "model": ",".join(models),
-                "seed": sorted({job.seed for job in jobs}),
-                "scores": means[models[0]] if len(models) == 1 else means,
-                "intervals": summary,
-                "claims": [vars(claim) for claim in claims],
-                "seconds": {r["model"] + f"-{r['seed']}": r["seconds"] for r in results},
-            },
-        )
-    print(f"report: {out / 'report.html'}")
+    means = {model: {name: found.mean for name, found in scores.items()} for model, scores in by_model.items()}
+    conclude(
+        out,
+        jobs,
+        results,
+        title="The planar task",
+        introduction=INTRODUCTION,
+        tables=[Table(title, COLUMNS, tuple(rows))],
+        claims=_claims(jobs[0], by_model),
+        figures=figures,
+        rows=by_model,
+        scores=means if len(means) > 1 else next(iter(means.values())),
+    )

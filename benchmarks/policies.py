@@ -30,7 +30,7 @@ from benchmarks.curves import steps_to
 from benchmarks.policies_measures import EVALUATION_SEED, clock_of, evaluate, film, step_times
 from benchmarks.policies_report import publish
 from benchmarks.policies_setup import ALGORITHMS, SIGHTED, Policy, learner, view
-from benchmarks.runs import Timer, describe, job_folders, key, sweep
+from benchmarks.runs import Timer, describe, key, sweep
 from representations import MODELS, load
 from representations.model import read_config
 
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         out = Path(options.out or f"runs/policies{alone}")
         results = sweep(run, jobs, out, options.engine, options.workers, options.resume)
     words = sys.argv[1:] if arguments is None else arguments
-    publish(out, jobs, job_folders(out, jobs), results, f"python -m benchmarks.policies {shlex.join(words)}")
+    publish(out, jobs, results, f"python -m benchmarks.policies {shlex.join(words)}")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import numpy as np
 
 from benchmarks.curves import draw_curves, interquartile_band, interquartile_mean
 from benchmarks.policies_setup import SIGHTED, Policy
-from benchmarks.report import write_report
-from benchmarks.runs import plain, write_json
-from benchmarks.table import Claim, Table, show
+from benchmarks.runs import job_folders
+from benchmarks.summary import conclude
+from benchmarks.table import Claim, Table
 
 MOST = 0.3  # of a step, that an encoder may add
 INTRODUCTION = (
@@ -145,29 +145,25 @@ def figures(
     return files
 
 
-def publish(
-    out: Path, jobs: Sequence[Policy], folders: Sequence[Path], results: Sequence[dict[str, Any]], command: str
-) -> None:
+def publish(out: Path, jobs: Sequence[Policy], results: Sequence[dict[str, Any]], command: str) -> None:
     """Print the table and the claims; write `report.html`, and `result.json` where there are several jobs."""
-    found, said = table(results, jobs), claims(results, jobs)
+    groups, folders, found = grouped(results), job_folders(out, jobs), table(results, jobs)
     minutes = sum(r["seconds"]["cpu"] + r["scores"]["pretrain_seconds"] for r in results) / 60
-    show([found], said)
-    pictures = figures(results, jobs, folders, out)
-    title = "Policies on pretrained codes"
-    write_report(out / "report.html", title, INTRODUCTION, [found], said, pictures, [plain(job) for job in jobs])
-    if len(jobs) > 1:
-        shared = {key: results[0][key] for key in ("benchmark", "preset", "versions", "hardware")}
-        groups = grouped(results)
-        scores = ("steps_to_threshold", "success", "success_with_noise", "step_ms", "act_ms", "encode_ms")
-        content = {
-            "command": command,
-            "model": ",".join(groups),
-            "seed": sorted({job.seed for job in jobs}),
-            "tables": [vars(found) | {"title": ""}],
-            "claims": [vars(claim) for claim in said],
-            "scores": {name: {score: values(group, score) for score in scores} for name, group in groups.items()},
-            "cpu_minutes": round(minutes, 1),
-            "seconds": {f"{result['model']}-{result['seed']}": result["seconds"] for result in results},
-        }
-        write_json(out / "result.json", shared | content)
-    print(f"{minutes:.1f} minutes of one core in all, encoders included; report: {out / 'report.html'}")
+    scores = ("steps_to_threshold", "success", "success_with_noise", "step_ms", "act_ms", "encode_ms")
+    conclude(
+        out,
+        jobs,
+        results,
+        title="Policies on pretrained codes",
+        introduction=INTRODUCTION,
+        tables=[found],
+        claims=claims(results, jobs),
+        figures=figures(results, jobs, folders, out),
+        rows={},
+        kept=[Table("", found.columns, found.rows)],
+        command=command,
+        model=",".join(groups),
+        scores={name: {score: values(group, score) for score in scores} for name, group in groups.items()},
+        cpu_minutes=round(minutes, 1),
+    )
+    print(f"{minutes:.1f} minutes of one core in all, encoders included")

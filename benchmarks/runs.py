@@ -211,13 +211,3 @@ def _by_ray(run: Callable[[Any, Path, bool], dict[str, Any]], todo: Sequence[tup
     while waiting:
         done, waiting = ray.wait(waiting)
         ray.get(done)
-
-
-def gather(results: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[float]]]:
-    """Scores of every model, listed over seeds: model -> score -> values."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for result in results:
-        scores = found.setdefault(result["model"], {})
-        for name, value in result["scores"].items():
-            scores.setdefault(name, []).append(value)
-    return found

@@ -25,7 +25,7 @@ import representations
 from benchmarks.autoencoding import draw, reconstruction
 from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.metrics import baseline_rows, score
-from benchmarks.runs import Timer, describe, job_folders, key, sweep
+from benchmarks.runs import Timer, describe, key, sweep
 from benchmarks.sprites_figures import curve_figure, figures, kl_figure, stage_figure, write
 from benchmarks.sprites_report import publish
 from envs import make_world
@@ -249,7 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     [floor] = sweep(run, [baseline], out / "baselines", own.engine, 1, own.resume)
     if options.curve:
         write(curve_figure(results, todo), out / "curve.png")
-    publish(out, todo, job_folders(out, todo), results, floor["scores"])
+    publish(out, todo, results, floor["scores"])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.autoencoding import draw, sheet, traversal_figure
 from benchmarks.metrics.plots import position_heat_map
-from benchmarks.sprites_report import labelled
+from benchmarks.summary import by_row
 from envs.world import World
 
 
@@ -36,7 +36,7 @@ def figures(model: Any, world: World, factors: Tensor, pictures: Tensor, kl: Ten
 
 def curve_figure(results: Sequence[Mapping[str, Any]], todo: Sequence[Any]) -> Figure:
     """FactorVAE score and beta-VAE metric against reconstruction, a line per model, its knob beside every point."""
-    rows = labelled(results, todo)
+    rows = by_row(results, [job.row for job in todo])
     figure = Figure(figsize=(10, 4), layout="constrained")
     for place, name in enumerate(("beta_vae_fixed", "factor_vae")):
         axes = figure.add_subplot(1, 2, place + 1)

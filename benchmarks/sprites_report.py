@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.metrics import SCORES
-from benchmarks.report import write_report
-from benchmarks.runs import plain, write_json
-from benchmarks.table import Claim, Interval, Table, interval, show
+from benchmarks.summary import by_row, conclude, first_figures, intervals
+from benchmarks.table import Claim, Interval, Table, interval
 
 MAIN = ("beta_vae_fixed", "factor_vae", "mig", "sap", "modularity", "dci_lasso_disentanglement")
 # Kumar et al. 2017, table 1, and Kim & Mnih 2017, figure 3: metric (one factor fixed), squared error a pixel, nats.
@@ -36,14 +35,6 @@ Scores = Mapping[str, Any]
 Rows = dict[str, list[Scores]]
 
 
-def labelled(results: Sequence[Mapping[str, Any]], jobs: Sequence[Any]) -> Rows:
-    """The scores of all seeds by row."""
-    rows: Rows = {}
-    for result, job in zip(results, jobs, strict=True):
-        rows.setdefault(job.row, []).append(result["scores"])
-    return rows
-
-
 def over_seeds(rows: Sequence[Scores], key: str) -> Interval:
     """Mean of a score over seeds with its interval."""
     return interval([row[key] for row in rows])
@@ -54,7 +45,7 @@ def tables(results: Sequence[Mapping[str, Any]], jobs: Sequence[Any], floor: Map
 
     `floor` holds the scores of noise and of a random linear code by name.
     """
-    rows = labelled(results, jobs)
+    rows = by_row(results, [job.row for job in jobs])
     scored = {row: found for row, found in rows.items() if "pixel_error" in found[0]}
     made = [_main(scored, results, jobs, floor), _all(scored, jobs[0].world, floor)] if scored else []
     return made + [_onsets(row, found) for row, found in rows.items() if row not in scored]
@@ -107,7 +98,7 @@ def claims(results: Sequence[Mapping[str, Any]], jobs: Sequence[Any]) -> list[Cl
     A model is above another where the 95 % interval of the difference, seed by seed, is; of the rows of one model the
     first speaks for it. Where a model was run over its knob, the claims are those of the curves instead.
     """
-    rows, world = labelled(results, jobs), jobs[0].world
+    rows, world = by_row(results, [job.row for job in jobs]), jobs[0].world
     chosen: dict[str, list[Scores]] = {}
     for label, found in rows.items():
         chosen.setdefault(label.split(" (")[0], found)
@@ -211,48 +202,20 @@ def _order(found: Sequence[Scores]) -> Claim:
     return Claim(text, shown, ", ".join(f"{name} from {value.text(1)}" for name, value in at.items()) + " nats")
 
 
-def publish(
-    out: Path,
-    jobs: Sequence[Any],
-    folders: Sequence[Path],
-    results: Sequence[Mapping[str, Any]],
-    floor: Mapping[str, Scores],
-) -> None:
+def publish(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]], floor: Mapping[str, Scores]) -> None:
     """Print tables and claims; write `report.html`, and `result.json` where there are several jobs."""
-    found, said, rows = tables(results, jobs, floor), claims(results, jobs), labelled(results, jobs)
-    show(found, said)
-    figures = {
-        f"{job.row}, seed {job.seed}: {file.stem}": file
-        for job, folder in zip(jobs, folders, strict=True)
-        if job.seed == jobs[0].seed
-        for file in sorted(folder.glob("*.png"))
-    }
+    figures = first_figures(jobs, out, "row")
     if (out / "curve.png").exists():
         figures["score against reconstruction"] = out / "curve.png"
-    write_report(
-        out / "report.html",
-        f"Learners without labels: {jobs[0].world}",
-        INTRODUCTION,
-        found,
-        said,
-        figures,
-        plain(jobs[0]),
+    conclude(
+        out,
+        jobs,
+        results,
+        title=f"Learners without labels: {jobs[0].world}",
+        introduction=INTRODUCTION,
+        tables=tables(results, jobs, floor),
+        claims=claims(results, jobs),
+        figures=figures,
+        rows=intervals(by_row(results, [job.row for job in jobs])),
+        baselines=floor,
     )
-    if len(jobs) > 1:
-        intervals = {
-            row: {key: interval([s[key] for s in scores]) for key in scores[0]} for row, scores in rows.items()
-        }
-        write_json(
-            out / "result.json",
-            {key: results[0][key] for key in ("benchmark", "preset", "versions", "hardware")}
-            | {
-                "model": ",".join(dict.fromkeys(job.model for job in jobs)),
-                "seed": sorted({job.seed for job in jobs}),
-                "scores": {row: {key: value.mean for key, value in found.items()} for row, found in intervals.items()},
-                "intervals": {row: {key: vars(value) for key, value in f.items()} for row, f in intervals.items()},
-                "baselines": floor,
-                "claims": [vars(claim) for claim in said],
-                "seconds": {f"{job.row}-{job.seed}": r["seconds"] for job, r in zip(jobs, results, strict=True)},
-            },
-        )
-    print(f"report: {out / 'report.html'}")
