@@ -162,7 +162,7 @@ def _run_maze(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
     with timer("figures"), torch.no_grad():
         maze_figures(model, world, maze, found, paths, folder, generator)
     with timer("scoring"):
-        scores |= _scores(job, model, world) | _coarse(job, model, world)
+        scores |= _scores(job, model, world)
     return describe("maze", job, scores, timer.seconds)
 
 
@@ -239,14 +239,6 @@ def _scores(job: MazeJob, model: Any, world: Any) -> dict[str, float]:
     generator = torch.Generator().manual_seed(2000 + job.seed)
     names = job.names() or (list(QUICK_SCORES) if isinstance(world, DigitGrid) else None)
     return score(model.encode, world, names, generator, samples=job.pool, seeds=job.metric_seeds)
-
-
-def _coarse(job: MazeJob, model: Any, world: Any) -> dict[str, float]:
-    """MIG and modularity from 20 equal-width bins: by its exact value any dimension names each of a maze's few states."""
-    names = [name for name in ("mig", "modularity") if name in (job.names() or ("mig", "modularity"))]
-    generator = torch.Generator().manual_seed(2000 + job.seed)
-    found = score(model.encode, world, names, generator, samples=job.pool, seeds=1, compat=True) if names else {}
-    return {f"{name}_20_bins": found[name] for name in names}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
