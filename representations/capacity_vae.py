@@ -19,42 +19,34 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from representations.autoencoder import GaussianAutoencoder
+from representations.autoencoder import GaussianAutoencoder, PictureVAE
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.networks import Background, conv_decoder, he_weights
-from representations.terms import bernoulli_nll, capacity_gap, gaussian_kl_each, gaussian_sample, linear_schedule
+from representations.ramp import Ramp
+from representations.terms import bernoulli_nll, capacity_gap, gaussian_kl_each, gaussian_sample
+
+LARGE = 1e8  # an eps far above every gradient, with which Adam steps by the averaged gradient itself
 
 
 class Capacity(nn.Module):
-    """The term gamma |KL - C| with its schedule; the steps taken so far are a buffer."""
-
-    done: Tensor
+    """The term gamma |KL - C| with its schedule."""
 
     def __init__(self, first: float, last: float, gamma: float, steps: int):
         super().__init__()
         if not (0 <= first <= last and gamma >= 0 and steps >= 1):
             got = f"{first}, {last}, {gamma}, {steps}"
             raise ValueError(f"first <= last nats, gamma and steps must not be negative, steps not 0, got {got}")
-        self.first, self.last, self.gamma, self.steps = first, last, gamma, steps
-        self.register_buffer("done", torch.zeros((), dtype=torch.int64))
-
-    def now(self) -> Tensor:
-        """C in nats at the present step."""
-        return linear_schedule(self.done, self.steps, self.first, self.last)
-
-    def advance(self) -> None:
-        """Count one step of training."""
-        self.done += 1
+        self.gamma, self.ramp = gamma, Ramp(first, last, steps)
 
     def terms(self, nll: Tensor, kl: Tensor) -> tuple[Tensor, Logs]:
         """The loss of reconstruction terms [n] and KL terms [n, d] in nats, and logs with the KL of every latent."""
-        each, capacity = kl.mean(0), self.now()
+        each, capacity = kl.mean(0), self.ramp.now()
         logs = {"nll": nll.mean(), "kl": each.sum(), "capacity": capacity}
         logs |= {f"kl_{i}": value for i, value in enumerate(each)}
         return nll.mean() + self.gamma * capacity_gap(kl, capacity), logs
 
 
-class CapacityVAE(Representation):
+class CapacityVAE(PictureVAE):
     """A VAE of pictures `shape` = (C, H, W) whose KL term follows a capacity from `first` to `last` nats.
 
     `steps` is the number of training steps over which the capacity rises, `gamma` the price of a nat beside it. The
@@ -78,18 +70,6 @@ class CapacityVAE(Representation):
         self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
         self.capacity = Capacity(first, last, gamma, steps)
 
-    def encode(self, observations: Tensor) -> Tensor:
-        """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
-        return self.autoencoder.posterior(observations)[0]
-
-    def decode(self, code: Tensor) -> Tensor:
-        """The expected picture [n, C, H, W] in [0, 1]."""
-        return self.autoencoder.decode(code)
-
-    def generate(self, n: int, generator: torch.Generator) -> Tensor:
-        """`n` pictures [n, C, H, W] of codes drawn from the prior."""
-        return self.autoencoder.generate(n, generator)
-
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """Eq. 8 in nats a picture, for pictures [n, C, H, W]."""
         bound = self.autoencoder.bound(batch)
@@ -98,7 +78,7 @@ class CapacityVAE(Representation):
     def objectives(self) -> tuple[Objective, ...]:
         """One player: both networks, by Adam."""
         adam = partial(torch.optim.Adam, lr=self.learning_rate)
-        return (Objective("bound", self.loss, tuple(self.parameters()), adam, after=self.capacity.advance),)
+        return (Objective("bound", self.loss, tuple(self.parameters()), adam, after=self.capacity.ramp.advance),)
 
 
 class FactorBottleneck(Representation):
@@ -162,9 +142,11 @@ class FactorBottleneck(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: decoder, scales and noises, by Adam with a learning rate of their own for the last two."""
-        return (Objective("bound", self.loss, tuple(self.parameters()), self._adam, after=self.capacity.advance),)
+        return (Objective("bound", self.loss, tuple(self.parameters()), self._adam, after=self.capacity.ramp.advance),)
 
     def _adam(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         channel = {id(self.scale), id(self.logvar)}
-        rates = {True: self.channel_rate, False: self.learning_rate}
-        return torch.optim.Adam([{"params": [p], "lr": rates[id(p) in channel]} for p in parameters])
+        plain = {"lr": self.channel_rate * LARGE, "eps": LARGE}
+        return torch.optim.Adam(
+            [{"params": [p]} | (plain if id(p) in channel else {"lr": self.learning_rate}) for p in parameters]
+        )

@@ -12,11 +12,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from representations.autoencoder import GaussianAutoencoder
-from representations.model import Logs, Objective, Representation
+from representations.autoencoder import GaussianAutoencoder, PictureVAE
+from representations.model import Logs, Objective
 
 
-class BetaVAE(Representation):
+class BetaVAE(PictureVAE):
     """beta-VAE of pictures `shape` = (C, H, W); `beta` weighs the KL term against pixels in nats, summed.
 
     `channels` of every convolution and `hidden` units of every full layer as in Burgess et al. 2018, appendix A.1.
@@ -37,18 +37,6 @@ class BetaVAE(Representation):
         self.code_size, self.beta, self.learning_rate = code_size, beta, learning_rate
         self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
 
-    def encode(self, observations: Tensor) -> Tensor:
-        """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
-        return self.autoencoder.posterior(observations)[0]
-
-    def decode(self, code: Tensor) -> Tensor:
-        """The expected picture [n, C, H, W] in [0, 1]."""
-        return self.autoencoder.decode(code)
-
-    def generate(self, n: int, generator: torch.Generator) -> Tensor:
-        """`n` pictures [n, C, H, W] of codes drawn from the prior."""
-        return self.autoencoder.generate(n, generator)
-
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """Minus the bound with its KL term weighed by beta, in nats a picture, for pictures [n, C, H, W]."""
         bound = self.autoencoder.bound(batch)
@@ -62,7 +50,7 @@ class BetaVAE(Representation):
         )
 
 
-class VAE(Representation):
+class VAE(PictureVAE):
     """The variational autoencoder of pictures `shape` = (C, H, W): beta-VAE with beta = 1; settings as there."""
 
     def __init__(
@@ -76,18 +64,6 @@ class VAE(Representation):
         super().__init__()
         self.code_size, self.learning_rate = code_size, learning_rate
         self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
-
-    def encode(self, observations: Tensor) -> Tensor:
-        """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
-        return self.autoencoder.posterior(observations)[0]
-
-    def decode(self, code: Tensor) -> Tensor:
-        """The expected picture [n, C, H, W] in [0, 1]."""
-        return self.autoencoder.decode(code)
-
-    def generate(self, n: int, generator: torch.Generator) -> Tensor:
-        """`n` pictures [n, C, H, W] of codes drawn from the prior."""
-        return self.autoencoder.generate(n, generator)
 
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """Minus the bound (eq. 3), in nats a picture, for pictures [n, C, H, W]."""

@@ -36,7 +36,7 @@ def test_loss_by_hand():
         loss, logs = capacity.terms(nll, kl)
         assert logs["capacity"].item() == expected
         assert loss.item() == pytest.approx(6.0 + 10 * abs(2.0 - expected))
-        capacity.advance()
+        capacity.ramp.advance()
     assert (logs["kl_0"].item(), logs["kl_1"].item(), logs["kl"].item()) == (1.0, 1.0, 2.0)
 
 
@@ -48,7 +48,7 @@ def test_training_advances_the_capacity_one_step_at_a_time():
     assert [line["bound/capacity"] for line in logs] == [0.0, 2.5, 5.0, 7.5, 10.0, 10.0]
     assert {"bound/kl_0", "bound/kl_1"} <= set(logs[0])
     assert model.loss(batch)[1]["capacity"].item() == 10.0
-    assert model.capacity.done.item() == 6  # a look at the loss is no step
+    assert model.capacity.ramp.done.item() == 6  # a look at the loss is no step
 
 
 def test_code_of_a_factor_is_its_standard_score_times_its_scale():
