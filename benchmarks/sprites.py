@@ -63,6 +63,8 @@ class Options(Budget):
     """Settings by world."""
     blob_beta: float = 150.0
     """beta_vae's beta on the world blobs (figure 2 of Burgess et al. 2018)."""
+    blob_rise: float = 0.5
+    """The share of the training over which it rises to that."""
     curve: bool = False
     """Repeat every model over the values of its knob in `curves`."""
     curves: dict[str, list[float]] = field(default_factory=dict)
@@ -100,16 +102,13 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     found = []
     for model in dataclasses.replace(own, model=own.model or "all").models(LEARNERS):
         settings, knob = dict(options.settings.get(model, {})), KNOBS.get(model, "")
+        shared |= {"pictures": options.budgets.get(model, options.pictures), "rise": options.rises.get(model)}
         if options.world == "blobs" and model == "beta_vae":
-            settings["beta"] = options.blob_beta
+            settings["beta"], shared["rise"] = options.blob_beta, options.blob_rise
         values = options.curves.get(model, []) if options.curve and knob else []
         for chosen in [settings | {knob: value} for value in values] or [settings]:
             row = f"{model} ({knob} {chosen.get(knob, _default(model, knob)):g})" if knob else model
-            own_budget = {
-                "pictures": options.budgets.get(model, options.pictures),
-                "rise": options.rises.get(model),
-            }
-            found += [Job(model, seed=s, settings=chosen, row=row, **shared | own_budget) for s in own.all_seeds()]
+            found += [Job(model, seed=s, settings=chosen, row=row, **shared) for s in own.all_seeds()]
     return found
 
 

@@ -11,7 +11,8 @@ from representations.terms import linear_schedule
 class Ramp(nn.Module):
     """A number from `first` linearly to `last` over `steps` steps of training, then `last`; at once where steps is 0.
 
-    The steps taken so far are a buffer, so that a resumed run goes on where it stopped. Raises ValueError for negative steps.
+    The steps taken so far are saved, unless there are none to take, so that a resumed run goes on where it stopped. Raises
+    ValueError for negative steps.
     """
 
     done: Tensor
@@ -21,7 +22,7 @@ class Ramp(nn.Module):
         if not steps >= 0:
             raise ValueError(f"the steps of a ramp must not be negative, got {steps}")
         self.first, self.last, self.steps = first, last, steps
-        self.register_buffer("done", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("done", torch.zeros((), dtype=torch.int64), persistent=steps > 0)
 
     def now(self) -> Tensor:
         """The number at the present step: []."""

@@ -83,15 +83,15 @@ def test_jobs_cross_models_knobs_and_seeds():
     assert [j.row for j in curved[2:]] == ["beta_vae (beta 1)"] * 2 + ["beta_vae (beta 8)"] * 2
     assert curved[-1].settings == {"beta": 8.0}
     blobs = jobs(own, Options(world="blobs", worlds={"blobs": {"sigma": 5.0}, "dsprites": {}}))[-1]
-    assert (blobs.row, blobs.world_settings) == ("beta_vae (beta 150)", {"sigma": 5.0})
+    assert (blobs.row, blobs.world_settings, blobs.rise) == ("beta_vae (beta 150)", {"sigma": 5.0}, 0.5)
 
 
 def test_schedules_last_as_long_as_the_training_and_factors_have_their_ranges():
     world = make_world("objects3d")
     assert build(job("capacity_vae"), world).capacity.ramp.steps == 2
     assert build(dataclasses.replace(job("capacity_vae"), rise=0.5), world).capacity.ramp.steps == 1
-    assert build(job("dip_vae"), world).ramp.steps == 0
-    assert build(dataclasses.replace(job("dip_vae"), rise=0.5), world).ramp.steps == 1
+    assert build(job("beta_vae"), world).ramp.steps == 0
+    assert build(dataclasses.replace(job("beta_vae"), rise=0.5), world).ramp.steps == 1
     model = build(job("factor_bottleneck"), world)
     assert model.code_size == 5
     assert model.high.tolist() == pytest.approx([f.high for f in world.factors])
