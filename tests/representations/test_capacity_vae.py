@@ -68,6 +68,23 @@ def test_capacity_goes_to_the_factor_that_pictures_show():
     assert logs[-1]["bound/kl_0"] > 2 * logs[-1]["bound/kl_1"]
 
 
+def test_channels_move_by_their_gradient_and_the_decoder_by_adam():
+    model = bottleneck(channel_rate=0.01, learning_rate=0.001).train()
+    [player] = model.objectives()
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    loss, _ = player.loss(bars(seeded()))  # draws the background's bias too
+    before |= {name: value.clone() for name, value in model.named_parameters()}
+    loss.backward()
+    player.optimizer(player.parameters).step()
+    for name, value in model.named_parameters():
+        step = value.detach() - before[name]
+        if name in ("scale", "logvar"):
+            torch.testing.assert_close(step, -0.01 * value.grad, rtol=1e-4, atol=1e-7)
+        else:
+            moved = value.grad.abs() > 1e-3
+            torch.testing.assert_close(step[moved], -0.001 * value.grad[moved].sign(), rtol=1e-2, atol=1e-7)
+
+
 def test_bottleneck_is_saved_and_resumed(tmp_path):
     options = {"device": "cpu", "progress": False, "log_every": 2, "checkpoint_every": 2}
     whole, broken, resumed = bottleneck(steps=6), bottleneck(steps=6), bottleneck(steps=6)
