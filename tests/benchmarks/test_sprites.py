@@ -170,6 +170,25 @@ def test_claims_of_blobs_and_of_the_order_of_factors():
     assert not claims([{"scores": order | {"onset_scale": 9.5}}], bottleneck)[0].shown
 
 
+def steepest(world) -> float:
+    """The greatest beta at which a code that says nothing gains by saying a little: the top eigenvalue of the covariance
+    of pictures, every pixel divided by the standard deviation of a Bernoulli variable of its mean."""
+    places = [torch.linspace(factor.low, factor.high, 20) for factor in world.factors]
+    pictures = world.render(torch.cartesian_prod(*places)).flatten(1).double() / 255
+    mean = pictures.mean(0)
+    scaled = (pictures - mean) / (mean * (1 - mean)).sqrt().clamp_min(1e-2)
+    return torch.linalg.eigvalsh(scaled @ scaled.T / len(scaled))[-1].item()
+
+
+def test_the_blobs_of_the_presets_are_wide_enough_for_their_beta():
+    for preset in ("quick", "default", "paper"):
+        own, values = parse("sprites", Sweep, Options, ["--preset", preset, "--world", "blobs", "--model", "beta_vae"])
+        found = jobs(own, Options(**values))[0]
+        assert found.settings["beta"] == 150.0
+        assert steepest(make_world("blobs", **found.world_settings)) > 200
+    assert steepest(make_world("blobs")) < 60
+
+
 def test_published_figures_stand_beside_the_row_they_belong_to():
     todo = [job("beta_vae", row="beta_vae (beta 4)"), job("beta_vae", row="beta_vae (beta 9)")]
     floor = {"random": {"beta_vae_fixed": 0.2, "factor_vae": 0.3}}
