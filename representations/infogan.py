@@ -24,8 +24,6 @@ from representations.networks import conv_decoder, conv_encoder, mlp
 from representations.residual import residual_generator, residual_trunk
 from representations.terms import gaussian_log_density, gradient_penalty
 
-QUIET = 0.3  # of their usual size are the small generators' first weights of the noise, which else outnumbers the codes
-
 
 class InfoGAN(Representation):
     """InfoGAN of pictures `shape` = (C, H, W): `code_size` codes and `noise` variables; `information` is lambda.
@@ -94,7 +92,7 @@ class InfoGAN(Representation):
 
     def hazed(self, pictures: Tensor) -> Tensor:
         """Float pictures [n, C, H, W] with Gaussian noise of standard deviation `haze` on every number."""
-        return pictures + self.haze * torch.randn_like(pictures) if self.haze else pictures
+        return pictures + self.haze * torch.randn_like(pictures)
 
     def posterior(self, read: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance [n, code_size] of Q(c | x) from the shared features of x."""
@@ -130,30 +128,34 @@ class InfoGAN(Representation):
         code = self.draw_codes(n)
         return code, self.decode(code, torch.randn(n, self.noise, device=code.device))
 
+    def _judge(self, code: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean of D at pictures made of codes [n, code_size], and L_I in nats by Q's view of them."""
+        read = self.read(fake)
+        hazed = self.read(self.hazed(fake)) if self.haze else read
+        information = gaussian_log_density(code, *self.posterior(hazed)).mean()
+        return self.critic_head(read).float().mean(), information
+
     def critic_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """The loss of D and Q on pictures [n, C, H, W]; logs the estimated distance, L_I in nats and the penalty."""
         real = pixels(batch)
         with torch.no_grad():
             code, fake = self._imagine(len(real))
-        real, fake = self.hazed(real), self.hazed(fake)
-        read = self.read(torch.cat([fake, real]))
-        of_fake, of_real = self.critic_head(read).float().view(2, -1).mean(1)
-        information = gaussian_log_density(code, *self.posterior(read[: len(fake)])).mean()
-        steep = gradient_penalty(self.critic, real, fake)
+        of_fake, information = self._judge(code, fake)
+        of_real = self.critic(real).mean()
+        steep = gradient_penalty(lambda x: self.critic(x) / 2, real, fake)  # slopes by pixels from -1 to 1
         loss = of_fake - of_real + self.penalty * steep - self.information * information
         return loss, {"distance": of_real - of_fake, "information": information, "penalty": steep}
 
     def generator_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """The loss of G at as many new pictures as the batch has; logs L_I in nats."""
         code, fake = self._imagine(len(batch))
-        read = self.read(self.hazed(fake))
-        information = gaussian_log_density(code, *self.posterior(read)).mean()
-        return -self.critic_head(read).float().mean() - self.information * information, {"information": information}
+        worth, information = self._judge(code, fake)
+        return -worth - self.information * information, {"information": information}
 
     def objectives(self) -> tuple[Objective, ...]:
         """Two players by Adam with the betas of Gulrajani et al.: D and Q, `repeats` times, then G."""
         readers = (*self.trunk.parameters(), *self.critic_head.parameters(), *self.posterior_head.parameters())
-        adam = partial(torch.optim.Adam, betas=(0.0, 0.9))
+        adam = partial(torch.optim.Adam, betas=(0.0, 0.9), fused=True)
         makers, rate = tuple(self.generator.parameters()), partial(adam, lr=self.learning_rate)
         return (
             Objective("critic", self.critic_loss, readers, partial(adam, lr=self.critic_rate), self.repeats),
@@ -177,8 +179,6 @@ def _networks(
         trunk = nn.Sequential(nn.Flatten(), mlp(size, hidden, hidden, hidden), nn.ReLU())
     _enliven(generator, last=0.1)
     _enliven(trunk)
-    with torch.no_grad():
-        next(generator.parameters())[:, :noise] *= QUIET
     return generator, trunk
 
 

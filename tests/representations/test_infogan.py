@@ -88,14 +88,27 @@ def test_q_is_never_surer_than_it_may_be():
     assert learner.posterior(torch.zeros(1, 16))[1].min().item() == pytest.approx(2 * math.log(0.5))
 
 
-def test_haze_is_noise_of_its_size_on_what_is_looked_at_only(generator):
-    learner = model(haze=0.25)
+def test_the_reader_looks_through_the_haze_and_the_critic_does_not(generator):
     x = torch.full((400, 3, 8, 8), 0.5)
     torch.manual_seed(0)
-    seen = learner.hazed(x)
+    seen = model(haze=0.25).hazed(x)
     assert (seen - x).std().item() == pytest.approx(0.25, rel=0.02)
-    assert torch.equal(learner.encode(x), learner.encode(x))
-    assert torch.equal(model().hazed(x), x)
+    blind, clear, x = model(haze=1e4), model(), pictures(generator)
+    torch.manual_seed(1)
+    _, far = blind.critic_loss(x)
+    torch.manual_seed(1)
+    _, near = clear.critic_loss(x)
+    assert far["distance"].item() == pytest.approx(near["distance"].item(), abs=1e-5)
+    assert far["information"] != near["information"]
+    assert torch.equal(blind.encode(x), clear.encode(x))
+
+
+def test_slopes_are_counted_by_pixels_from_minus_one_to_one(generator):
+    learner, x = model(penalty=1.0), pictures(generator)
+    slope = torch.randn(192, generator=generator)
+    learner.critic = lambda p: (2 * p.flatten(1) - 1) @ slope
+    _, logs = learner.critic_loss(x)
+    assert logs["penalty"].item() == pytest.approx((slope.norm().item() - 1) ** 2, rel=1e-4)
 
 
 @pytest.mark.parametrize("network", ["full", "convolutional", "residual"])
