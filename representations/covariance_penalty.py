@@ -202,5 +202,5 @@ class CovarianceClassifier(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: the network, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate)
+        adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
         return (Objective("error", self.loss, tuple(self.parameters()), adam),)
