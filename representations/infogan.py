@@ -32,10 +32,11 @@ class InfoGAN(Representation):
     are small ones of `hidden` units. `prior` of the codes: "uniform" on [-1, 1] (Chen et al. 2016) or "normal".
     `penalty` weighs the gradient penalty, `least_spread` bounds Q's standard deviations from below.
 
-    With few moves of the critic, and without the paper's 200,000 steps, lambda L_I must pull a picture less than D does,
-    or G writes the codes into the noise of its pixels. D pulls with a slope of about 1. With `haze`, Gaussian noise of
-    that size on the pixels (from 0 to 1) that D and Q look at, Q's pull is about 2 lambda / haze for 6 codes; without
-    it, Q's pull has no bound.
+    D's slopes are penalised by pixels from -1 to 1, as in the published program. `haze` is Gaussian noise of that size on
+    the pixels (from 0 to 1) that Q looks at, while D sees them as they are. Without the paper's 200,000 steps Q, which can
+    be as sure as it likes, else pulls harder than D, and G writes the codes into the noise of its pixels. Through the haze
+    Q reads what is large, and pulls at most about 2 lambda / haze at 6 codes; D, whose slope is 1 (2 from 0 to 1), sees
+    the smallest speck. What G draws from its noise, codes need not tell: a world without nuisances needs little of it.
     """
 
     still: Tensor
