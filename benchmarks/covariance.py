@@ -138,7 +138,8 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
             rows = {name: values[chosen.to(device)] for name, values in source.items()}
             return rows if job.experiment == "xor" else rows["x"]
 
-        options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": True, "precision": job.precision}
+        options: dict[str, Any] = {"device": job.device, "resume": resume, "precision": job.precision}
+        options |= {"decay": job.experiment != "xor"}  # units are let go late, at full steps
         fit(model, batches, job.size.steps, torch.Generator().manual_seed(job.seed), folder, **options)
         representations.save(model, folder / "model")
     model = representations.load(folder / "model")
