@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.networks import conv_decoder, conv_encoder, mlp
 from representations.residual import residual_generator, residual_trunk
-from representations.terms import gaussian_log_density, gradient_penalty
+from representations.terms import gaussian_log_density, gradient_penalty, linear_schedule
 
 
 class InfoGAN(Representation):
@@ -36,10 +36,14 @@ class InfoGAN(Representation):
     the pixels (from 0 to 1) that Q looks at, while D sees them as they are. Without the paper's 200,000 steps Q, which can
     be as sure as it likes, else pulls harder than D, and G writes the codes into the noise of its pixels. Through the haze
     Q reads what is large, and pulls at most about 2 lambda / haze at 6 codes; D, whose slope is 1 (2 from 0 to 1), sees
-    the smallest speck. What G draws from its noise, codes need not tell: a world without nuisances needs little of it.
+    the smallest speck. With `clearing` the haze falls linearly from `first_haze` to `haze` over so many moves of G: the
+    largest variations are told first, each by one code, as codes that share one are not independent behind a haze, and
+    Q takes them for that; free codes take the finer ones as they come into sight. What G draws from its noise, codes
+    need not tell: a world without nuisances needs little of it.
     """
 
     still: Tensor
+    moves: Tensor
 
     def __init__(
         self,
@@ -52,6 +56,8 @@ class InfoGAN(Representation):
         prior: Literal["uniform", "normal"] = "uniform",
         least_spread: float = 0.05,
         haze: float = 0.0,
+        first_haze: float = 0.0,
+        clearing: int = 0,
         network: Literal["residual", "convolutional", "full"] = "residual",
         channels: int = 64,
         hidden: int = 256,
@@ -67,13 +73,18 @@ class InfoGAN(Representation):
                 f"not negative, got {code_size}, {repeats}, {channels}, {hidden}, {least_spread}, {noise}, {information}, "
                 f"{penalty}"
             )
+        if min(haze, first_haze, clearing) < 0:
+            raise ValueError(
+                f"haze, first_haze and clearing must not be negative, got {haze}, {first_haze}, {clearing}"
+            )
         if prior not in ("uniform", "normal") or network not in ("residual", "convolutional", "full"):
             raise ValueError(
                 f"prior must be uniform or normal, network residual, convolutional or full, got {prior!r}, {network!r}"
             )
         self.shape, self.code_size, self.noise, self.prior = tuple(shape), code_size, noise, prior
         self.information, self.penalty, self.repeats = information, penalty, repeats
-        self.haze, self.least_logvar = haze, 2 * math.log(least_spread)
+        self.haze, self.first_haze, self.clearing = haze, first_haze, clearing
+        self.least_logvar = 2 * math.log(least_spread)
         self.learning_rate, self.critic_rate = learning_rate, critic_rate
         self.generator, self.trunk = _networks(network, noise, code_size, self.shape, channels, hidden)
         with torch.no_grad():
@@ -81,6 +92,7 @@ class InfoGAN(Representation):
         self.critic_head = nn.Linear(width, 1)
         self.posterior_head = nn.Linear(width, 2 * code_size)
         self.register_buffer("still", torch.randn(noise))
+        self.register_buffer("moves", torch.zeros(()))  # of the generator
 
     def encode(self, observations: Tensor) -> Tensor:
         """Q's mean [n, code_size] of pictures [n, C, H, W]."""
@@ -92,8 +104,9 @@ class InfoGAN(Representation):
         return self.trunk(2 * pictures - 1)
 
     def hazed(self, pictures: Tensor) -> Tensor:
-        """Float pictures [n, C, H, W] with Gaussian noise of standard deviation `haze` on every number."""
-        return pictures + self.haze * torch.randn_like(pictures)
+        """Float pictures [n, C, H, W] with Gaussian noise on every number, as thick as it is at this step."""
+        haze = linear_schedule(self.moves, self.clearing, self.first_haze, self.haze) if self.clearing else self.haze
+        return pictures + haze * torch.randn_like(pictures)
 
     def posterior(self, read: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance [n, code_size] of Q(c | x) from the shared features of x."""
@@ -132,7 +145,7 @@ class InfoGAN(Representation):
     def _judge(self, code: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The mean of D at pictures made of codes [n, code_size], and L_I in nats by Q's view of them."""
         read = self.read(fake)
-        hazed = self.read(self.hazed(fake)) if self.haze else read
+        hazed = self.read(self.hazed(fake)) if self.haze or self.clearing else read
         information = gaussian_log_density(code, *self.posterior(hazed)).mean()
         return self.critic_head(read).float().mean(), information
 
@@ -151,6 +164,8 @@ class InfoGAN(Representation):
         """The loss of G at as many new pictures as the batch has; logs L_I in nats."""
         code, fake = self._imagine(len(batch))
         worth, information = self._judge(code, fake)
+        if self.training:
+            self.moves += 1
         return -worth - self.information * information, {"information": information}
 
     def objectives(self) -> tuple[Objective, ...]:
