@@ -103,6 +103,20 @@ def test_the_reader_looks_through_the_haze_and_the_critic_does_not(generator):
     assert torch.equal(blind.encode(x), clear.encode(x))
 
 
+def test_the_haze_clears_as_the_generator_moves_and_a_resumed_run_knows_how_far(tmp_path, generator):
+    learner = model(haze=0.5, first_haze=2.0, clearing=4).train()
+    x = torch.zeros(4000, 3, 8, 8)
+    found = []
+    for _ in range(6):
+        found.append(learner.hazed(x).std().item())
+        learner.generator_loss(pictures(generator))
+        learner.critic_loss(pictures(generator))
+    assert found == pytest.approx([2.0, 1.625, 1.25, 0.875, 0.5, 0.5], rel=0.02)
+    assert load(save(learner, tmp_path)).moves == 6
+    learner.eval().generator_loss(pictures(generator))
+    assert learner.moves == 6
+
+
 def test_slopes_are_counted_by_pixels_from_minus_one_to_one(generator):
     learner, x = model(penalty=1.0), pictures(generator)
     slope = torch.randn(192, generator=generator)
@@ -172,6 +186,7 @@ def test_the_residual_networks_are_those_of_the_published_program():
         ({"prior": "cauchy"}, "uniform or normal"),
         ({"network": "dense"}, "residual, convolutional or full"),
         ({"least_spread": 0.0}, "least_spread"),
+        ({"clearing": -1}, "must not be negative, got 0.0, 0.0, -1"),
         ({"shape": (3, 8)}, "shape must be"),
     ],
 )
