@@ -24,6 +24,8 @@ from representations.networks import conv_decoder, conv_encoder, mlp
 from representations.residual import residual_generator, residual_trunk
 from representations.terms import gaussian_log_density, gradient_penalty, linear_schedule
 
+VIEWS = 16  # of a picture through the haze, over which its code is averaged
+
 
 class InfoGAN(Representation):
     """InfoGAN of pictures `shape` = (C, H, W): `code_size` codes and `noise` variables; `information` is lambda.
@@ -44,6 +46,7 @@ class InfoGAN(Representation):
 
     still: Tensor
     moves: Tensor
+    views: Tensor
 
     def __init__(
         self,
@@ -92,12 +95,18 @@ class InfoGAN(Representation):
         self.critic_head = nn.Linear(width, 1)
         self.posterior_head = nn.Linear(width, 2 * code_size)
         self.register_buffer("still", torch.randn(noise))
+        half = torch.randn(VIEWS // 2, *self.shape) if haze else torch.zeros(0, *self.shape)
+        self.register_buffer("views", torch.cat([half, -half]))
         self.register_buffer("moves", torch.zeros(()))  # of the generator
 
     def encode(self, observations: Tensor) -> Tensor:
-        """Q's mean [n, code_size] of pictures [n, C, H, W]."""
+        """Q's mean [n, code_size] of pictures [n, C, H, W]; with `haze`, over the same 16 hazed views of every picture."""
         check_pictures(observations, self.shape)
-        return self.posterior(self.read(pixels(observations)))[0]
+        pictures = pixels(observations)
+        if not self.haze:
+            return self.posterior(self.read(pictures))[0]
+        means = [self.posterior(self.read(pictures + self.haze * view))[0] for view in self.views]
+        return torch.stack(means).mean(0)
 
     def read(self, pictures: Tensor) -> Tensor:
         """The features that D and Q share of float pictures [n, C, H, W]; the networks see pixels from -1 to 1."""

@@ -100,7 +100,19 @@ def test_the_reader_looks_through_the_haze_and_the_critic_does_not(generator):
     _, near = clear.critic_loss(x)
     assert far["distance"].item() == pytest.approx(near["distance"].item(), abs=1e-5)
     assert far["information"] != near["information"]
-    assert torch.equal(blind.encode(x), clear.encode(x))
+
+
+def test_a_code_is_the_mean_over_hazed_views_which_q_was_trained_on(generator, tmp_path):
+    learner = model(haze=0.4).eval()
+    x = pictures(generator)
+    torch.manual_seed(0)
+    sought = torch.stack([learner.posterior(learner.read(learner.hazed(x / 255)))[0] for _ in range(4000)])
+    sure = learner.posterior(learner.read(x / 255))[0]
+    assert (learner.encode(x) - sought.mean(0)).abs().mean() < 0.5 * sought.std(0).mean()
+    assert torch.equal(learner.encode(x), learner.encode(x))
+    assert torch.equal(load(save(learner, tmp_path)).encode(x), learner.encode(x))
+    assert torch.equal(model().encode(x), model().posterior(model().read(x / 255))[0])
+    assert not torch.equal(learner.encode(x), sure)
 
 
 def test_the_haze_clears_as_the_generator_moves_and_a_resumed_run_knows_how_far(tmp_path, generator):
