@@ -21,7 +21,8 @@ from rich.console import Console
 from benchmarks.command import plain_errors
 from benchmarks.report import write_report
 from benchmarks.runs import Timer, check_neighbours, describe, plain, write_json
-from benchmarks.speed_measures import BARS, GROUPS, Bar, Row, Sizes
+from benchmarks.speed_measures import BARS, GROUPS
+from benchmarks.speed_rows import Bar, Row, Sizes
 from benchmarks.table import Claim, Table, show
 
 COLUMNS = ("figure", "run as", "unit", "by the clock", "by processor time", "bar", "elsewhere", "limited by, or how")

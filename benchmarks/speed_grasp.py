@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.grasp_data import demonstrate
 from benchmarks.grasp_set import subset
-from benchmarks.speed_measures import ONE, Row, Sizes
+from benchmarks.speed_rows import ONE, Row, Sizes
 from benchmarks.speed_timing import Work, rate
 from envs.grasp.frames import camera_poses
 from envs.grasp.picture import draw

@@ -66,13 +66,15 @@ def fit(
     checkpoint_every: int = 1000,
     progress: bool = True,
     on_step: Callable[[int], None] | None = None,
+    tensorboard: bool = False,
 ) -> list[dict[str, float]]:
     """Train `model` for `steps` steps and return the logs, one dict every `log_every` steps.
 
     `batches(generator)` draws one batch (a tensor, or a tuple or dict of tensors). With a `run` folder the logs go to
     `log.jsonl`, and behind a log line, when `checkpoint_every` steps have passed, a checkpoint is written; `resume`
     continues from the checkpoint, if there is one. `decay` takes every learning rate linearly to zero; `precision` is
-    chosen by `choose_precision`; `on_step(t)` is called behind step t. Raises FloatingPointError, naming step and player,
+    chosen by `choose_precision`; `on_step(t)` is called behind step t; `tensorboard` writes the log's figures as events into
+    the `run` folder too, where the package is installed. Raises FloatingPointError, naming step and player,
     where a loss stops being finite, and ValueError for a checkpoint of another model.
     """
     if steps < 0 or log_every < 1 or checkpoint_every < 1:
@@ -82,6 +84,8 @@ def fit(
     model.to(target).train()
     players = [(player, player.optimizer(player.parameters)) for player in model.objectives()]
     rates = [[group["lr"] for group in optimizer.param_groups] for _, optimizer in players]
+    if tensorboard and run is None:
+        raise ValueError("tensorboard needs a run folder to write to")
     root = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
     folder = Path(run) if run is not None else None
     start = 0
@@ -91,6 +95,7 @@ def fit(
         if resume and (folder / CHECKPOINT).exists():
             start = _restore(folder / CHECKPOINT, model, players, root)
         logs = _keep_log(folder / "log.jsonl", start)
+    board = _board(folder, start) if folder is not None and tensorboard else None
     draws = torch.Generator(generator.device)
     began, since, saved = time.perf_counter(), start, start
     window: dict[str, Any] = {}
@@ -121,14 +126,28 @@ def fit(
                 logs.append(line)
                 window, since = {}, done
                 bar.set_postfix({key: f"{value:.4g}" for key, value in list(line.items())[2:5]})
+                if board is not None:
+                    for key, value in line.items():
+                        board.add_scalar(key, value, done)
                 if folder is not None:
                     with (folder / "log.jsonl").open("a") as file:
                         file.write(json.dumps(line) + "\n")
                     if done - saved >= checkpoint_every or done == steps:
                         _checkpoint(folder / CHECKPOINT, model, players, done, root)
                         saved = done
+    if board is not None:
+        board.close()
     model.eval()
     return logs
+
+
+def _board(folder: Path, start: int) -> Any:
+    """A writer of TensorBoard's events, those behind step `start` dropped; ImportError where it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ImportError("tensorboard=True needs the package tensorboard: pip install -e '.[cluster]'") from None
+    return SummaryWriter(str(folder), purge_step=start + 1)
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -5,8 +5,9 @@
     mod_i  1 - sum_{k not k*} I_ik^2 / (I_ik*^2 (K - 1)),  k* = argmax   Ridgeway & Mozer 2018, arXiv:1802.05312, sec. 3
 
 Published implementations cut a code into 20 equal-width bins, so that a perfect code scores 0.9, one outlier sends the
-score to 0 and noise has information. Here a code is cut at quantiles into twice as many bins as the factor has values,
-and the entropies carry the Miller-Madow term, which takes the positive bias of the plain estimate away:
+score to 0 and noise has information. Here a code is cut at quantiles into twice as many bins as the factor has values, a
+code of few values between them (`_levels`), and the entropies carry the Miller-Madow term, which takes the positive bias
+of the plain estimate away:
 
     H = H_plain + (m - 1) / 2n        m occupied cells, n rows            Miller 1955
 """
@@ -65,15 +66,31 @@ def mutual_information(
 
 
 def _quantiles(values: Floats, sizes: list[int]) -> list[Labels]:
-    """`values` cut once for every factor size: its own values where they are few, else equally filled bins."""
+    """`values` cut once for every factor size: into equally filled bins, or where they are few as `_levels` says."""
     n = len(values)
     ranks, distinct = first_ranks(values)
     if distinct <= max(BINS, 2 * math.isqrt(n)):
-        own = np.cumsum(np.bincount(ranks, minlength=n) > 0)[ranks] - 1
-        return [own] * len(sizes)
+        return [_levels(values, size) for size in sizes]
     bins = {size: min(max(BINS, 2 * size), max(2, math.isqrt(n))) for size in sizes}
     cut = {count: ranks * count // n for count in set(bins.values())}
     return [cut[bins[size]] for size in sizes]
+
+
+def _levels(values: Floats, size: int) -> Labels:
+    """Labels of few distinct values: the values themselves where they are no more than the factor's `size`.
+
+    Where they are more, runs of values no wider than half the spacing of an evenly coded factor: a code that holds a
+    trace of a second factor has a value for every pair, but nobody would read the second off it.
+    """
+    levels, labels = np.unique(values, return_inverse=True)
+    if len(levels) <= size:
+        return labels
+    low, high = np.quantile(values, (0.01, 0.99))  # an outlier does not make all others one
+    starts = [levels[0]]
+    for level in levels:
+        if level > starts[-1] + (high - low) / (2 * size):
+            starts.append(level)
+    return np.searchsorted(np.array(starts), values, side="right") - 1
 
 
 def _equal_width(values: Floats, sizes: list[int]) -> list[Labels]:

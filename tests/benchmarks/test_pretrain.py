@@ -8,7 +8,7 @@ from benchmarks.policies_setup import Policy
 from benchmarks.pretrain import PretrainJob, batches_of, build, collect, collect_by, main, run
 from benchmarks.runs import sweep
 from envs import make_world
-from envs.env import moving
+from envs.moves import moving
 from representations import load
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import speed, speed_measures
+from benchmarks import speed, speed_measures, speed_training
 from benchmarks.locally_linear import LAYERS, generated, read
 from benchmarks.speed import Speed, claims, main, run, table
-from benchmarks.speed_measures import BARS, GROUPS, Row, Sizes
+from benchmarks.speed_measures import BARS, GROUPS
+from benchmarks.speed_rows import Row, Sizes
 from benchmarks.speed_timing import Cost, Rate, Work, in_turn, median, rate, rates_beside, timed
 
 FIELDS = {"benchmark", "model", "preset", "seed", "scores", "seconds", "versions", "hardware"}
@@ -76,7 +77,7 @@ def test_fit_and_the_bare_loop_take_the_same_step():
             fit(model, lambda g: pictures, 1, generator, device="cpu", progress=False)
         else:
             torch.manual_seed(root)
-            speed_measures.bare_loop(model, lambda g: 255 * pictures, 1, generator, "float32")
+            speed_training.bare_loop(model, lambda g: 255 * pictures, 1, generator, "float32")
         trained.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
     torch.testing.assert_close(trained[0], trained[1], rtol=0, atol=2e-5)
 
@@ -84,7 +85,7 @@ def test_fit_and_the_bare_loop_take_the_same_step():
 def test_the_plain_networks_are_those_of_beta_vae():
     from representations import make
 
-    model, made = make("beta_vae"), speed_measures.plain_networks()
+    model, made = make("beta_vae"), speed_training.plain_networks()
     for ours, plain, x in zip(
         (model.autoencoder.encoder, model.autoencoder.decoder),
         made,

@@ -1,5 +1,6 @@
 """The loop against memory layouts: a gradient may lie in memory in another order than its parameter."""
 
+import sys
 from functools import partial
 
 import pytest
@@ -48,3 +49,20 @@ def test_a_resumed_run_ends_at_the_same_weights_in_either_layout(kept, tmp_path)
     whole = trained(Filters(True, kept), 6)
     trained(Filters(True, kept), 3, tmp_path)
     assert torch.equal(trained(Filters(True, kept), 6, tmp_path, resume=True), whole)
+
+
+def test_events_hold_the_figures_of_the_log(tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    model = Filters(False, False)
+    logs = fit(model, pictures, 4, torch.Generator(), tmp_path, log_every=2, progress=False, tensorboard=True)
+    found = events.EventAccumulator(str(tmp_path)).Reload().Scalars("filters/loss")
+    assert [event.step for event in found] == [2, 4]
+    assert [event.value for event in found] == pytest.approx([line["filters/loss"] for line in logs])
+
+
+def test_events_need_a_folder_and_their_package(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="run folder"):
+        fit(Filters(False, False), pictures, 1, torch.Generator(), tensorboard=True)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ImportError, match="pip install"):
+        fit(Filters(False, False), pictures, 1, torch.Generator(), tmp_path, tensorboard=True)

@@ -58,3 +58,18 @@ def test_equal_width_bins_miss_a_perfect_code(codes, factors, kinds):
     fine = np.linspace(0, 1, 40)[np.random.default_rng(0).integers(40, size=(4000, 2))]
     assert 0.75 < mig(fine, fine, compat=True) < 0.95
     assert mig(fine, fine) > 0.97
+
+
+def test_a_trace_of_another_factor_in_a_code_of_few_values_is_no_information():
+    factors = np.random.default_rng(0).integers(5, size=(2000, 2)).astype(float)
+    traced = factors + 0.02 * factors[:, ::-1]
+    assert len(np.unique(traced[:, 0])) == 25
+    assert mig(traced, factors) > 0.97
+    assert modularity(traced, factors) > 0.97
+    assert mig(factors @ np.array([[1.0, 1.0], [-1.0, 1.0]]), factors) < 0.05  # turned by 45 degrees
+
+
+def test_few_values_are_information_however_they_are_spaced():
+    factors = np.random.default_rng(0).integers(30, size=(4000, 2)).astype(float)
+    assert mig(np.exp(factors / 5), factors) == pytest.approx(mig(factors, factors))
+    assert mig(np.exp(factors / 5), factors) > 0.97
