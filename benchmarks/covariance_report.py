@@ -23,7 +23,8 @@ NEAR = 1.15  # the paper's penalised network errs 9 % more than the one without 
 INTRODUCTION = (
     "CVR: sum |C_ij| / tr C of the coding layer's covariance, 1 without correlation. TdV: share of its variance in the 4 "
     "most variable units. UD90: units that hold 90 % of it. MAPC: mean |correlation| of two units.",
-    "MSE: a number of the input, a pixel in [0, 1], on rows or pictures not trained on; the paper does not say its scale.",
+    "MSE: of a number of the input, pixels counted from -1 to 1, on rows or pictures not trained on (the paper does not say "
+    "its scale: see representations/covariance_penalty.py).",
     "A unit of the exclusive-or network is active if it holds at least 1 % of its layer's variance.",
 )
 

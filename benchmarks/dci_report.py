@@ -47,7 +47,8 @@ PUBLISHED: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
 CLOSE = 0.15  # how far an average may be from the published one and still reproduce it: their renderer is not public
 INTRODUCTION = (
     "NRMSE: error of a factor predicted from the code over the factor's standard deviation, on rows not trained on; "
-    "zero-shot rows show combinations that neither the model nor the regressor saw. 1 is the constant guess.",
+    "zero-shot rows show combinations that neither the model nor the regressor saw, and their errors are over their own "
+    "standard deviation. 1 is the constant guess.",
     "The published InfoGAN rows are the best of ten runs, chosen by hand; ours are means over seeds, with the best beside.",
     "circular: the azimuth predicted as (cos, sin), and importances of what is not predicted at all left out.",
 )

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import mlp
+from representations.networks import he_weights, mlp
 from representations.terms import covariance_penalty, l1_penalty
 
 PENALTIES = {"covariance": covariance_penalty, "l1": l1_penalty}
@@ -71,7 +71,10 @@ class CovariancePenalty(Representation):
 
     Vectors (p,) get a linear coding layer and a linear output layer; pictures (C, H, W), H and W multiples of 4, two
     convolutions of stride 2 and two full layers, and their transposes: about 500,000 weights at 32 x 32. The error is
-    the mean squared error of a number of the input, a pixel in [0, 1].
+    the mean squared error of a number of the input; pixels count from -1 to 1, the one common scale on which the
+    paper's 0.0365 with 84 units is possible for CIFAR-10 (on [0, 1] it is over half the variance; of standardised pixels,
+    84 principal components leave three times as much). Weights of the picture networks start as He et al. 2015 have them:
+    torch's own leave the code hundreds of times larger, and after 800 steps three times the error.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class CovariancePenalty(Representation):
                 f"got {tuple(shape)}, {code_size}, {channels}, {hidden}"
             )
         self.shape, self.code_size, self.learning_rate = tuple(shape), code_size, learning_rate
+        self.span = 2.0 if len(shape) == 3 else 1.0  # of a number's range, in the units of the error
         self.penalty, self.weight = penalty, weight
         if len(shape) == 1:
             self.encoder: nn.Module = nn.Linear(shape[0], code_size)
@@ -117,6 +121,8 @@ class CovariancePenalty(Representation):
                 nn.ConvTranspose2d(channels, shape[0], 4, 2, 1),
                 nn.Sigmoid(),
             )
+            he_weights(self)
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # two thirds of a step's time
 
     def _numbers(self, observations: Tensor) -> Tensor:
         check_pictures(observations, self.shape)
@@ -130,17 +136,20 @@ class CovariancePenalty(Representation):
         """What the decoder makes of codes [n, code_size]: pictures in [0, 1], or vectors."""
         return self.decoder(code)
 
+    def error(self, decoded: Tensor, observations: Tensor) -> Tensor:
+        """The mean squared error of a number, pixels from -1 to 1, of what `decode` gave for observations [n, *shape]."""
+        return self.span**2 * functional.mse_loss(decoded.float(), self._numbers(observations))
+
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """Mean squared error plus the weighted penalty, for at least 2 observations [n, *shape]."""
-        target = self._numbers(batch)
         with watch(self, ["encoder"]) as seen:
-            error = functional.mse_loss(self.decoder(self.encoder(target)).float(), target)
+            error = self.error(self.decode(self.encode(batch)), batch)
         cost = PENALTIES[self.penalty](seen["encoder"])
         return error + self.weight * cost, {"error": error, "cost": cost}
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: both networks, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate)
+        adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
         return (Objective("error", self.loss, tuple(self.parameters()), adam),)
 
 
@@ -195,5 +204,5 @@ class CovarianceClassifier(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: the network, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate)
+        adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
         return (Objective("error", self.loss, tuple(self.parameters()), adam),)

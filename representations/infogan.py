@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.networks import conv_decoder, conv_encoder, mlp
 from representations.residual import residual_generator, residual_trunk
-from representations.terms import gaussian_log_density, gradient_penalty
+from representations.terms import gaussian_log_density, gradient_penalty, linear_schedule
 
-QUIET = 0.3  # of their usual size are the small generators' first weights of the noise, which else outnumbers the codes
+VIEWS = 16  # of a picture through the haze, over which its code is averaged
 
 
 class InfoGAN(Representation):
@@ -34,13 +34,19 @@ class InfoGAN(Representation):
     are small ones of `hidden` units. `prior` of the codes: "uniform" on [-1, 1] (Chen et al. 2016) or "normal".
     `penalty` weighs the gradient penalty, `least_spread` bounds Q's standard deviations from below.
 
-    With few moves of the critic, and without the paper's 200,000 steps, lambda L_I must pull a picture less than D does,
-    or G writes the codes into the noise of its pixels. D pulls with a slope of about 1. With `haze`, Gaussian noise of
-    that size on the pixels (from 0 to 1) that D and Q look at, Q's pull is about 2 lambda / haze for 6 codes; without
-    it, Q's pull has no bound.
+    D's slopes are penalised by pixels from -1 to 1, as in the published program. `haze` is Gaussian noise of that size on
+    the pixels (from 0 to 1) that Q looks at, while D sees them as they are. Without the paper's 200,000 steps Q, which can
+    be as sure as it likes, else pulls harder than D, and G writes the codes into the noise of its pixels. Through the haze
+    Q reads what is large, and pulls at most about 2 lambda / haze at 6 codes; D, whose slope is 1 (2 from 0 to 1), sees
+    the smallest speck. With `clearing` the haze falls linearly from `first_haze` to `haze` over so many moves of G: the
+    largest variations are told first, each by one code, as codes that share one are not independent behind a haze, and
+    Q takes them for that; free codes take the finer ones as they come into sight. What G draws from its noise, codes
+    need not tell: a world without nuisances needs little of it.
     """
 
     still: Tensor
+    moves: Tensor
+    views: Tensor
 
     def __init__(
         self,
@@ -53,6 +59,8 @@ class InfoGAN(Representation):
         prior: Literal["uniform", "normal"] = "uniform",
         least_spread: float = 0.05,
         haze: float = 0.0,
+        first_haze: float = 0.0,
+        clearing: int = 0,
         network: Literal["residual", "convolutional", "full"] = "residual",
         channels: int = 64,
         hidden: int = 256,
@@ -68,13 +76,18 @@ class InfoGAN(Representation):
                 f"not negative, got {code_size}, {repeats}, {channels}, {hidden}, {least_spread}, {noise}, {information}, "
                 f"{penalty}"
             )
+        if min(haze, first_haze, clearing) < 0:
+            raise ValueError(
+                f"haze, first_haze and clearing must not be negative, got {haze}, {first_haze}, {clearing}"
+            )
         if prior not in ("uniform", "normal") or network not in ("residual", "convolutional", "full"):
             raise ValueError(
                 f"prior must be uniform or normal, network residual, convolutional or full, got {prior!r}, {network!r}"
             )
         self.shape, self.code_size, self.noise, self.prior = tuple(shape), code_size, noise, prior
         self.information, self.penalty, self.repeats = information, penalty, repeats
-        self.haze, self.least_logvar = haze, 2 * math.log(least_spread)
+        self.haze, self.first_haze, self.clearing = haze, first_haze, clearing
+        self.least_logvar = 2 * math.log(least_spread)
         self.learning_rate, self.critic_rate = learning_rate, critic_rate
         self.generator, self.trunk = _networks(network, noise, code_size, self.shape, channels, hidden)
         with torch.no_grad():
@@ -82,19 +95,27 @@ class InfoGAN(Representation):
         self.critic_head = nn.Linear(width, 1)
         self.posterior_head = nn.Linear(width, 2 * code_size)
         self.register_buffer("still", torch.randn(noise))
+        half = torch.randn(VIEWS // 2, *self.shape) if haze else torch.zeros(0, *self.shape)
+        self.register_buffer("views", torch.cat([half, -half]))
+        self.register_buffer("moves", torch.zeros(()))  # of the generator
 
     def encode(self, observations: Tensor) -> Tensor:
-        """Q's mean [n, code_size] of pictures [n, C, H, W]."""
+        """Q's mean [n, code_size] of pictures [n, C, H, W]; with `haze`, over the same 16 hazed views of every picture."""
         check_pictures(observations, self.shape)
-        return self.posterior(self.read(pixels(observations)))[0]
+        pictures = pixels(observations)
+        if not self.haze:
+            return self.posterior(self.read(pictures))[0]
+        means = [self.posterior(self.read(pictures + self.haze * view))[0] for view in self.views]
+        return torch.stack(means).mean(0)
 
     def read(self, pictures: Tensor) -> Tensor:
         """The features that D and Q share of float pictures [n, C, H, W]; the networks see pixels from -1 to 1."""
         return self.trunk(2 * pictures - 1)
 
     def hazed(self, pictures: Tensor) -> Tensor:
-        """Float pictures [n, C, H, W] with Gaussian noise of standard deviation `haze` on every number."""
-        return pictures + self.haze * torch.randn_like(pictures) if self.haze else pictures
+        """Float pictures [n, C, H, W] with Gaussian noise on every number, as thick as it is at this step."""
+        haze = linear_schedule(self.moves, self.clearing, self.first_haze, self.haze) if self.clearing else self.haze
+        return pictures + haze * torch.randn_like(pictures)
 
     def posterior(self, read: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance [n, code_size] of Q(c | x) from the shared features of x."""
@@ -130,30 +151,36 @@ class InfoGAN(Representation):
         code = self.draw_codes(n)
         return code, self.decode(code, torch.randn(n, self.noise, device=code.device))
 
+    def _judge(self, code: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean of D at pictures made of codes [n, code_size], and L_I in nats by Q's view of them."""
+        read = self.read(fake)
+        hazed = self.read(self.hazed(fake)) if self.haze or self.clearing else read
+        information = gaussian_log_density(code, *self.posterior(hazed)).mean()
+        return self.critic_head(read).float().mean(), information
+
     def critic_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """The loss of D and Q on pictures [n, C, H, W]; logs the estimated distance, L_I in nats and the penalty."""
         real = pixels(batch)
         with torch.no_grad():
             code, fake = self._imagine(len(real))
-        real, fake = self.hazed(real), self.hazed(fake)
-        read = self.read(torch.cat([fake, real]))
-        of_fake, of_real = self.critic_head(read).float().view(2, -1).mean(1)
-        information = gaussian_log_density(code, *self.posterior(read[: len(fake)])).mean()
-        steep = gradient_penalty(self.critic, real, fake)
+        of_fake, information = self._judge(code, fake)
+        of_real = self.critic(real).mean()
+        steep = gradient_penalty(lambda x: self.critic(x) / 2, real, fake)  # slopes by pixels from -1 to 1
         loss = of_fake - of_real + self.penalty * steep - self.information * information
         return loss, {"distance": of_real - of_fake, "information": information, "penalty": steep}
 
     def generator_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """The loss of G at as many new pictures as the batch has; logs L_I in nats."""
         code, fake = self._imagine(len(batch))
-        read = self.read(self.hazed(fake))
-        information = gaussian_log_density(code, *self.posterior(read)).mean()
-        return -self.critic_head(read).float().mean() - self.information * information, {"information": information}
+        worth, information = self._judge(code, fake)
+        if self.training:
+            self.moves += 1
+        return -worth - self.information * information, {"information": information}
 
     def objectives(self) -> tuple[Objective, ...]:
         """Two players by Adam with the betas of Gulrajani et al.: D and Q, `repeats` times, then G."""
         readers = (*self.trunk.parameters(), *self.critic_head.parameters(), *self.posterior_head.parameters())
-        adam = partial(torch.optim.Adam, betas=(0.0, 0.9))
+        adam = partial(torch.optim.Adam, betas=(0.0, 0.9), fused=True)
         makers, rate = tuple(self.generator.parameters()), partial(adam, lr=self.learning_rate)
         return (
             Objective("critic", self.critic_loss, readers, partial(adam, lr=self.critic_rate), self.repeats),
@@ -177,8 +204,6 @@ def _networks(
         trunk = nn.Sequential(nn.Flatten(), mlp(size, hidden, hidden, hidden), nn.ReLU())
     _enliven(generator, last=0.1)
     _enliven(trunk)
-    with torch.no_grad():
-        next(generator.parameters())[:, :noise] *= QUIET
     return generator, trunk
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -5,8 +6,9 @@ import torch
 
 from benchmarks import covariance
 from benchmarks.command import Sweep
-from benchmarks.covariance import Job, Options, Size, active, jobs, projected
+from benchmarks.covariance import SPREADS, Job, Options, Size, active, jobs, projected
 from benchmarks.covariance_report import by_point, claims, curve_figure, tables
+from benchmarks.metrics import ud90
 from envs.cifar10 import FILES
 
 torch.set_num_threads(1)
@@ -62,6 +64,20 @@ def test_projections_have_four_dimensions_and_are_the_same_for_every_penalty():
     assert train["x"].shape == test.shape == (100, 10)
     assert int((torch.linalg.svdvals(train["x"]) > 1e-3).sum()) == 4
     assert not torch.equal(train["x"], projected(job("projection", "l1", 0.1, seed=1))[0]["x"])
+
+
+def test_of_an_orthogonal_projection_the_principal_axes_are_the_hidden_numbers():
+    size = Size(1, 2, 20_000)
+    for seed in range(3):
+        given = dataclasses.replace(job("projection", "none", 0.0, seed), size=size)
+        variances = torch.linalg.eigvalsh(torch.cov(projected(given)[1].T)).flip(0)
+        hidden = 10 * torch.tensor(SPREADS).square().flip(0)
+        assert variances[:4].tolist() == pytest.approx(hidden.tolist(), rel=0.05)
+        assert ud90(torch.diag(variances[:4].sqrt())) == 4  # as many as 90 % of the data's own variance take
+        tilted = projected(dataclasses.replace(given, omega="normal"))[1]
+        assert not torch.allclose(torch.linalg.eigvalsh(torch.cov(tilted.T)).flip(0)[:4], hidden, rtol=0.05)
+    with pytest.raises(ValueError, match="orthogonal or normal, got 'skew'"):
+        jobs(Sweep(), Options(omega="skew", sizes=SIZES))
 
 
 def test_active_units_are_counted_by_their_share():

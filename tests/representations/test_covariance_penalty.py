@@ -70,7 +70,7 @@ def test_the_loss_is_the_error_plus_the_weighted_penalty(generator):
         model = make("covariance_penalty", shape=(3, 8, 8), code_size=4, penalty=penalty, weight=0.5, channels=4)
         loss, logs = model.loss(x)
         codes = model.encode(x)
-        error = (model.decode(codes) - x.float() / 255).square().mean()
+        error = (2 * model.decode(codes) - 1 - (2 * x.float() / 255 - 1)).square().mean()  # pixels from -1 to 1
         assert logs["error"].item() == pytest.approx(error.item(), rel=1e-5)
         assert loss.item() == pytest.approx((error + 0.5 * term(codes)).item(), rel=1e-5)
 

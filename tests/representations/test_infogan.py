@@ -88,14 +88,53 @@ def test_q_is_never_surer_than_it_may_be():
     assert learner.posterior(torch.zeros(1, 16))[1].min().item() == pytest.approx(2 * math.log(0.5))
 
 
-def test_haze_is_noise_of_its_size_on_what_is_looked_at_only(generator):
-    learner = model(haze=0.25)
+def test_the_reader_looks_through_the_haze_and_the_critic_does_not(generator):
     x = torch.full((400, 3, 8, 8), 0.5)
     torch.manual_seed(0)
-    seen = learner.hazed(x)
+    seen = model(haze=0.25).hazed(x)
     assert (seen - x).std().item() == pytest.approx(0.25, rel=0.02)
+    blind, clear, x = model(haze=1e4), model(), pictures(generator)
+    torch.manual_seed(1)
+    _, far = blind.critic_loss(x)
+    torch.manual_seed(1)
+    _, near = clear.critic_loss(x)
+    assert far["distance"].item() == pytest.approx(near["distance"].item(), abs=1e-5)
+    assert far["information"] != near["information"]
+
+
+def test_a_code_is_the_mean_over_hazed_views_which_q_was_trained_on(generator, tmp_path):
+    learner = model(haze=0.4).eval()
+    x = pictures(generator)
+    torch.manual_seed(0)
+    sought = torch.stack([learner.posterior(learner.read(learner.hazed(x / 255)))[0] for _ in range(4000)])
+    sure = learner.posterior(learner.read(x / 255))[0]
+    assert (learner.encode(x) - sought.mean(0)).abs().mean() < 0.5 * sought.std(0).mean()
     assert torch.equal(learner.encode(x), learner.encode(x))
-    assert torch.equal(model().hazed(x), x)
+    assert torch.equal(load(save(learner, tmp_path)).encode(x), learner.encode(x))
+    assert torch.equal(model().encode(x), model().posterior(model().read(x / 255))[0])
+    assert not torch.equal(learner.encode(x), sure)
+
+
+def test_the_haze_clears_as_the_generator_moves_and_a_resumed_run_knows_how_far(tmp_path, generator):
+    learner = model(haze=0.5, first_haze=2.0, clearing=4).train()
+    x = torch.zeros(4000, 3, 8, 8)
+    found = []
+    for _ in range(6):
+        found.append(learner.hazed(x).std().item())
+        learner.generator_loss(pictures(generator))
+        learner.critic_loss(pictures(generator))
+    assert found == pytest.approx([2.0, 1.625, 1.25, 0.875, 0.5, 0.5], rel=0.02)
+    assert load(save(learner, tmp_path)).moves == 6
+    learner.eval().generator_loss(pictures(generator))
+    assert learner.moves == 6
+
+
+def test_slopes_are_counted_by_pixels_from_minus_one_to_one(generator):
+    learner, x = model(penalty=1.0), pictures(generator)
+    slope = torch.randn(192, generator=generator)
+    learner.critic = lambda p: (2 * p.flatten(1) - 1) @ slope
+    _, logs = learner.critic_loss(x)
+    assert logs["penalty"].item() == pytest.approx((slope.norm().item() - 1) ** 2, rel=1e-4)
 
 
 @pytest.mark.parametrize("network", ["full", "convolutional", "residual"])
@@ -159,6 +198,7 @@ def test_the_residual_networks_are_those_of_the_published_program():
         ({"prior": "cauchy"}, "uniform or normal"),
         ({"network": "dense"}, "residual, convolutional or full"),
         ({"least_spread": 0.0}, "least_spread"),
+        ({"clearing": -1}, "must not be negative, got 0.0, 0.0, -1"),
         ({"shape": (3, 8)}, "shape must be"),
     ],
 )

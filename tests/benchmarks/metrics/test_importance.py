@@ -77,6 +77,22 @@ def test_zero_shot_error_is_measured_on_the_held_out_rows():
     assert dci(code, factor).zero_shot is None
 
 
+def test_zero_shot_errors_of_the_paper_are_over_the_spread_of_the_held_out_rows():
+    random = np.random.default_rng(0)
+    factor = random.uniform(0, 1, size=(3000, 2))
+    gap = factor[:, 0] > 0.5  # half the range of the first factor, all of the second
+    code = factor + random.normal(0, 0.1, size=factor.shape)
+    ours, papers = (dci(code, factor, held_out=gap, compat=compat).zero_shot for compat in (False, True))
+    assert ours is not None
+    assert papers is not None
+    spread = factor[~gap].std(0) / factor[gap].std(0)
+    assert papers == pytest.approx(ours * spread, rel=0.05)
+    blind = dci(random.normal(size=factor.shape), factor, held_out=gap, compat=True).zero_shot
+    assert blind is not None
+    assert blind[0] > 1.5  # the mean of the training rows is no guess there
+    assert blind[1] == pytest.approx(1, abs=0.05)
+
+
 def test_compat_boosted_trees_count_errors(codes, factors, kinds):
     rows = factors[:400, :2]
     found = dci(codes["identity"][:400], rows, kinds[:2], regressor="boosted", compat=True)
