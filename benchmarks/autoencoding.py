@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from benchmarks.metrics.plots import traversals
+from benchmarks.runs import Timer, describe
+from representations.fit import choose_device, choose_precision
 from representations.model import pixels
 from representations.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
 
 BATCH = 500
 USED = 0.1  # nats of mean KL from which a latent counts as used
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a sweep over such learners can be told, and every job of it knows."""
+
+    batch: int = 32
+    """Pictures a step."""
+    precision: str = "auto"
+    """float32, bfloat16, or auto: bfloat16 where the processor computes in it."""
+    samples: int = 5000
+    """Pictures in the pool behind the scores."""
+    metric_seeds: int = 3
+    """Metric seeds behind every score."""
+    test: int = 2000
+    """Pictures on which reconstruction is measured, at most."""
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A generator with this seed."""
+    return torch.Generator().manual_seed(seed)
+
+
+def described(benchmark: str, job: Any, scores: dict[str, Any], timer: Timer, began: float) -> dict[str, Any]:
+    """What `result.json` holds, with the precision computed in and the seconds of processor time since `began`."""
+    precision = choose_precision(job.precision, choose_device(job.device))
+    spent = {"precision": precision, "processor": round(time.process_time() - began, 1)}
+    return describe(benchmark, job, scores, timer.seconds) | spent
 
 
 @torch.no_grad()

@@ -20,12 +20,12 @@ from sklearn.svm import SVC
 from torch import Tensor
 
 import representations
-from benchmarks.autoencoding import reconstruction
+from benchmarks.autoencoding import Budget, described, reconstruction, seeded
 from benchmarks.beta_sweep_data import digits, encoded, shapes_pool, split_shapes
 from benchmarks.beta_sweep_report import publish
 from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.metrics.scoring import score_pool
-from benchmarks.runs import Timer, describe, key, sweep
+from benchmarks.runs import Timer, key, sweep
 from envs import make_world
 from representations import Representation, fit
 from representations.fit import choose_device, choose_precision
@@ -42,7 +42,7 @@ TEST_SEED = 10_000
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Budget):
     """What the sweep can be told."""
 
     data: str = "shapes2d,digits"
@@ -55,16 +55,6 @@ class Options:
     """Pictures of shapes that every model learns from, drawn from the training part."""
     digit_pictures: int = 40_000
     """Pictures of digits that every model learns from, drawn from the training part."""
-    batch: int = 32
-    """Pictures a step."""
-    precision: str = "auto"
-    """float32, bfloat16, or auto: bfloat16 where the processor computes in it."""
-    samples: int = 5000
-    """Test pictures behind the scores, and a fifth as many pairs per factor."""
-    metric_seeds: int = 3
-    """Metric seeds behind every score."""
-    test: int = 2000
-    """Test pictures on which reconstruction is measured, at most."""
     shares: tuple[float, ...] = (0.1, 0.3, 0.5, 1.0)
     """Shares of the labels that the classifier of digits is given."""
     source: str = "embedded"
@@ -76,7 +66,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Budget):
     """One autoencoder with one beta on one seed."""
 
     model: str
@@ -86,11 +76,6 @@ class Job:
     data: str
     beta: float
     pictures: int
-    batch: int
-    precision: str
-    samples: int
-    metric_seeds: int
-    test: int
     shares: tuple[float, ...]
     source: str
     path: str | None
@@ -108,8 +93,8 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     chosen = [name.strip() for name in options.data.split(",") if name.strip()]
     if not chosen or not set(chosen) <= set(DATA):
         raise ValueError(f"data must name any of {', '.join(DATA)}, got {options.data!r}")
-    names = ("batch", "precision", "samples", "metric_seeds", "test", "source", "path")
-    shared = {name: getattr(options, name) for name in names}
+    names = ("source", "path", *(known.name for known in dataclasses.fields(Budget)))
+    shared: dict[str, Any] = {name: getattr(options, name) for name in names}
     shared |= {"preset": own.preset, "device": own.device, "shares": tuple(options.shares)}
     found = []
     for data in chosen:
@@ -153,9 +138,7 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
             scores |= score_pool(pool, SCORES, seeded(TEST_SEED + 1), seeds=job.metric_seeds)
         else:
             scores |= classified(model, job)
-    precision = choose_precision(job.precision, choose_device(job.device))
-    found = describe("beta_sweep", job, scores, timer.seconds)
-    return found | {"precision": precision, "processor": round(time.process_time() - began, 1)}
+    return described("beta_sweep", job, scores, timer, began)
 
 
 def _pictures(job: Job) -> tuple[Any, Tensor]:
@@ -183,11 +166,6 @@ def classified(model: Representation, job: Job) -> dict[str, float]:
         given = order[: max(round(share * len(order)), 2 * len(np.unique(label)))]
         found[f"accuracy_{share:g}"] = float(SVC().fit(codes[given], label[given]).score(held, truth))
     return found
-
-
-def seeded(seed: int) -> torch.Generator:
-    """A generator with this seed."""
-    return torch.Generator().manual_seed(seed)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from sklearn.cluster import MeanShift
 from torch import Tensor
+from torch.nn import functional
 
 from agents.factors import Composer, FactorAgent, FactorMPC, decompose
 from benchmarks.control import Agent
@@ -100,19 +101,52 @@ def linear_r2(codes: Tensor, values: Tensor) -> list[float]:
     return (1 - residual.square().sum(0) / (values - values.mean(0)).square().sum(0)).tolist()
 
 
+def recovered(codes: Tensor, values: Tensor, names: Sequence[str]) -> dict[str, float]:
+    """The largest absolute correlation of every named column of values [n, k] with a feature [n, d].
+
+    `corr_least` is the least of them, `features_used` the number of features that have one of them.
+    """
+    table = torch.corrcoef(torch.cat([values, codes], 1).T)[: len(names), len(names) :].abs().nan_to_num()
+    best = table.amax(1).tolist()
+    found = {f"corr_{name}": value for name, value in zip(names, best, strict=True)}
+    return found | {"corr_least": min(best), "features_used": float(len(set(table.argmax(1).tolist())))}
+
+
+def clusters(codes: Tensor, maze: Map) -> dict[str, float]:
+    """Whether every change of state that one action makes is one change of the code, wherever it is made (figure 5a).
+
+    Means over the kinds of change: `clustered`, the share of places where h' - h is nearest to the mean of its own kind;
+    `added`, the share where the code nearest to h + that mean is the next state's.
+    """
+    before = torch.arange(len(codes))[:, None].expand_as(maze.following)
+    changed = maze.following != before
+    before, after = before[changed], maze.following[changed]
+    change = codes[after] - codes[before]
+    kinds, kind = (maze.states[after] - maze.states[before]).unique(dim=0, return_inverse=True)
+    member = functional.one_hot(kind, len(kinds)).to(codes)
+    share = member / member.sum(0)
+    mean = share.T @ change
+    own = torch.cdist(change, mean).argmin(1) == kind
+    right = torch.cdist(codes[before] + mean[kind], codes).argmin(1) == after
+    values = [(share.T @ hit.to(codes)).mean().item() for hit in (own, right)]
+    return dict(zip(("clustered", "added"), values, strict=True))
+
+
 def modes(found: Variations, maze: Map) -> dict[str, float]:
     """The modes of the variations by mean shift, and whether they are the four moves.
 
     Flat kernel of half the variations' root mean square. `modes` counts those that hold at least 5 %; `mode_purity` is the
     share of variations that have the change of state that is commonest in their mode; `moves_found` counts the
-    unit moves (left, right, up, down) that are the commonest in some mode; `modes_match` is 1 if the modes are these four.
+    unit moves (left, right, up, down) that are the commonest in some mode; `modes_match` is 1 if the modes are these four;
+    `kinds` counts the changes of state that are at least 5 % of the variations each.
     """
     change = found.change.numpy()
     width = 0.5 * float(np.sqrt((change**2).sum(1).mean()))
-    if width < 1e-6:
-        return {"modes": 1.0, "mode_purity": 0.0, "moves_found": 0.0, "modes_match": 0.0}
-    labels = MeanShift(bandwidth=width, bin_seeding=True).fit(change).labels_
     moved = (maze.states[found.after] - maze.states[found.before]).long()
+    common = float((moved.unique(dim=0, return_counts=True)[1] >= LEAST_MASS * len(moved)).sum())
+    if width < 1e-6:
+        return {"modes": 1.0, "mode_purity": 0.0, "moves_found": 0.0, "modes_match": 0.0, "kinds": common}
+    labels = MeanShift(bandwidth=width, bin_seeding=True).fit(change).labels_
     units = [(0, -1), (0, 1), (-1, 0), (1, 0)]
     wanted = {(*unit, *[0] * (moved.shape[1] - 2)) for unit in units}
     kinds, pure, count = set(), 0, 0
@@ -129,6 +163,7 @@ def modes(found: Variations, maze: Map) -> dict[str, float]:
         "mode_purity": purity,
         "moves_found": float(len(kinds & wanted)),
         "modes_match": matched,
+        "kinds": common,
     }
 
 
@@ -215,6 +250,7 @@ def success(model: Any, maze: Map, pairs: int, steps: int, seed: int) -> tuple[d
     goal = (start + torch.randint(1, len(maze.states), (pairs,), generator=generator)) % len(maze.states)
     pictures = maze.pictures[goal]
     box: dict[str, Any] = {"generator": generator, "horizon": 5, "starts": 2, "effort": 0.05, "width": 1.0, "near": 0.1}
+    box |= {"low": -model.reach, "high": model.reach}
     agents: dict[str, Agent] = {
         "composed": Composer(model, pictures, generator),
         "ilqr": FactorMPC(model, partial(ilqr, iterations=4), pictures, **box),

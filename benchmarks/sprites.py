@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 
 import representations
-from benchmarks.autoencoding import draw, reconstruction
+from benchmarks.autoencoding import Budget, described, draw, reconstruction, seeded
 from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.metrics import baseline_rows, score
-from benchmarks.runs import Timer, describe, key, sweep
+from benchmarks.runs import Timer, key, sweep
 from benchmarks.sprites_figures import curve_figure, figures, kl_figure, stage_figure, write
 from benchmarks.sprites_report import publish
 from envs import make_world
@@ -42,7 +42,7 @@ TEST_SEED = 10_000
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Budget):
     """What a sweep over sprites can be told."""
 
     world: str = "dsprites"
@@ -51,24 +51,20 @@ class Options:
     """How many pictures every model learns from."""
     budgets: dict[str, int] = field(default_factory=dict)
     """How many pictures where a model learns from more or fewer."""
-    batch: int = 64
-    """Pictures a step."""
-    precision: str = "auto"
-    """float32, bfloat16, or auto: bfloat16 where the processor computes in it."""
     decay: bool = True
     """Take every learning rate linearly to zero."""
-    samples: int = 10_000
-    """Pictures in the pool behind the scores."""
-    metric_seeds: int = 3
-    """Metric seeds behind every score."""
     scores: str = ""
     """Scores, separated by commas; all unless told."""
-    test: int = 2000
-    """Pictures on which reconstruction is measured."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by model."""
+    rises: dict[str, float] = field(default_factory=dict)
+    """The share of the training over which a model's schedule rises: all unless told for a capacity, else none."""
+    worlds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by world."""
     blob_beta: float = 150.0
     """beta_vae's beta on the world blobs (figure 2 of Burgess et al. 2018)."""
+    blob_rise: float = 0.5
+    """The share of the training over which it rises to that."""
     curve: bool = False
     """Repeat every model over the values of its knob in `curves`."""
     curves: dict[str, list[float]] = field(default_factory=dict)
@@ -76,7 +72,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Budget):
     """One model with its settings on one seed; `row` names the model and its knob, for instance "beta_vae (beta 4)"."""
 
     model: str
@@ -85,15 +81,12 @@ class Job:
     device: str
     world: str
     pictures: int
-    batch: int
-    precision: str
     decay: bool
-    samples: int
-    metric_seeds: int
     scores: tuple[str, ...]
-    test: int
     settings: dict[str, Any]
     row: str
+    world_settings: dict[str, Any] = field(default_factory=dict)
+    rise: float | None = None
 
 
 def jobs(own: Sweep, options: Options) -> list[Job]:
@@ -102,20 +95,20 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     least = min([options.pictures, *options.budgets.values()])
     if not 2 <= options.batch <= least:
         raise ValueError(f"batch must be at least 2 and at most pictures, got {options.batch}, {least}")
-    names = ("world", "pictures", "batch", "precision", "decay", "samples", "metric_seeds", "test")
-    shared = {name: getattr(options, name) for name in names}
-    shared |= {"preset": own.preset, "device": own.device}
+    names = ("world", "decay", *(known.name for known in dataclasses.fields(Budget)))
+    shared: dict[str, Any] = {name: getattr(options, name) for name in names}
+    shared |= {"preset": own.preset, "device": own.device, "world_settings": options.worlds.get(options.world, {})}
     shared["scores"] = tuple(name.strip() for name in options.scores.split(",") if name.strip())
     found = []
     for model in dataclasses.replace(own, model=own.model or "all").models(LEARNERS):
         settings, knob = dict(options.settings.get(model, {})), KNOBS.get(model, "")
+        shared |= {"pictures": options.budgets.get(model, options.pictures), "rise": options.rises.get(model)}
         if options.world == "blobs" and model == "beta_vae":
-            settings["beta"] = options.blob_beta
+            settings["beta"], shared["rise"] = options.blob_beta, options.blob_rise
         values = options.curves.get(model, []) if options.curve and knob else []
         for chosen in [settings | {knob: value} for value in values] or [settings]:
             row = f"{model} ({knob} {chosen.get(knob, _default(model, knob)):g})" if knob else model
-            own_budget = {"pictures": options.budgets.get(model, options.pictures)}
-            found += [Job(model, seed=s, settings=chosen, row=row, **shared | own_budget) for s in own.all_seeds()]
+            found += [Job(model, seed=s, settings=chosen, row=row, **shared) for s in own.all_seeds()]
     return found
 
 
@@ -132,8 +125,10 @@ def build(job: Job, world: World) -> Representation:
     """The job's model for this world, its schedules as long as the training."""
     name, form = learner(job.model)
     settings = form | job.settings
-    if "steps" in inspect.signature(MODELS[name]).parameters:
-        settings.setdefault("steps", job.pictures // job.batch)
+    steps, known = job.pictures // job.batch, inspect.signature(MODELS[name]).parameters
+    for schedule, share in (("steps", 1.0), ("warmup", 0.0)):
+        if schedule in known:
+            settings.setdefault(schedule, round(steps * (share if job.rise is None else job.rise)))
     if job.model == "factor_bottleneck":
         settings |= {"low": tuple(f.low for f in world.factors), "high": tuple(f.high for f in world.factors)}
     return representations.make(name, shape=tuple(world.shape), **settings)
@@ -145,14 +140,11 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     Beside what every result holds it says the precision it was computed in, and the seconds of processor time.
     """
     began, timer = time.process_time(), Timer()
-    scores = _scores(job, folder, resume, timer)
-    precision = choose_precision(job.precision, choose_device(job.device))
-    found = describe("sprites", job, scores, timer.seconds)
-    return found | {"precision": precision, "processor": round(time.process_time() - began, 1)}
+    return described("sprites", job, _scores(job, folder, resume, timer), timer, began)
 
 
 def _scores(job: Job, folder: Path, resume: bool, timer: Timer) -> dict[str, Any]:
-    world = make_world(job.world)
+    world = make_world(job.world, **job.world_settings)
     if job.model == "baselines":
         with timer("scoring"):
             options: dict[str, Any] = {"samples": job.samples, "seeds": job.metric_seeds}
@@ -229,11 +221,6 @@ def onsets(logs: Sequence[dict[str, float]], names: Sequence[str], least: float 
     return found
 
 
-def seeded(seed: int) -> torch.Generator:
-    """A generator with this seed."""
-    return torch.Generator().manual_seed(seed)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     own, values = parse("sprites", Sweep, Options, arguments)
@@ -241,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with plain_errors():
         todo = jobs(own, options)
         for job in todo:
-            build(job, make_world(job.world))
+            build(job, make_world(job.world, **job.world_settings))
         models = "-".join(dict.fromkeys(job.model for job in todo))
         out = Path(own.out or f"runs/sprites-{options.world}-{models}-{own.preset}-{key(todo[0])}-{len(todo)}")
         results = sweep(run, todo, out, own.engine, own.workers, own.resume)

@@ -3,7 +3,7 @@
     pixel(r, c) = exp(-((c + 0.5 - x)^2 + (r + 0.5 - y)^2) / (2 sigma^2)),    255 at the brightest
 
 The figure states neither the size of the blob nor of the canvas; here sigma is 3 pixels on 64 x 64, and positions keep
-four sigma from the border, so that the blob is never clipped.
+four sigma from the border, so that the blob is never clipped, unless told.
 """
 
 from __future__ import annotations
@@ -21,16 +21,20 @@ SIDE = 64
 class Blobs(World):
     """A blob at x and y, in pixels, rightward and downward: pictures uint8 [n, 1, 64, 64].
 
-    `sigma` is the blob's standard deviation in pixels, above 0 and below 8 (four of them must fit on either side).
+    `sigma` is the blob's standard deviation in pixels, and its centre keeps `margin` of them from the border; `sigma` and
+    the room between the margins must be above 0, and margins not negative. Below 4 the border cuts some of the blob off.
     """
 
-    def __init__(self, sigma: float = 3.0) -> None:
-        if not (math.isfinite(sigma) and 0 < sigma < SIDE / 8):
-            raise ValueError(f"sigma must be above 0 and below {SIDE / 8:g} pixels, got {sigma!r}")
+    def __init__(self, sigma: float = 3.0, margin: float = 4.0) -> None:
+        if not (math.isfinite(sigma) and sigma > 0 and margin >= 0 and margin * sigma < SIDE / 2):
+            raise ValueError(
+                f"sigma must be above 0 and margin not negative, margin sigma below {SIDE / 2:g} pixels, "
+                f"got {sigma!r} and {margin!r}"
+            )
         self.sigma = sigma
         self.shape = (1, SIDE, SIDE)
-        margin = 4 * sigma
-        self.factors = tuple(Factor.continuous(name, margin, SIDE - margin, "pixel") for name in ("x", "y"))
+        least = margin * sigma
+        self.factors = tuple(Factor.continuous(name, least, SIDE - least, "pixel") for name in ("x", "y"))
 
     def _render(self, factors: Tensor) -> Tensor:
         pixel = torch.arange(SIDE, device=factors.device) + 0.5

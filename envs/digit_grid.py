@@ -66,13 +66,6 @@ class DigitGrid(MovingWorld):
         places = (factors[:, :4] + moves.flatten(1)).clamp(0, self.cells - 1)
         return torch.cat([places, factors[:, 4:]], 1)
 
-    def permissible(self, factors: Tensor) -> Tensor:
-        """Whether each action would move its digit: bool [n, 8]."""
-        ends = factors[:, :4]
-        first, last = ends > 0, ends < self.cells - 1
-        parts = [(first[:, 2 * k + 1], last[:, 2 * k + 1], first[:, 2 * k], last[:, 2 * k]) for k in range(2)]
-        return torch.stack([column for part in parts for column in part], 1)
-
     def _render(self, factors: Tensor) -> Tensor:
         pictures = factors.new_zeros(len(factors), self.size, self.size, dtype=torch.uint8)
         rows = torch.arange(len(factors), device=factors.device)[:, None, None]

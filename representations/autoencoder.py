@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from representations.model import check_pictures, pixels
+from representations.model import Representation, check_pictures, pixels
 from representations.networks import Background, conv_decoder, conv_encoder, dense_decoder, dense_encoder, he_weights
 from representations.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
 
@@ -90,3 +90,21 @@ class GaussianAutoencoder(nn.Module):
         self.background(self.decoder, target)
         nll = bernoulli_nll(self.decoder(code).float(), target)
         return Bound(nll, gaussian_kl_each(mean, logvar), mean, logvar, code)
+
+
+class PictureVAE(Representation):
+    """A learner whose networks are a `GaussianAutoencoder`: its code is the posterior mean."""
+
+    autoencoder: GaussianAutoencoder
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
+        return self.autoencoder.posterior(observations)[0]
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The expected picture [n, C, H, W] in [0, 1]."""
+        return self.autoencoder.decode(code)
+
+    def generate(self, n: int, generator: torch.Generator) -> Tensor:
+        """`n` pictures [n, C, H, W] of codes drawn from the prior."""
+        return self.autoencoder.generate(n, generator)

@@ -16,8 +16,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from representations.autoencoder import GaussianAutoencoder, Network
-from representations.model import Logs, Objective, Representation, pixels
+from representations.autoencoder import GaussianAutoencoder, Network, PictureVAE
+from representations.model import Logs, Objective, pixels
 
 
 def salt_and_pepper(pictures: Tensor, share: float) -> Tensor:
@@ -29,7 +29,7 @@ def salt_and_pepper(pictures: Tensor, share: float) -> Tensor:
     return torch.where(place < share / 2, 0.0, torch.where(place < share, 1.0, pictures))
 
 
-class DisentangledAutoencoder(Representation):
+class DisentangledAutoencoder(PictureVAE):
     """An autoencoder of pictures `shape` = (C, H, W) with its KL term weighed by `beta`.
 
     `network` is "conv" (Burgess et al. 2018, appendix A.1) or "dense" (two layers of `hidden` units each way); `noise` is
@@ -55,18 +55,6 @@ class DisentangledAutoencoder(Representation):
             raise ValueError(f"noise must be a share of pixels from 0 to 1, got {noise}")
         self.code_size, self.beta, self.noise, self.learning_rate = code_size, beta, noise, learning_rate
         self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden, network)
-
-    def encode(self, observations: Tensor) -> Tensor:
-        """The posterior mean [n, code_size] of pictures [n, C, H, W], seen without noise."""
-        return self.autoencoder.posterior(observations)[0]
-
-    def decode(self, code: Tensor) -> Tensor:
-        """The expected picture [n, C, H, W] in [0, 1]."""
-        return self.autoencoder.decode(code)
-
-    def generate(self, n: int, generator: torch.Generator) -> Tensor:
-        """`n` pictures [n, C, H, W] of codes drawn from the prior."""
-        return self.autoencoder.generate(n, generator)
 
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """Minus eq. 4 in nats a picture, for pictures [n, C, H, W]."""

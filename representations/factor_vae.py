@@ -14,13 +14,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from representations.autoencoder import GaussianAutoencoder
-from representations.model import Logs, Objective, Representation
+from representations.autoencoder import GaussianAutoencoder, PictureVAE
+from representations.model import Logs, Objective
 from representations.networks import mlp
 from representations.terms import density_ratio_loss, gaussian_sample, permute_dimensions
 
 
-class FactorVAE(Representation):
+class FactorVAE(PictureVAE):
     """FactorVAE of pictures `shape` = (C, H, W); `gamma` is the weight of the total correlation, in nats.
 
     The discriminator has `depth` layers of `width` units and moves `repeats` times a step; the paper has 6 of 1000 and
@@ -50,18 +50,6 @@ class FactorVAE(Representation):
         self.learning_rate, self.discriminator_rate = learning_rate, discriminator_rate
         self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
         self.discriminator = mlp(code_size, *[width] * depth, 1, activation=nn.LeakyReLU)
-
-    def encode(self, observations: Tensor) -> Tensor:
-        """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
-        return self.autoencoder.posterior(observations)[0]
-
-    def decode(self, code: Tensor) -> Tensor:
-        """The expected picture [n, C, H, W] in [0, 1]."""
-        return self.autoencoder.decode(code)
-
-    def generate(self, n: int, generator: torch.Generator) -> Tensor:
-        """`n` pictures [n, C, H, W] of codes drawn from the prior."""
-        return self.autoencoder.generate(n, generator)
 
     def log_ratio(self, code: Tensor) -> Tensor:
         """log D(z) - log(1 - D(z)) [n], which estimates log r(z) - sum_j log r(z_j), of codes [n, d]."""

@@ -4,8 +4,8 @@
     a_t ~ pi(. | h_t, phi),  t = 1 .. k             the policy that changes it; h' is the code after k steps
 
     S(h, phi) = E [log A(h', h, phi) - log mean_j A(h', h, phi_j)]                                        (equation 1)
-    A = exp(-|h' - (h + phi)|^2 / 2 sigma^2), sigma^2 = dim h       "gaussian" (appendix A.2)
-    A = max(0, <h' - h, phi>)                                       "directed" (section 3)
+    A = exp(-|h' - (h + phi)|^2 / 2 sigma^2)       "gaussian" (appendix A.2, where sigma^2 = dim h)
+    A = max(0, <h' - h, phi>)                      "directed" (section 3)
 
     maximise   w_S (E S + e E H(pi)) - w_R |s - g(h)|^2 - w_T |h' - T(h, phi)|^2       (appendix D)
 
@@ -20,46 +20,59 @@ The networks of two vectors see bil(a, b) = (a_i b_j)_ij (appendix A.1). Where a
 with `constant` both get an entry 1 first, so that it holds a and b themselves too.
 
 The objective asks only that factors be told apart at every h, so that a code may be folded in any way and each place may
-have its own factors; and it starts at a saddle, from which it falls into a few modes. Three things mend that. `whiten`
-measures changes in the unit in which their covariance is the identity, so that no direction of the code dies out, and
-codes from their mean.
-For the share `alike` of the training, networks of (h, .) see 0 for h: a factor then means the same action everywhere, which
-only a code in which actions are translations can satisfy; meanwhile the decoder learns from codes through which no
-gradient flows back, since an untrained decoder tears them. And factors start spread out, at `spread` z (in the cube at
-`spread` sign z, its corners); what the generator learns is added, and counts from then on.
+have its own factors; and it starts at a saddle, from which it falls into a few modes. What mends that:
+
+- `whiten` measures changes in the unit in which those that factors make have the covariance I, so that no direction of the
+  code dies out, and codes from their mean. Only what policies do counts, else an action that none needs would shear the code.
+- For the share `alike` of the training, networks of (h, .) see 0 for h: a factor then means the same action everywhere,
+  which only a code in which actions are translations can satisfy; meanwhile the decoder learns from codes through which no
+  gradient flows back, since an untrained decoder tears them.
+- Factors start spread out (`factor_output`), at `spread` times the signs of z; what the generator learns is added, and counts
+  from then on. The scaled simplex has its extreme points on the axes, and the axes of a code turn to them.
+- A code with more dimensions than there are changes possible everywhere fills the others with what depends on the place.
+  Then `ridge` lets them stay small in `whiten`; `closeness` adds E log A to E S, since equation 1 does not see how far a
+  change goes where no factor points; and the decoder reads h + `blur` N(0, I), so that a switch takes room in h.
+- sigma is narrower than the paper's, so that an action that two factors share is clearly worse for either than its own, and
+  the entropy is high at first, so that policies settle only when the code has.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from representations.factor_output import OUTPUTS, Output, raw_size, reach, shaped, spread_out
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.networks import SeparableDecoder, mlp
+from representations.selectivity import (
+    ESTIMATORS,
+    Whitening,
+    check_alike,
+    check_word,
+    coder,
+    entropy,
+    log_ratio,
+    reinforced,
+    visible,
+)
 from representations.terms import linear_schedule
-
-Output = Literal["hypercube", "sphere", "simplex", "scaled_simplex"]
-OUTPUTS = ("hypercube", "sphere", "simplex", "scaled_simplex")
-FLOOR = 1e-3  # added to the directed kernel, so that its logarithm is finite
-FADE = 0.2  # share of the training over which h becomes visible
 
 
 class ICF(Representation):
     """Codes, factors, their policies and a latent model for pictures `shape` and a number of `actions`.
 
-    Settings: `code_size` of h and phi, `noise_size` of z; `output` shapes phi: "hypercube" (tanh), "sphere" (length 1),
-    "simplex" (softmax) or "scaled_simplex" (softmax times tanh of a number); `kernel` is A; `horizon` is k; `samples` is n;
-    `estimator`, `constant`, `whiten`, `alike` and `spread` as above. `selectivity`, `reconstruction`, `prediction` are w_S,
-    w_R, w_T; `entropy` is e at first and falls linearly to `last_entropy` over `steps`. `normalise` divides the advantages
-    of the sampled estimator by their deviation. The decoder learns `decoder_rate` times as fast; `separable` makes it a sum
-    of products of a row and a column profile, for which a small moving thing is easy, in place of the paper's transposed
-    encoder. Raises ValueError for an unknown output, kernel or estimator.
+    Settings: `code_size` of h and phi, `noise_size` of z; `output` is the set of phi (`factor_output`); `kernel` is A, `width`
+    its sigma over sqrt(dim h), `floor` what is added to "directed": where that is small, a wrong direction costs so much that
+    policies learn to do nothing; `horizon` is k; `samples` is n; `estimator`, `constant`, `whiten`, `alike`, `spread`, `ridge`,
+    `closeness` (of "enumerated") and `blur` as above; `selectivity`, `reconstruction`, `prediction` are w_S, w_R, w_T;
+    `entropy` is e at first and falls linearly to `last_entropy` over `steps`; `normalise` divides the advantages of the
+    sampled estimator by their deviation. The decoder learns `decoder_rate` times as fast; `separable` makes it a sum of
+    products of a row and a column profile, for which a small moving thing is easy, in place of the paper's transposed
+    encoder. Raises ValueError for an unknown output, kernel or estimator or an `alike` above 0.8.
 
     A batch of `loss` holds `pictures` [U, C, H, W], every distinct one once. "enumerated": `nodes`, a tuple of k + 1
     tensors long [B, actions^t], the pictures after t steps along every path (the last action changes fastest), and
@@ -69,8 +82,6 @@ class ICF(Representation):
     """
 
     step: Tensor
-    unit: Tensor
-    centre: Tensor
 
     def __init__(
         self,
@@ -80,8 +91,10 @@ class ICF(Representation):
         noise_size: int = 2,
         channels: int = 8,
         hidden: int = 64,
-        output: Output = "hypercube",
+        output: Output = "scaled_simplex",
         kernel: Literal["gaussian", "directed"] = "gaussian",
+        width: float = 0.7,
+        floor: float = 1e-3,
         horizon: int = 1,
         samples: int = 64,
         estimator: Literal["enumerated", "sampled"] = "enumerated",
@@ -89,32 +102,30 @@ class ICF(Representation):
         whiten: bool = True,
         alike: float = 0.6,
         spread: float = 2.0,
+        ridge: float = 1e-4,
+        closeness: float = 0.0,
+        blur: float = 0.0,
         separable: bool = True,
         normalise: bool = True,
         selectivity: float = 10.0,
         reconstruction: float = 0.1,
         prediction: float = 1.0,
-        entropy: float = 0.1,
+        entropy: float = 0.3,
         last_entropy: float = 0.0,
         steps: int = 1200,
         learning_rate: float = 1e-3,
         decoder_rate: float = 4.0,
     ):
         super().__init__()
-        for name, value, known in (
-            ("output", output, OUTPUTS),
-            ("kernel", kernel, ("gaussian", "directed")),
-            ("estimator", estimator, ("enumerated", "sampled")),
-        ):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-        if not 0 <= alike <= 1 - FADE:
-            raise ValueError(f"alike must lie in [0, {1 - FADE:g}], got {alike}")
+        check_word("output", output, OUTPUTS)
+        check_word("kernel", kernel, ("gaussian", "directed"))
+        check_word("estimator", estimator, ESTIMATORS)
+        check_alike(alike)
         self.shape, self.code_size, self.action_size = tuple(shape), code_size, code_size
         self.actions, self.noise_size, self.samples, self.horizon = actions, noise_size, samples, horizon
         self.output, self.kernel, self.estimator = output, kernel, estimator
-        self.constant, self.whiten, self.normalise = constant, whiten, normalise
-        self.alike, self.spread = alike, spread
+        self.width, self.floor, self.constant, self.whiten, self.normalise = width, floor, constant, whiten, normalise
+        self.alike, self.spread, self.closeness, self.blur = alike, spread, closeness, blur
         self.weights = (selectivity, reconstruction, prediction)
         self.entropy, self.steps = (entropy, last_entropy), steps
         self.learning_rate, self.decoder_rate = learning_rate, decoder_rate
@@ -123,21 +134,20 @@ class ICF(Representation):
         if separable:
             self.decoder = SeparableDecoder(code_size, 2 * hidden, self.shape, 8)
             nn.init.constant_(self.decoder.background, 0.5)
-        self.raw_size = code_size + (output == "scaled_simplex")
+        self.reach = reach(output, code_size)
         one = int(constant)
         pair = (code_size + one) ** 2
-        self.generator = mlp((code_size + one) * (noise_size + one), hidden, self.raw_size)
+        self.generator = mlp((code_size + one) * (noise_size + one), hidden, raw_size(output, code_size))
         self.policy = mlp(pair, hidden, actions)
         self.model = mlp(pair, hidden, code_size)
         self.baseline = mlp(code_size, hidden, 1)
+        self.white = Whitening(code_size, ridge)
         self.register_buffer("step", torch.zeros(()))
-        self.register_buffer("unit", torch.eye(code_size))
-        self.register_buffer("centre", torch.zeros(code_size))
 
     def encode(self, observations: Tensor) -> Tensor:
         """The codes h [n, code_size] of pictures [n, C, H, W]."""
         check_pictures(observations, self.shape)
-        return (self.encoder(pixels(observations)) - self.centre) @ self.unit
+        return self.white(self.encoder(pixels(observations)))
 
     def decode(self, code: Tensor) -> Tensor:
         """The expected picture [n, C, H, W] in [0, 1]."""
@@ -145,17 +155,8 @@ class ICF(Representation):
 
     def factors(self, code: Tensor, noise: Tensor) -> Tensor:
         """Phi(h, z): [..., code_size] of codes [..., code_size] and noise [..., noise_size]."""
-        own = functional.pad(noise, (0, self.raw_size))[..., : self.raw_size]
-        if self.output == "hypercube":
-            own = own.sign()
-        raw = self.spread * own + self._visible() * self.generator(self._bilinear(code, noise))
-        if self.output == "hypercube":
-            return raw.tanh()
-        if self.output == "sphere":
-            return functional.normalize(raw, dim=-1)
-        if self.output == "simplex":
-            return raw.softmax(-1)
-        return raw[..., :-1].softmax(-1) * raw[..., -1:].tanh()
+        start = self.spread * spread_out(noise, self.output, self.code_size)
+        return shaped(start + self._visible() * self.generator(self._bilinear(code, noise)), self.output)
 
     def draw_factors(self, code: Tensor, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """`n` factors [B, n, code_size] of every code [B, code_size], and the noise behind them."""
@@ -179,14 +180,16 @@ class ICF(Representation):
         moved = (by_code @ code[..., None] + by_factor @ action[..., None])[..., 0]
         return by_code, by_factor, self.predict(code, action) - moved
 
-    def selectivity(self, change: Tensor, factor: Tensor) -> Tensor:
-        """What stands in the expectation of equation 1, for changes [..., P, d] and factors [..., n, d]: [..., P, n]."""
+    def log_kernel(self, change: Tensor, factor: Tensor) -> Tensor:
+        """log A for changes [..., P, d] and factors [..., n, d]: [..., P, n]."""
         if self.kernel == "gaussian":
             apart = change[..., :, None, :] - factor[..., None, :, :]
-            scores = -0.5 * apart.square().sum(-1) / self.code_size
-        else:
-            scores = ((change @ factor.mT).clamp(min=0) + FLOOR).log()
-        return scores - (scores.logsumexp(-1, keepdim=True) - math.log(scores.shape[-1]))
+            return -0.5 * apart.square().sum(-1) / (self.width**2 * self.code_size)
+        return ((change @ factor.mT).clamp(min=0) + self.floor).log()
+
+    def selectivity(self, change: Tensor, factor: Tensor) -> Tensor:
+        """What stands in the expectation of equation 1, for changes [..., P, d] and factors [..., n, d]: [..., P, n]."""
+        return log_ratio(self.log_kernel(change, factor))
 
     def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:
         """Minus the objective, averaged over states and factors, and its parts."""
@@ -194,13 +197,9 @@ class ICF(Representation):
         codes = self.encoder(pictures)
         if self.whiten:
             first, last = _ends(batch)
-            unit, centre = whitening((codes[last] - codes[first])[last != first]), codes.mean(0)
-            codes = (codes - centre) @ unit
-            with torch.no_grad():
-                self.unit.lerp_(unit, 1.0 if self.step == 0 else 0.05)
-                self.centre.lerp_(centre, 1.0 if self.step == 0 else 0.05)
-        torn = self.alike > 0 and self.step < (self.alike + FADE) * self.steps
-        drawn = self.decoder(codes.detach() if torn else codes)
+            codes = self.white.learn(codes, codes[last] - codes[first], self._followed(batch, codes) * (last != first))
+        seen = codes + self.blur * torch.randn_like(codes) if self.blur else codes
+        drawn = self.decoder(seen.detach() if self._visible() < 1 else seen)
         error = (drawn - pictures).square().flatten(1).sum(1).mean()
         terms = self._enumerated if self.estimator == "enumerated" else self._sampled
         objective, entropy, logs = terms(batch, codes)
@@ -214,21 +213,36 @@ class ICF(Representation):
         nodes = batch["nodes"]
         start = codes[nodes[0][:, 0]]
         factor, _ = self.draw_factors(start, self.samples)
-        chance = start.new_zeros(*factor.shape[:2], 1)  # log p(path | phi): [B, n, paths]
-        entropies = []
-        for at, may in zip(nodes[:-1], batch["allowed"], strict=True):
-            here = codes[at][:, None].expand(-1, self.samples, -1, -1)
-            log_pi = self.log_policy(here, factor[:, :, None].expand_as(here), may[:, None])
-            entropies.append((chance.exp() * entropy(log_pi)).sum(-1).mean())
-            chance = (chance[..., None] + log_pi).flatten(2)
+        chance, spread = self._paths(batch, codes, factor)
         change = codes[nodes[-1]] - start[:, None]
-        weight = chance.exp().transpose(1, 2)  # [B, paths, n]
-        reached = (weight * self.selectivity(change, factor)).sum(1).mean()
+        weight = chance.transpose(1, 2)  # [B, paths, n]
+        scores = self.log_kernel(change, factor)
+        reached, close = ((weight * each).sum(1).mean() for each in (log_ratio(scores), scores))
         origin = start[:, None].expand_as(factor).detach()
         guess = self.predict(origin, factor.detach()) - origin
         misses = (change.detach()[:, :, None] - guess[:, None]).square().sum(-1)
         logs = {"selectivity": reached.detach(), "prediction": (weight.detach() * misses).sum(1).mean()}
-        return reached, torch.stack(entropies).mean(), logs
+        return reached + self.closeness * close, spread, logs
+
+    def _paths(self, batch: dict[str, Any], codes: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+        """The probability of every path under every factor [B, n, d]: [B, n, paths]; and the policies' mean entropy."""
+        chance = codes.new_zeros(*factor.shape[:2], 1)
+        entropies = []
+        for at, may in zip(batch["nodes"][:-1], batch["allowed"], strict=True):
+            here = codes[at][:, None].expand(-1, factor.shape[1], -1, -1)
+            log_pi = self.log_policy(here, factor[:, :, None].expand_as(here), may[:, None])
+            entropies.append((chance.exp() * entropy(log_pi)).sum(-1).mean())
+            chance = (chance[..., None] + log_pi).flatten(2)
+        return chance.exp(), torch.stack(entropies).mean()
+
+    @torch.no_grad()
+    def _followed(self, batch: dict[str, Any], codes: Tensor) -> Tensor:
+        """How likely every path is [B, paths] under random factors, by codes in the running unit."""
+        if "nodes" not in batch:
+            return torch.ones_like(batch["path"][:, :1])
+        codes = self.white(codes)
+        factor, _ = self.draw_factors(codes[batch["nodes"][0][:, 0]], self.samples)
+        return self._paths(batch, codes, factor)[0].mean(1)
 
     def _sampled(self, batch: dict[str, Any], codes: Tensor) -> tuple[Tensor, Tensor, Logs]:
         path, actions, allowed = batch["path"], batch["actions"], batch["allowed"]
@@ -245,23 +259,15 @@ class ICF(Representation):
         weight = (log_pi - batch["chances"].log().sum(1, keepdim=True)).exp().detach()
         reward = self.selectivity((last - start)[:, None], factor)[:, 0]  # [B, n]
         value = self.baseline(start.detach())
-        gain = (reward - value).detach()
-        if self.normalise:
-            gain = gain / ((weight * gain.square()).sum() / weight.sum().clamp(min=1e-6)).sqrt().clamp(min=1e-3)
+        objective, miss = reinforced(reward, log_pi, weight, value, self.normalise)
         guess = self.predict(start[:, None].expand_as(factor).detach(), factor.detach())
         misses = (last.detach()[:, None] - guess).square().sum(-1)
-        logs = {
-            "selectivity": (weight * reward).mean().detach(),
-            "prediction": (weight * misses).mean(),
-            "baseline": (weight * (reward.detach() - value).square()).mean(),
-        }
-        return (weight * (reward + gain * log_pi)).mean(), torch.stack(entropies).mean(), logs
+        logs = {"selectivity": (weight * reward).mean().detach(), "prediction": (weight * misses).mean()}
+        return objective, torch.stack(entropies).mean(), logs | {"baseline": miss}
 
     def _visible(self) -> Tensor:
         """How much of h the networks see at this step of the training, and how much the generator counts: 0 to 1."""
-        if not self.alike:
-            return torch.ones_like(self.step)
-        return ((self.step / self.steps - self.alike) / FADE).clamp(0, 1)
+        return visible(self.step, self.steps, self.alike)
 
     def _bilinear(self, first: Tensor, second: Tensor) -> Tensor:
         first = first * self._visible()
@@ -291,35 +297,3 @@ def _ends(batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
     if "nodes" in batch:
         return batch["nodes"][0].expand_as(batch["nodes"][-1]), batch["nodes"][-1]
     return batch["path"][:, :1], batch["path"][:, -1:]
-
-
-def entropy(log_probabilities: Tensor) -> Tensor:
-    """The entropy in nats of distributions [..., a]: [...]."""
-    return -(log_probabilities.exp() * log_probabilities).sum(-1)
-
-
-def whitening(changes: Tensor) -> Tensor:
-    """W [d, d] such that the rows of changes [n, d] times W have (nearly) the second moment I, by Cholesky."""
-    eye = torch.eye(changes.shape[1], device=changes.device)
-    moment = changes.T @ changes / max(len(changes), 1)
-    moment = moment + (1e-4 * moment.diagonal().mean() + 1e-8) * eye
-    return torch.linalg.solve_triangular(torch.linalg.cholesky(moment), eye, upper=False).T
-
-
-def coder(shape: tuple[int, ...], code_size: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """Encoder with batch normalisation and leaky ReLU, and the transposed decoder with ReLU (appendix A.1).
-
-    Four convolutions of stride 2; pictures [n, C, H, W] -> [n, code_size] -> pictures [n, C, H, W]. Raises ValueError
-    unless the sides are multiples of 16 pixels.
-    """
-    if any(side % 16 for side in shape[1:]):
-        raise ValueError(f"sides must be multiples of 16 pixels, got {tuple(shape)}")
-    widths = (shape[0], channels, channels, 2 * channels, 2 * channels)
-    small = (2 * channels, shape[1] // 16, shape[2] // 16)
-    down: list[nn.Module] = []
-    up: list[nn.Module] = [*mlp(code_size, 128, math.prod(small)), nn.ReLU(), nn.Unflatten(1, small)]
-    for inner, outer in pairwise(widths):
-        down += [nn.Conv2d(inner, outer, 4, 2, 1), nn.BatchNorm2d(outer), nn.LeakyReLU(0.2)]
-    for inner, outer in pairwise(widths[::-1]):
-        up += [nn.ConvTranspose2d(inner, outer, 4, 2, 1), nn.ReLU()]
-    return nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(small), code_size)), nn.Sequential(*up[:-1])

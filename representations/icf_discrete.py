@@ -19,16 +19,26 @@ that the policies begin anew: those of the beginning stand for what could be tol
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from representations.icf import FADE, FLOOR, coder, entropy, whitening
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.networks import mlp
+from representations.selectivity import (
+    ESTIMATORS,
+    FLOOR,
+    Whitening,
+    check_alike,
+    check_word,
+    coder,
+    entropy,
+    log_ratio,
+    reinforced,
+    visible,
+)
 from representations.terms import linear_schedule
 
 
@@ -45,8 +55,6 @@ class ICFDiscrete(Representation):
     """
 
     step: Tensor
-    unit: Tensor
-    centre: Tensor
 
     def __init__(
         self,
@@ -68,14 +76,9 @@ class ICFDiscrete(Representation):
         learning_rate: float = 1e-3,
     ):
         super().__init__()
-        for name, value, known in (
-            ("kernel", kernel, ("gaussian", "directed", "absolute")),
-            ("estimator", estimator, ("enumerated", "sampled")),
-        ):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-        if not 0 <= alike <= 1 - FADE:
-            raise ValueError(f"alike must lie in [0, {1 - FADE:g}], got {alike}")
+        check_word("kernel", kernel, ("gaussian", "directed", "absolute"))
+        check_word("estimator", estimator, ESTIMATORS)
+        check_alike(alike)
         self.shape, self.code_size, self.actions = tuple(shape), code_size, actions
         self.kernel, self.estimator, self.whiten, self.alike = kernel, estimator, whiten, alike
         self.signed, self.normalise, self.entropy = signed, normalise, (entropy, last_entropy)
@@ -86,20 +89,17 @@ class ICFDiscrete(Representation):
         count = 2 * code_size if signed else code_size
         self.policies = nn.ModuleList(mlp(code_size, hidden, actions) for _ in range(count))
         self.baseline = mlp(code_size, hidden, count)
+        self.white = Whitening(code_size)
         self.register_buffer("step", torch.zeros(()))
-        self.register_buffer("unit", torch.eye(code_size))
-        self.register_buffer("centre", torch.zeros(code_size))
 
     def encode(self, observations: Tensor) -> Tensor:
         """The features h [n, code_size] of pictures [n, C, H, W]."""
         check_pictures(observations, self.shape)
-        return (self.encoder(pixels(observations)) - self.centre) @ self.unit
+        return self.white(self.encoder(pixels(observations)))
 
     def log_policies(self, code: Tensor, allowed: Tensor | None = None) -> Tensor:
         """log pi_k(a | h) of codes [B, code_size]: [B, policies, actions]; `allowed` is bool [B, actions]."""
-        seen = code
-        if self.alike:
-            seen = code * ((self.step / self.steps - self.alike) / FADE).clamp(0, 1)
+        seen = code * visible(self.step, self.steps, self.alike)
         logits = torch.stack([policy(seen) for policy in self.policies], 1)
         if allowed is not None:
             logits = logits.masked_fill(~allowed[:, None], -1e9)
@@ -113,21 +113,18 @@ class ICFDiscrete(Representation):
             scores = change * self.code_size**0.5  # what differs between k in -|change - sqrt(K) e_k|^2 / 2
         else:
             scores = ((change.clamp(min=0) if self.kernel == "directed" else change.abs()) + FLOOR).log()
-        return scores - (scores.logsumexp(-1, keepdim=True) - math.log(scores.shape[-1]))
+        return log_ratio(scores)
 
     def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:
         """Minus the objective, averaged over states and features, and its parts."""
         after = batch["after"]
         codes = self.encoder(pixels(torch.cat([batch["pictures"], after.flatten(0, 1)])))
-        start, end = codes[: len(after)], codes[len(after) :].unflatten(0, after.shape[:2])
+        size = after.shape[:2]
         if self.whiten:
-            change = end - start[:, None]
             moved = (after != batch["pictures"][:, None]).flatten(2).any(-1)
-            unit, centre = whitening(change[moved]), start.mean(0)
-            start, end = (start - centre) @ unit, (end - centre) @ unit
-            with torch.no_grad():
-                self.unit.lerp_(unit, 1.0 if self.step == 0 else 0.05)
-                self.centre.lerp_(centre, 1.0 if self.step == 0 else 0.05)
+            change = codes[size[0] :].unflatten(0, size) - codes[: size[0], None]
+            codes = self.white.learn(codes, change, moved.float())
+        start, end = codes[: size[0]], codes[size[0] :].unflatten(0, size)
         log_pi = self.log_policies(start, batch["allowed"])
         reward = self.selectivity(end - start[:, None])  # [B, actions or 1, policies]
         spread = entropy(log_pi).mean()
@@ -140,11 +137,7 @@ class ICFDiscrete(Representation):
         taken = log_pi.gather(-1, batch["actions"][:, None, None].expand(-1, len(self.policies), 1))[..., 0]
         weight = (taken - batch["chances"].log()[:, None]).exp().detach()
         value = self.baseline(start.detach())
-        gain = (reward[:, 0] - value).detach()
-        if self.normalise:
-            gain = gain / ((weight * gain.square()).sum() / weight.sum().clamp(min=1e-6)).sqrt().clamp(min=1e-3)
-        objective = (weight * (reward[:, 0] + gain * taken)).mean()
-        miss = (weight * (reward[:, 0].detach() - value).square()).mean()
+        objective, miss = reinforced(reward[:, 0], taken, weight, value, self.normalise)
         logs = {"selectivity": (weight * reward[:, 0]).mean(), "entropy": spread, "baseline": miss}
         return miss - objective - bonus * spread, logs
 

@@ -12,14 +12,17 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from representations.autoencoder import GaussianAutoencoder
-from representations.model import Logs, Objective, Representation
+from representations.autoencoder import GaussianAutoencoder, PictureVAE
+from representations.model import Logs, Objective
+from representations.ramp import Ramp
 
 
-class BetaVAE(Representation):
+class BetaVAE(PictureVAE):
     """beta-VAE of pictures `shape` = (C, H, W); `beta` weighs the KL term against pixels in nats, summed.
 
-    `channels` of every convolution and `hidden` units of every full layer as in Burgess et al. 2018, appendix A.1.
+    Over the first `warmup` steps the weight rises linearly from 0 to `beta` (the paper has no such rise): a large beta
+    otherwise closes every latent before the decoder has learned to use one. `channels` of every convolution and `hidden`
+    units of every full layer as in Burgess et al. 2018, appendix A.1.
     """
 
     def __init__(
@@ -27,6 +30,7 @@ class BetaVAE(Representation):
         shape: tuple[int, int, int] = (1, 64, 64),
         code_size: int = 10,
         beta: float = 4.0,
+        warmup: int = 0,
         channels: int = 32,
         hidden: int = 256,
         learning_rate: float = 5e-4,
@@ -35,34 +39,22 @@ class BetaVAE(Representation):
         if not beta >= 0:
             raise ValueError(f"beta must not be negative, got {beta}")
         self.code_size, self.beta, self.learning_rate = code_size, beta, learning_rate
+        self.ramp = Ramp(0.0, 1.0, warmup)
         self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
-
-    def encode(self, observations: Tensor) -> Tensor:
-        """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
-        return self.autoencoder.posterior(observations)[0]
-
-    def decode(self, code: Tensor) -> Tensor:
-        """The expected picture [n, C, H, W] in [0, 1]."""
-        return self.autoencoder.decode(code)
-
-    def generate(self, n: int, generator: torch.Generator) -> Tensor:
-        """`n` pictures [n, C, H, W] of codes drawn from the prior."""
-        return self.autoencoder.generate(n, generator)
 
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """Minus the bound with its KL term weighed by beta, in nats a picture, for pictures [n, C, H, W]."""
         bound = self.autoencoder.bound(batch)
         nll, kl = bound.nll.mean(), bound.kl.sum(-1).mean()
-        return nll + self.beta * kl, {"nll": nll, "kl": kl}
+        return nll + self.beta * self.ramp.now() * kl, {"nll": nll, "kl": kl}
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: both networks, by Adam."""
-        return (
-            Objective("bound", self.loss, tuple(self.parameters()), partial(torch.optim.Adam, lr=self.learning_rate)),
-        )
+        adam = partial(torch.optim.Adam, lr=self.learning_rate)
+        return (Objective("bound", self.loss, tuple(self.parameters()), adam, after=self.ramp.advance),)
 
 
-class VAE(Representation):
+class VAE(PictureVAE):
     """The variational autoencoder of pictures `shape` = (C, H, W): beta-VAE with beta = 1; settings as there."""
 
     def __init__(
@@ -76,18 +68,6 @@ class VAE(Representation):
         super().__init__()
         self.code_size, self.learning_rate = code_size, learning_rate
         self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
-
-    def encode(self, observations: Tensor) -> Tensor:
-        """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
-        return self.autoencoder.posterior(observations)[0]
-
-    def decode(self, code: Tensor) -> Tensor:
-        """The expected picture [n, C, H, W] in [0, 1]."""
-        return self.autoencoder.decode(code)
-
-    def generate(self, n: int, generator: torch.Generator) -> Tensor:
-        """`n` pictures [n, C, H, W] of codes drawn from the prior."""
-        return self.autoencoder.generate(n, generator)
 
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """Minus the bound (eq. 3), in nats a picture, for pictures [n, C, H, W]."""

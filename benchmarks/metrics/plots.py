@@ -74,7 +74,7 @@ def position_heat_map(codes: ArrayLike | torch.Tensor, positions: ArrayLike | to
     """One small map per dimension of codes [n, D]: its mean where an object is at `positions` [n, 2] (x right, y down).
 
     A dimension that holds x shows vertical bands, one that holds neither coordinate is even. 16 x 16 cells; white where
-    no row falls, red above and blue below the dimension's mean.
+    no row falls, red above and blue below the dimension's mean, on one scale for all dimensions, so that idle ones are pale.
     """
     code, place = as_matrix(codes, "codes", least=1), as_matrix(positions, "positions", least=1)
     if place.shape != (len(code), 2):
@@ -86,11 +86,11 @@ def position_heat_map(codes: ArrayLike | torch.Tensor, positions: ArrayLike | to
     across = min(code.shape[1], 5)
     down = -(-code.shape[1] // across)
     figure = Figure(figsize=(1.5 * across, 1.65 * down), layout="constrained")
-    for i, values in enumerate(code.T):
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(flat, weights=v - v.mean(), minlength=BINS**2) / filled for v in code.T]
+    largest = max(float(np.nanmax(np.abs(means))), 1e-12)
+    for i, mean in enumerate(means):
         axes = figure.add_subplot(down, across, i + 1)
-        with np.errstate(invalid="ignore"):
-            mean = np.bincount(flat, weights=values - values.mean(), minlength=BINS**2) / filled
-        largest = max(float(np.nanmax(np.abs(mean))), 1e-12)
         axes.imshow(mean.reshape(BINS, BINS), cmap="RdBu_r", norm=TwoSlopeNorm(0, -largest, largest))
         axes.set_title(f"$z_{{{i}}}$", fontsize=9)
         axes.set(xticks=[], yticks=[])

@@ -1,12 +1,13 @@
 """The maze benchmark end to end, small; its measures where the answer is known."""
 
 import json
+import math
 
 import pytest
 import torch
 
 from benchmarks import maze, pretrain
-from benchmarks.maze_measures import Map, Variations, linear_r2, modes, shortest
+from benchmarks.maze_measures import Map, Variations, clusters, linear_r2, modes, recovered, shortest
 from envs.switch_maze import SwitchMaze
 
 MOVES = ("left", "right", "up", "down")
@@ -25,7 +26,7 @@ def test_a_run_leaves_everything_that_is_promised(quick):
     assert {"benchmark", "model", "preset", "seed", "scores", "seconds", "versions", "hardware"} <= result.keys()
     assert {"modes", "r2_row", "composed", "sequence", "ilqr", "cem", "dither", "mig"} <= result["scores"]["icf"].keys()
     assert {"corr_x1", "corr_least", "actions_named", "mig"} <= result["scores"]["icf_discrete"].keys()
-    assert len(result["claims"]) == 4
+    assert len(result["claims"]) == 5
     one, other = sorted(quick.glob("icf*-seed0-*"))
     for name in ("figure_2.png", "predictions.png", "policies.png", "composed.gif", "model/model.safetensors"):
         assert (one / name).stat().st_size > 0
@@ -40,11 +41,12 @@ def test_other_experiments_and_the_printed_recipe_run(experiment, tmp_path):
     assert json.loads((tmp_path / "run" / "result.json").read_text())["scores"]["selectivity"] < 5
 
 
-def test_the_paper_preset_starts(tmp_path):
-    small = ["--steps", "2", "--digit_steps", "2", "--batch", "4", "--digit_batch", "4", "--channels", "4"]
-    small += ["--digit_channels", "4", "--pairs", "2", "--pool", "100", "--scores", "mig", "--seed", "0"]
-    maze.main(["--preset", "paper", "--model", "icf_discrete", "--workers", "1", "--out", str(tmp_path / "d"), *small])
-    assert json.loads((tmp_path / "d" / "result.json").read_text())["preset"] == "paper"
+@pytest.mark.parametrize("model", ["icf", "icf_discrete"])
+def test_the_paper_preset_starts(model, tmp_path):
+    small = ["--steps", "2", "--digit_steps", "2", "--batch", "8", "--digit_batch", "4", "--samples", "16"]
+    small += ["--pairs", "2", "--pool", "100", "--scores", "mig", "--seed", "0", "--workers", "1"]
+    maze.main(["--preset", "paper", "--model", model, "--out", str(tmp_path / "run"), *small])
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["preset"] == "paper"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def made_up(places, noise, generator, n=600):
 def test_modes_of_a_linear_code_are_the_moves_and_those_of_a_folded_or_blurred_one_are_not(generator):
     turned = torch.tensor([[3.0, 2.0], [-2.0, 3.0]])
     scores = modes(*made_up(turned, 0.05, generator))
-    assert scores == {"modes": 4.0, "mode_purity": 1.0, "moves_found": 4.0, "modes_match": 1.0}
+    assert scores == {"modes": 4.0, "mode_purity": 1.0, "moves_found": 4.0, "modes_match": 1.0, "kinds": 4.0}
     flat = modes(*made_up(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), 0.02, generator))
     assert flat["modes_match"] == 0
     assert flat["modes"] == 2
@@ -144,8 +146,39 @@ def test_linear_r2_is_one_for_a_linear_map_and_small_for_noise(generator):
 
 def test_a_coordinate_is_recovered_by_a_feature_of_either_sign(generator):
     places = torch.randint(6, (800, 4), generator=generator).float()
-    scores = maze.recovered(torch.cat([-places[:, [2, 0]], places[:, [1, 3]] ** 1.2], 1), places)
+    names = ("y1", "x1", "y2", "x2")
+    scores = recovered(torch.cat([-places[:, [2, 0]], places[:, [1, 3]] ** 1.2], 1), places, names)
     assert scores["corr_least"] > 0.98
     assert scores["features_used"] == 4
-    mixed = maze.recovered(torch.stack([places[:, 0] + places[:, 1], places[:, 2] - places[:, 3]], 1), places)
+    mixed = recovered(torch.stack([places[:, 0] + places[:, 1], places[:, 2] - places[:, 3]], 1), places, names)
     assert mixed["corr_least"] < 0.8
+
+
+def test_changes_are_clusters_where_the_code_is_linear_and_not_where_it_is_random(generator):
+    found = small_map()
+    linear = clusters(found.states @ torch.randn(3, 4, generator=generator), found)
+    assert linear == pytest.approx({"clustered": 1, "added": 1})
+    folded = clusters(torch.randn(len(found.states), 4, generator=generator), found)
+    assert folded["clustered"] < 0.8
+    assert folded["added"] < 0.5
+
+
+def test_a_code_turned_against_a_small_grid_is_better_only_where_effectless_actions_are_forbidden():
+    """Why `digit_batch` allows every action: forbidden, a code turned by 30 degrees has more selectivity on 4 x 4 cells."""
+    moves, k = torch.tensor([[0.0, -1], [0, 1], [-1, 0], [1, 0]]), 4
+    cells = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0))
+
+    def best(degrees, forbidden):
+        turn = math.radians(degrees)
+        turned = torch.tensor([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+        after = (cells[:, None] + moves).clamp(0, 3)
+        change = k**0.5 * (after - cells[:, None]) @ turned.T  # of one digit; the other's two features stay
+        scores = k**0.5 * torch.cat([change, -change, torch.zeros(*change.shape[:2], 4)], -1)
+        reward = (scores - (scores.logsumexp(-1, keepdim=True) - math.log(8)))[..., :4]
+        if forbidden:
+            reward = reward.masked_fill((change == 0).all(-1, keepdim=True), -torch.inf)
+        other = -math.log((math.exp(k) + math.exp(-k) + 6) / 8)  # moving the other digit
+        return float(reward.amax(1).clamp(min=other).mean())
+
+    assert best(30, True) > best(0, True) + 0.1
+    assert best(0, False) > max(best(degrees, False) for degrees in (10, 20, 30, 45))

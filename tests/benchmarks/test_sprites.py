@@ -17,7 +17,8 @@ torch.set_num_threads(1)
 
 
 def job(model: str, seed: int = 0, world: str = "dsprites", row: str = "") -> Job:
-    return Job(model, "quick", seed, "cpu", world, 64, 32, "float32", True, 400, 1, (), 64, {}, row or model)
+    budget = {"batch": 32, "precision": "float32", "samples": 400, "metric_seeds": 1, "test": 64}
+    return Job(model, "quick", seed, "cpu", world, 64, True, (), {}, row or model, **budget)
 
 
 def result(seed: int = 0, **scores) -> dict:
@@ -44,7 +45,7 @@ def test_the_command_trains_measures_and_reports(tmp_path, capsys):
     found = json.loads((folder / "result.json").read_text())
     assert found["seed"] == 5
     assert {"nll", "pixel_error", "latents_used", "mig"} <= set(found["scores"])
-    assert load(folder / "model").capacity.done.item() == 4
+    assert load(folder / "model").capacity.ramp.done.item() == 4
     report = (tmp_path / "run" / "report.html").read_text()
     assert "data:image/png" in report
     before = (folder / "result.json").stat().st_mtime_ns
@@ -81,12 +82,16 @@ def test_jobs_cross_models_knobs_and_seeds():
     curved = jobs(own, Options(curve=True, curves={"beta_vae": [1.0, 8.0]}))
     assert [j.row for j in curved[2:]] == ["beta_vae (beta 1)"] * 2 + ["beta_vae (beta 8)"] * 2
     assert curved[-1].settings == {"beta": 8.0}
-    assert jobs(own, Options(world="blobs"))[-1].row == "beta_vae (beta 150)"
+    blobs = jobs(own, Options(world="blobs", worlds={"blobs": {"sigma": 5.0}, "dsprites": {}}))[-1]
+    assert (blobs.row, blobs.world_settings, blobs.rise) == ("beta_vae (beta 150)", {"sigma": 5.0}, 0.5)
 
 
 def test_schedules_last_as_long_as_the_training_and_factors_have_their_ranges():
     world = make_world("objects3d")
-    assert build(job("capacity_vae"), world).capacity.steps == 2
+    assert build(job("capacity_vae"), world).capacity.ramp.steps == 2
+    assert build(dataclasses.replace(job("capacity_vae"), rise=0.5), world).capacity.ramp.steps == 1
+    assert build(job("beta_vae"), world).ramp.steps == 0
+    assert build(dataclasses.replace(job("beta_vae"), rise=0.5), world).ramp.steps == 1
     model = build(job("factor_bottleneck"), world)
     assert model.code_size == 5
     assert model.high.tolist() == pytest.approx([f.high for f in world.factors])
@@ -165,6 +170,25 @@ def test_claims_of_blobs_and_of_the_order_of_factors():
     assert not claims([{"scores": order | {"onset_scale": 9.5}}], bottleneck)[0].shown
 
 
+def steepest(world) -> float:
+    """The greatest beta at which a code that says nothing gains by saying a little: the top eigenvalue of the covariance
+    of pictures, every pixel divided by the standard deviation of a Bernoulli variable of its mean."""
+    places = [torch.linspace(factor.low, factor.high, 20) for factor in world.factors]
+    pictures = world.render(torch.cartesian_prod(*places)).flatten(1).double() / 255
+    mean = pictures.mean(0)
+    scaled = (pictures - mean) / (mean * (1 - mean)).sqrt().clamp_min(1e-2)
+    return torch.linalg.eigvalsh(scaled @ scaled.T / len(scaled))[-1].item()
+
+
+def test_the_blobs_of_the_presets_are_wide_enough_for_their_beta():
+    for preset in ("quick", "default", "paper"):
+        own, values = parse("sprites", Sweep, Options, ["--preset", preset, "--world", "blobs", "--model", "beta_vae"])
+        found = jobs(own, Options(**values))[0]
+        assert found.settings["beta"] == 150.0
+        assert steepest(make_world("blobs", **found.world_settings)) > 200
+    assert steepest(make_world("blobs")) < 60
+
+
 def test_published_figures_stand_beside_the_row_they_belong_to():
     todo = [job("beta_vae", row="beta_vae (beta 4)"), job("beta_vae", row="beta_vae (beta 9)")]
     floor = {"random": {"beta_vae_fixed": 0.2, "factor_vae": 0.3}}
@@ -195,4 +219,8 @@ def test_the_paper_preset_takes_steps_on_a_cpu(model, tmp_path):
     assert logs[-1]["step"] == 2
     assert logs[-1]["bound/nll"] > 0
     if model in ("capacity_vae", "factor_bottleneck"):
-        assert (learner.capacity.gamma, learner.capacity.last, learner.capacity.steps) == (1000.0, 25.0, 100_000)
+        assert (learner.capacity.gamma, learner.capacity.ramp.last, learner.capacity.ramp.steps) == (
+            1000.0,
+            25.0,
+            100_000,
+        )

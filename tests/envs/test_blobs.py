@@ -33,9 +33,20 @@ def test_in_a_batch_or_one_by_one_the_pictures_are_the_same():
     assert torch.equal(world.render(rows), torch.cat([world.render(row[None]) for row in rows]))
 
 
+def test_a_narrow_margin_gives_more_room_and_cuts_the_blob_at_the_border():
+    world = Blobs(6.4, margin=2.0)
+    assert [(f.low, f.high) for f in world.factors] == [(12.8, 51.2)] * 2
+    centre, corner = world.render(torch.tensor([[32.0, 32.0], [12.8, 12.8]])).double().sum((1, 2, 3)) / 255
+    assert centre.item() == pytest.approx(2 * math.pi * 6.4**2, rel=0.01)
+    inside = 0.5 * (1 + math.erf(2 / math.sqrt(2)))  # of a Gaussian cut off two deviations from its middle
+    assert (corner / centre).item() == pytest.approx(inside**2, abs=0.01)
+
+
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="'x' must lie in"):
         Blobs().render(torch.tensor([[2.0, 32.0]]))
     for sigma in (0.0, 8.0, float("nan")):
         with pytest.raises(ValueError, match="sigma must be"):
             Blobs(sigma)
+    with pytest.raises(ValueError, match="margin not negative"):
+        Blobs(3.0, margin=-1.0)

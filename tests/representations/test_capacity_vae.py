@@ -36,7 +36,7 @@ def test_loss_by_hand():
         loss, logs = capacity.terms(nll, kl)
         assert logs["capacity"].item() == expected
         assert loss.item() == pytest.approx(6.0 + 10 * abs(2.0 - expected))
-        capacity.advance()
+        capacity.ramp.advance()
     assert (logs["kl_0"].item(), logs["kl_1"].item(), logs["kl"].item()) == (1.0, 1.0, 2.0)
 
 
@@ -48,7 +48,7 @@ def test_training_advances_the_capacity_one_step_at_a_time():
     assert [line["bound/capacity"] for line in logs] == [0.0, 2.5, 5.0, 7.5, 10.0, 10.0]
     assert {"bound/kl_0", "bound/kl_1"} <= set(logs[0])
     assert model.loss(batch)[1]["capacity"].item() == 10.0
-    assert model.capacity.done.item() == 6  # a look at the loss is no step
+    assert model.capacity.ramp.done.item() == 6  # a look at the loss is no step
 
 
 def test_code_of_a_factor_is_its_standard_score_times_its_scale():
@@ -66,6 +66,23 @@ def test_capacity_goes_to_the_factor_that_pictures_show():
     logs = fit(model, bars, 500, seeded(), device="cpu", progress=False, log_every=50)
     assert logs[-1]["bound/kl"] == pytest.approx(2.9, abs=0.2)
     assert logs[-1]["bound/kl_0"] > 2 * logs[-1]["bound/kl_1"]
+
+
+def test_channels_move_by_their_gradient_and_the_decoder_by_adam():
+    model = bottleneck(channel_rate=0.01, learning_rate=0.001).train()
+    [player] = model.objectives()
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    loss, _ = player.loss(bars(seeded()))  # draws the background's bias too
+    before |= {name: value.clone() for name, value in model.named_parameters()}
+    loss.backward()
+    player.optimizer(player.parameters).step()
+    for name, value in model.named_parameters():
+        step = value.detach() - before[name]
+        if name in ("scale", "logvar"):
+            torch.testing.assert_close(step, -0.01 * value.grad, rtol=1e-4, atol=1e-7)
+        else:
+            moved = value.grad.abs() > 1e-3
+            torch.testing.assert_close(step[moved], -0.001 * value.grad[moved].sign(), rtol=1e-2, atol=1e-7)
 
 
 def test_bottleneck_is_saved_and_resumed(tmp_path):

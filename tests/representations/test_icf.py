@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from representations import MODELS, fit, load, make, save
-from representations.icf import whitening
+from representations.icf import ICF
 from representations.model import Decodes, Predicts
+from representations.selectivity import whitening
 
 SMALL = {"shape": (3, 16, 16), "actions": 3, "channels": 2, "hidden": 8, "samples": 4, "steps": 20}
 
@@ -52,15 +53,17 @@ def all_paths(pictures, following, horizon):
 
 @pytest.mark.parametrize("kernel", ["gaussian", "directed"])
 def test_selectivity_is_the_log_ratio_of_equation_1(kernel, generator):
-    model = small(kernel=kernel)
+    model = small(kernel=kernel, width=0.5, floor=0.2)
     change, factor = torch.randn(5, 2, 2, generator=generator), torch.randn(5, 3, 2, generator=generator)
     found = model.selectivity(change, factor)
     for b in range(5):
         for p in range(2):
             if kernel == "gaussian":
-                a = [math.exp(-float((change[b, p] - factor[b, j]).square().sum()) / (2 * 2)) for j in range(3)]
+                a = [
+                    math.exp(-float((change[b, p] - factor[b, j]).square().sum()) / (2 * 0.5**2 * 2)) for j in range(3)
+                ]
             else:
-                a = [max(0.0, float(change[b, p] @ factor[b, j])) + 1e-3 for j in range(3)]
+                a = [max(0.0, float(change[b, p] @ factor[b, j])) + 0.2 for j in range(3)]
             expected = [math.log(a[j] / (sum(a) / 3)) for j in range(3)]
             torch.testing.assert_close(found[b, p], torch.tensor(expected), rtol=1e-4, atol=1e-5)
     assert (found <= math.log(3) + 1e-6).all()
@@ -102,9 +105,67 @@ def test_actions_that_are_not_allowed_have_no_probability(generator):
 
 def test_whitened_changes_have_the_identity_as_second_moment(generator):
     changes = torch.randn(400, 3, generator=generator) @ torch.tensor([[2.0, 1, 0], [0, 1, 0.5], [0, 0, 1]])
-    white = changes @ whitening(changes)
-    torch.testing.assert_close(white.T @ white / 400, torch.eye(3), atol=5e-3, rtol=0)
-    assert whitening(changes[:0]).isfinite().all()
+    weight = torch.rand(400, generator=generator)
+    white = changes @ whitening(changes, weight)
+    torch.testing.assert_close((white.T * weight) @ white / weight.sum(), torch.eye(3), atol=5e-3, rtol=0)
+    assert whitening(changes[:0], weight[:0]).isfinite().all()
+
+
+def test_a_ridge_leaves_small_changes_small(generator):
+    changes = torch.randn(4000, 2, generator=generator) * torch.tensor([1.0, 0.01])
+    white = changes @ whitening(changes, torch.ones(4000), ridge=0.1)
+    first, second = white.square().mean(0).tolist()
+    assert first == pytest.approx(1 / 1.05, abs=0.01)  # 0.1 of the diagonal's mean, 1/2, is added
+    assert second == pytest.approx(0.01**2 / 0.05, rel=0.1)
+
+
+def test_closeness_sees_changes_where_no_factor_points_and_selectivity_does_not(generator):
+    model = small(code_size=3, noise_size=3)
+    change, factor = torch.randn(2, 4, 3, generator=generator), torch.randn(2, 5, 3, generator=generator)
+    change[..., 2], factor[..., 2] = 0, 0
+    stray = change + torch.tensor([0, 0, 2.0])
+    torch.testing.assert_close(model.selectivity(stray, factor), model.selectivity(change, factor))
+    expected = -0.5 * 2.0**2 / (0.7**2 * 3)
+    torch.testing.assert_close(
+        model.log_kernel(stray, factor) - model.log_kernel(change, factor), torch.full((2, 4, 5), expected)
+    )
+    pictures, following = world_of(generator)
+    losses = []
+    for weight in (0.0, 1.0):
+        torch.manual_seed(3)
+        loss, _ = small(closeness=weight, reconstruction=0.0).loss(enumerated(pictures, following, 1))
+        losses.append(loss)
+    assert losses[1] > losses[0]  # log A is not above 0
+
+
+def test_the_decoder_sees_a_blurred_code(generator, monkeypatch):
+    pictures, following = world_of(generator, states=300)
+    seen = []
+    for blur in (0.0, 0.5):
+        model = small(blur=blur)
+        monkeypatch.setattr(model.decoder, "forward", lambda code: seen.append(code) or pictures.float() / 255)
+        torch.manual_seed(1)
+        model.loss(enumerated(pictures, following, 1))
+    assert (seen[1] - seen[0]).std().item() == pytest.approx(0.5, rel=0.1)
+
+
+def test_only_changes_that_policies_make_count_for_the_unit(generator, monkeypatch):
+    """A policy that never takes the last action is whitened as in a world without it."""
+    pictures, following = world_of(generator)
+    batch = enumerated(pictures, following, 1)
+    allowed = torch.tensor([True, True, False]).expand(len(pictures), 1, 3)
+
+    def unit(batch):
+        model = small(alike=0.0)
+        with torch.no_grad():
+            model.policy[-1].weight[2], model.policy[-1].bias[2] = 0, -1e9
+        model.loss(batch)
+        return model.white.unit
+
+    torch.testing.assert_close(unit(batch), unit(batch | {"allowed": (allowed,)}))
+    before = unit(batch)
+    monkeypatch.setattr(ICF, "_followed", lambda self, batch, codes: torch.ones(len(pictures), 3))
+    assert (unit(batch) - before).abs().max() > 0.01 * before.abs().max()
 
 
 def test_a_whitened_code_does_not_depend_on_scale_and_origin_of_the_encoder(generator):
@@ -130,8 +191,20 @@ def test_factors_are_alike_everywhere_at_first_and_may_differ_later(generator):
         for value in (model.log_policy(codes, factor), model.factors(codes, noise)):
             assert bool(value.std(0).max() < 1e-6) is alike
     model.step.fill_(0)
-    corners = model.factors(codes, torch.randn(5, 2, generator=generator))
-    torch.testing.assert_close(corners.abs(), torch.full((5, 2), math.tanh(2.0)))
+
+
+def test_factors_start_at_the_extreme_points_of_their_set(generator):
+    codes, noise = torch.randn(200, 4, generator=generator), torch.randn(200, 4, generator=generator)
+    model = small(output="hypercube", code_size=4, noise_size=4)
+    assert torch.equal(model.factors(codes, noise), noise.sign() * math.tanh(2.0))
+    near = small(code_size=4, noise_size=4, spread=8.0).factors(codes, noise)
+    axes = near.abs().argmax(1)
+    assert torch.equal(axes, noise.abs().argmax(1))
+    signs = noise.gather(1, axes[:, None]).sign()
+    expected = 2 * torch.eye(4)[axes] * signs
+    torch.testing.assert_close(near, expected, atol=1e-4, rtol=0)
+    few = small(code_size=4, noise_size=2).factors(codes, noise[:, :2])
+    assert set(few.abs().argmax(1).tolist()) == {0, 1}
 
 
 def test_the_decoder_does_not_pull_at_the_code_while_factors_are_alike(generator):
@@ -153,10 +226,10 @@ def test_outputs_lie_where_they_should(generator):
             for o in ("hypercube", "sphere", "simplex", "scaled_simplex")
         }
         assert (made["hypercube"].abs() <= 1).all()
-        torch.testing.assert_close(made["sphere"].norm(dim=1), torch.ones(50))
-        torch.testing.assert_close(made["simplex"].sum(1), torch.ones(50))
+        torch.testing.assert_close(made["sphere"].norm(dim=1), torch.full((50,), 3**0.5))
+        torch.testing.assert_close(made["simplex"].sum(1), torch.full((50,), 3**0.5))
         assert (made["simplex"] >= 0).all()
-        assert (made["scaled_simplex"].abs().sum(1) <= 1).all()
+        assert (made["scaled_simplex"].abs().sum(1) <= 3**0.5 + 1e-6).all()
 
 
 def test_the_linear_model_is_the_tangent_of_the_latent_model(generator):

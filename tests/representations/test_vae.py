@@ -134,6 +134,17 @@ def test_the_losses_are_the_bound_and_its_weighed_form():
     assert logs["kl"].item() == pytest.approx(gaussian_kl(mean, logvar).mean().item(), rel=1e-5)
 
 
+def test_beta_rises_over_its_warm_up():
+    x, learner = pictures(seeded()), model("beta_vae", beta=6.0, warmup=3)
+    [player] = learner.objectives()
+    weights = []
+    for _ in range(5):
+        loss, logs = player.loss(x)
+        weights.append(((loss - logs["nll"]) / logs["kl"]).item())
+        player.after()
+    assert weights == pytest.approx([0.0, 2.0, 4.0, 6.0, 6.0], abs=1e-2)
+
+
 def test_the_untrained_decoder_pays_log_2_a_pixel():
     vae = model("vae", shape=(3, 32, 32))
     with torch.no_grad():
@@ -227,6 +238,7 @@ def test_salt_and_pepper_take_their_share_and_leave_the_target_alone():
     ("name", "wrong"),
     [
         ("beta_vae", {"beta": -1.0}),
+        ("beta_vae", {"warmup": -1}),
         ("disentangled_autoencoder", {"beta": -1.0}),
         ("disentangled_autoencoder", {"noise": 1.5}),
         ("disentangled_autoencoder", {"network": "recurrent"}),

@@ -36,6 +36,7 @@ def test_a_heat_map_is_the_mean_code_of_a_place():
     assert (np.diff(across.mean(axis=0)) > 0).all()
     assert (np.diff(down.mean(axis=1)) > 0).all()
     assert np.abs(even).max() == 0
+    assert len({(axes.images[0].norm.vmin, axes.images[0].norm.vmax) for axes in figure.axes}) == 1
     with pytest.raises(ValueError, match=r"shape \[4000, 2\]"):
         position_heat_map(place, place[:, :1])
 
