@@ -99,25 +99,26 @@ def claims(shapes: Points, digit: Points) -> list[Claim]:
 
 def metric_figure(found: Points) -> Figure:
     """Figure 1: the metric over beta, a panel per autoencoder, means and standard deviations over seeds."""
-    figure = Figure(figsize=(3.2 * len(found), 3), layout="constrained")
-    first = None
-    for index, (model, by_beta) in enumerate(found.items()):
-        first = axes = figure.add_subplot(1, len(found), index + 1, sharey=first)
-        _line(axes, by_beta, "beta_vae_changed", None)
-        axes.set(title=model, xlabel="beta", ylabel="accuracy of naming the changed factor" if index == 0 else "")
-    return figure
+    return _panels(found, {"beta_vae_changed": None}, "accuracy of naming the changed factor")
 
 
 def accuracy_figure(found: Points) -> Figure:
     """Figure 2: accuracy on digits over beta, a panel per autoencoder, a line per share of labels."""
-    figure = Figure(figsize=(4 * len(found), 3.2), layout="constrained")
+    lines = {name: f"{float(name.partition('_')[2]):.0%} of labels" for name in shares(found)}
+    return _panels(found, lines, "accuracy")
+
+
+def _panels(found: Points, lines: Mapping[str, str | None], what: str) -> Figure:
+    """A panel per autoencoder, in it a line over beta per score of `lines`, which gives its label."""
+    figure = Figure(figsize=(3.6 * len(found), 3.1), layout="constrained")
     first = None
     for index, (model, by_beta) in enumerate(found.items()):
         first = axes = figure.add_subplot(1, len(found), index + 1, sharey=first)
-        for name in shares(found):
-            _line(axes, by_beta, name, f"{float(name.partition('_')[2]):.0%} of labels")
-        axes.set(title=model, xlabel="beta", ylabel="accuracy" if index == 0 else "")
-        axes.legend(fontsize=7, loc="lower left")
+        for name, label in lines.items():
+            _line(axes, by_beta, name, label)
+        axes.set(title=model, xlabel="beta", ylabel=what if index == 0 else "")
+        if any(lines.values()):
+            axes.legend(fontsize=7, loc="lower left")
     return figure
 
 

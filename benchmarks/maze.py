@@ -15,11 +15,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from benchmarks.command import Sweep, parse
+from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.maze_figures import digit_figure, maze_figures
 from benchmarks.maze_measures import Map, clusters, linear_r2, modes, prediction, recovered, success, variations
 from benchmarks.maze_report import publish
 from benchmarks.metrics import score
+from benchmarks.metrics.scoring import chosen_scores
 from benchmarks.runs import Timer, describe, key, sweep
 from envs.digit_grid import DigitGrid
 from envs.switch_maze import SwitchMaze
@@ -109,6 +110,7 @@ class MazeJob:
         for name in ("steps", "digit_steps", "batch", "digit_batch", "samples", "pairs", "metric_seeds", "channels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        chosen_scores(self.names())
 
     def maze(self) -> SwitchMaze:
         """The maze of the experiment."""
@@ -244,12 +246,13 @@ def _scores(job: MazeJob, model: Any, world: Any) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     own, settings = parse("maze", Sweep, MazeJob, arguments)
-    models = dataclasses.replace(own, model=own.model or "icf").models(MODELS)
-    settings |= {"preset": own.preset, "device": own.device}
-    jobs = [MazeJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
-    name = f"maze-{'-'.join(models)}-{own.preset}-{key(jobs[0])}{f'-{len(jobs)}' if len(jobs) > 1 else ''}"
-    out = Path(own.out or f"runs/{name}")
-    results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
+    with plain_errors():
+        models = dataclasses.replace(own, model=own.model or "icf").models(MODELS)
+        settings |= {"preset": own.preset, "device": own.device}
+        jobs = [MazeJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
+        name = f"maze-{'-'.join(models)}-{own.preset}-{key(jobs[0])}{f'-{len(jobs)}' if len(jobs) > 1 else ''}"
+        out = Path(own.out or f"runs/{name}")
+        results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
     publish(out, jobs, results)
 
 

@@ -22,7 +22,8 @@ from torch import Tensor
 import representations
 from benchmarks.autoencoding import sheet
 from benchmarks.command import Sweep, parse, plain_errors
-from benchmarks.metrics import SCORES, baseline_rows, score
+from benchmarks.metrics import baseline_rows, score
+from benchmarks.metrics.scoring import chosen_scores
 from benchmarks.pretrain_data import Observations, collect, collect_by
 from benchmarks.report import write_report
 from benchmarks.runs import Timer, describe, job_folders, key, plain, sweep
@@ -85,9 +86,7 @@ class PretrainJob:
             raise ValueError(f"collect policy and a policy's folder go together, got {self.collect!r}, {self.policy!r}")
         if not 2 <= self.batch <= self.observations:
             raise ValueError(f"batch must be 2 to observations, got {self.batch}, {self.observations}")
-        unknown = [name for name in self.names if name not in SCORES]
-        if unknown:
-            raise ValueError(f"unknown score {unknown[0]!r}; the scores are {', '.join(SCORES)}")
+        chosen_scores(self.names)
 
     @property
     def names(self) -> list[str]:

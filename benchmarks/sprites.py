@@ -25,6 +25,7 @@ import representations
 from benchmarks.autoencoding import Budget, described, draw, reconstruction, seeded
 from benchmarks.command import Sweep, parse, plain_errors
 from benchmarks.metrics import baseline_rows, score
+from benchmarks.metrics.scoring import chosen_scores
 from benchmarks.runs import Timer, key, sweep
 from benchmarks.sprites_figures import curve_figure, figures, kl_figure, stage_figure, write
 from benchmarks.sprites_report import publish
@@ -99,6 +100,9 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     shared: dict[str, Any] = {name: getattr(options, name) for name in names}
     shared |= {"preset": own.preset, "device": own.device, "world_settings": options.worlds.get(options.world, {})}
     shared["scores"] = tuple(name.strip() for name in options.scores.split(",") if name.strip())
+    chosen_scores(shared["scores"])
+    if not all(0 <= share <= 1 for share in (*options.rises.values(), options.blob_rise)):
+        raise ValueError(f"rises and blob_rise must be shares from 0 to 1, got {options.rises}, {options.blob_rise}")
     found = []
     for model in dataclasses.replace(own, model=own.model or "all").models(LEARNERS):
         settings, knob = dict(options.settings.get(model, {})), KNOBS.get(model, "")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from representations.networks import mlp
+from representations.networks import HalvingConv, mlp
 from representations.projection import Box, directions
 
 BOX = Box((-0.112, -0.112, 0.0), (0.112, 0.112, 0.224))  # metres: what a voxel grid fills, in the facing frame
@@ -133,23 +133,12 @@ class Residual(nn.Module):
         return maps + self.second(functional.relu(self.first(functional.relu(maps))))
 
 
-class _Down(nn.Conv2d):
-    """A 4 x 4 convolution of stride 2 that computes with channels last."""
-
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__(inputs, outputs, 4, 2, 1)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        weight = self.weight.to(memory_format=torch.channels_last)
-        return functional.conv2d(pictures, weight, self.bias, self.stride, self.padding)  # type: ignore[arg-type]
-
-
 def residual_encoder(inputs: int, size: int, channels: int, outputs: int) -> nn.Sequential:
     """Pictures [n, inputs, size, size] -> [n, outputs]: halved to 4 x 4, a residual block at every size from 16 down."""
     layers: list[nn.Module] = []
     width = channels
     while size > 4:
-        layers += [_Down(inputs, width)]
+        layers += [HalvingConv(inputs, width)]
         size, inputs = size // 2, width
         layers += [Residual(width)] if size <= 16 else []
         layers += [nn.ReLU()]

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import conv_decoder, conv_encoder, mlp
+from representations.networks import conv_decoder, conv_encoder, he_weights, mlp
 from representations.residual import residual_generator, residual_trunk
 from representations.terms import gaussian_log_density, gradient_penalty, linear_schedule
 
@@ -202,21 +202,6 @@ def _networks(
         size = math.prod(shape)
         generator = nn.Sequential(mlp(inputs, hidden, hidden, size), nn.Unflatten(1, shape))
         trunk = nn.Sequential(nn.Flatten(), mlp(size, hidden, hidden, hidden), nn.ReLU())
-    _enliven(generator, last=0.1)
-    _enliven(trunk)
+    he_weights(generator, last=0.1)
+    he_weights(trunk)
     return generator, trunk
-
-
-def _enliven(network: nn.Module, last: float = 1.0) -> None:
-    """Start weights so that activations keep their size (He et al. 2015), those of the last layer times `last`.
-
-    With smaller ones a generator draws one picture for all codes; with a large last layer its pictures start saturated.
-    """
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
-    for layer in layers:
-        fan = float(layer.weight[0].numel())  # inputs of one output
-        if isinstance(layer, nn.ConvTranspose2d):
-            fan = layer.in_channels * math.prod(k / s for k, s in zip(layer.kernel_size, layer.stride, strict=True))
-        nn.init.normal_(layer.weight, std=math.sqrt(2 / fan) * (last if layer is layers[-1] else 1))
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)

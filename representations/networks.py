@@ -79,19 +79,20 @@ class SeparableDecoder(nn.Module):
         return rows.transpose(-1, -2) @ columns + self.background
 
 
-class _Conv(nn.Conv2d):
+class HalvingConv(nn.Conv2d):
     """A 4 x 4 convolution of stride 2 that computes with channels last: on a CPU two thirds of the time."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__(inputs, outputs, 4, 2, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
+        """Maps [n, outputs, H / 2, W / 2] of pictures [n, inputs, H, W]."""
         weight = self.weight.to(memory_format=torch.channels_last)
         return functional.conv2d(pictures, weight, self.bias, self.stride, self.padding)  # type: ignore[arg-type]
 
 
 class _ConvTranspose(nn.ConvTranspose2d):
-    """The transpose of `_Conv`; `odd` adds a row and a column where the picture had an odd number of them."""
+    """The transpose of `HalvingConv`; `odd` adds a row and a column where the picture had an odd number of them."""
 
     def __init__(self, inputs: int, outputs: int, odd: tuple[int, int]):
         super().__init__(inputs, outputs, 4, 2, 1, output_padding=odd)
@@ -101,20 +102,19 @@ class _ConvTranspose(nn.ConvTranspose2d):
         return functional.conv_transpose2d(maps, weight, self.bias, 2, 1, self.output_padding)  # type: ignore[arg-type]
 
 
-def he_weights(network: nn.Module) -> None:
+def he_weights(network: nn.Module, last: float = 1.0) -> None:
     """Draw all weights anew from N(0, 2 / inputs), biases 0: ReLU layers keep the size of what runs through them.
 
     `inputs` counts what is summed into one output; of a transposed convolution, its stride leaves a share of the kernel
     (He et al. 2015, eq. 10). torch's own draws lose a factor of 2.4 a layer, and a deep decoder starts blind to its code.
+    The last layer's are `last` times as large: with all of it a generator's pictures start saturated.
     """
-    for layer in network.modules():
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+    for layer in layers:
+        inputs: float = layer.weight[0].numel()
         if isinstance(layer, nn.ConvTranspose2d):
-            inputs = layer.in_channels * math.prod(layer.kernel_size) / math.prod(layer.stride)
-        elif isinstance(layer, nn.Linear | nn.Conv2d):
-            inputs = layer.weight[0].numel()
-        else:
-            continue
-        nn.init.normal_(layer.weight, 0.0, math.sqrt(2 / inputs))
+            inputs = layer.in_channels * math.prod(k / s for k, s in zip(layer.kernel_size, layer.stride, strict=True))
+        nn.init.normal_(layer.weight, 0.0, math.sqrt(2 / inputs) * (last if layer is layers[-1] else 1))
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 
@@ -174,7 +174,7 @@ def conv_encoder(shape: tuple[int, ...], outputs: int, channels: int = 32, hidde
     sizes = _halvings(*shape[1:])
     layers: list[nn.Module] = []
     for depth in range(len(sizes) - 1):
-        layers += [_Conv(channels if depth else shape[0], channels), nn.ReLU()]
+        layers += [HalvingConv(channels if depth else shape[0], channels), nn.ReLU()]
     flat = math.prod(sizes[-1]) * (channels if len(sizes) > 1 else shape[0])
     return nn.Sequential(*layers, nn.Flatten(), mlp(flat, hidden, hidden, outputs))
 

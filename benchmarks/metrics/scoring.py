@@ -223,7 +223,7 @@ def score_pool(
     pool: Pool, names: Sequence[str] | None, generator: torch.Generator, *, seeds: int = 3, compat: bool = False
 ) -> Values:
     """The named scores of a pool: `score`'s dict. Raises ValueError for an unknown name or fewer than one seed."""
-    chosen = _chosen(names)
+    chosen = chosen_scores(names)
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
     found: dict[str, list[float]] = {}
@@ -239,7 +239,8 @@ def score_pool(
     return result
 
 
-def _chosen(names: Sequence[str] | None) -> tuple[str, ...]:
+def chosen_scores(names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of scores, all of them for None; ValueError lists them for an unknown one."""
     unknown = [name for name in names or () if name not in SCORES]
     if unknown:
         raise ValueError(f"unknown score {unknown[0]!r}; the scores are {', '.join(SCORES)}")
@@ -269,6 +270,6 @@ def score(
 
     Raises ValueError for an unknown name, fewer than 100 samples, or codes that are not finite or not [b, D].
     """
-    chosen = _chosen(names)
+    chosen = chosen_scores(names)
     pool = draw_pool(encode, world, samples, generator, pairs="beta_vae_changed" in chosen, gap=gap, view=view)
     return score_pool(pool, chosen, generator, seeds=seeds, compat=compat)

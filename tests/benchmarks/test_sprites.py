@@ -59,6 +59,8 @@ def test_the_command_trains_measures_and_reports(tmp_path, capsys):
         (["--model", "beta_vea"], "the models are beta_vae"),
         (["--world", "sprite"], "unknown world 'sprite'"),
         (["--pictures", "8", "--batch", "16"], "batch must be"),
+        (["--scores", "migg"], "unknown score 'migg'"),
+        (["--rises", '{"capacity_vae": 1.5}'], "rises and blob_rise must be shares"),
         (["--settings", '{"beta_vae": {"betta": 1}}', "--model", "beta_vae"], "its settings are beta"),
     ],
 )
