@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from envs.handwriting import SIDE, Handwriting
-from envs.idx import Split
+from envs.draw.handwriting import SIDE, Handwriting
+from envs.files.idx import Split
 from envs.world import Factor, MovingWorld
 
 DIGIT = 14
@@ -28,7 +28,7 @@ class DigitGrid(MovingWorld):
 
     Factors: `row_0`, `column_0` of the odd digit, `row_1`, `column_1` of the even one (cells), then for k = 0, 1 the
     class `digit_k`, counted 1, 3, 5, 7, 9 and 0, 2, 4, 6, 8, and `example_k` (which picture of the class, counted round).
-    `source`, `path` and `split` choose the handwriting, see `envs.handwriting.Handwriting`. Raises ValueError for
+    `source`, `path` and `split` choose the handwriting, see `envs.draw.handwriting.Handwriting`. Raises ValueError for
     another size, or cells less than 2 or closer than a pixel.
     """
 

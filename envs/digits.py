@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from envs.handwriting import SIDE, Handwriting
-from envs.idx import Split
+from envs.draw.handwriting import SIDE, Handwriting
+from envs.files.idx import Split
 from envs.world import Factor, World
 
 STYLES: dict[str, tuple[Factor, float]] = {
@@ -39,7 +39,7 @@ class Digits(World):
     """Handwritten digits by class, example and style; a picture is uint8 [1, 28, 28].
 
     Settings: `style` names the style factors in use, any of `STYLES` (the others stay neutral; with none the world is
-    the plain data set); `source`, `path` and `split` choose the handwriting, see `envs.handwriting.Handwriting`.
+    the plain data set); `source`, `path` and `split` choose the handwriting, see `envs.draw.handwriting.Handwriting`.
 
     Factors: `digit` (the class), `example` (which of the class's pictures, counted round where the class has fewer than
     the largest), then the styles in the order they were named. Raises ValueError for an unknown or repeated style.

@@ -24,8 +24,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from envs.dsprites_file import find_file, read_file
-from envs.spans import (
+from envs.draw.spans import (
     SIDE,
     ellipse_span,
     lattice_heights,
@@ -35,6 +34,7 @@ from envs.spans import (
     square_span,
     unpack,
 )
+from envs.files.dsprites_file import find_file, read_file
 from envs.world import Factor, World
 
 SCALES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from envs.handwriting import SIDE, Handwriting
-from envs.idx import Split
+from envs.draw.handwriting import SIDE, Handwriting
+from envs.files.idx import Split
 from envs.world import Clip, Factor, VideoWorld
 
 STEP = 0.1
@@ -35,7 +35,7 @@ class MovingDigits(VideoWorld):
     """Clips of two bouncing digits that share nothing but the frame, for factors that are predicted apart.
 
     Settings: `size` of the picture, 64, or 32 with digits of 14 pixels; `source`, `path` and `split` choose the
-    handwriting, see `envs.handwriting.Handwriting`. A picture is uint8 [3, size, size].
+    handwriting, see `envs.draw.handwriting.Handwriting`. A picture is uint8 [3, size, size].
 
     Factors of digit k = 0 (red) and 1 (green): `digit_k` (the class), `example_k` (which of the class's pictures,
     counted round), `row_k` and `column_k` in [0, 1] of the free range. `content` names the factors that a clip keeps,

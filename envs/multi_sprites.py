@@ -13,8 +13,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from envs.draw.spans import SIDE, unpack
 from envs.dsprites import SCALES, classes, sprite_factors, sprite_rows
-from envs.spans import SIDE, unpack
 from envs.world import Factor, World
 
 MOST = 128  # sprites whose colours, up to 255 each, sum within 16 bits

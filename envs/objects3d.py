@@ -18,8 +18,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from envs.mesh import Mesh, teapot
-from envs.raster import rasterise
+from envs.draw.mesh import Mesh, teapot
+from envs.draw.raster import rasterise
 from envs.world import Factor, World
 
 HALF_WIDTH = 1.04  # of the screen; the object's radius is 1

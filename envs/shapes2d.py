@@ -27,8 +27,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from envs.dsprites import SCALES, classes
-from envs.spans import (
+from envs.draw.spans import (
     SIDE,
     ellipse_span,
     lattice_heights,
@@ -38,6 +37,7 @@ from envs.spans import (
     square_span,
     unpack,
 )
+from envs.dsprites import SCALES, classes
 from envs.world import Factor, World
 
 STEPS = 15

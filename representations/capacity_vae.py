@@ -24,11 +24,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from representations.autoencoder import GaussianAutoencoder, PictureVAE
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import Background, conv_decoder, he_weights
-from representations.ramp import Ramp
-from representations.terms import bernoulli_nll, capacity_gap, gaussian_kl_each, gaussian_sample
+from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
+from representations.parts.networks import Background, conv_decoder, he_weights
+from representations.parts.ramp import Ramp
+from representations.parts.terms import bernoulli_nll, capacity_gap, gaussian_kl_each, gaussian_sample
 
 LARGE = 1e8  # an eps far above every gradient, with which Adam steps by the averaged gradient itself
 

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import he_weights, mlp
-from representations.terms import covariance_penalty, l1_penalty
+from representations.parts.networks import he_weights, mlp
+from representations.parts.terms import covariance_penalty, l1_penalty
 
 PENALTIES = {"covariance": covariance_penalty, "l1": l1_penalty}
 Penalty = Literal["covariance", "l1"]

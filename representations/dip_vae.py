@@ -22,9 +22,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from representations.autoencoder import GaussianAutoencoder, PictureVAE
 from representations.model import Logs, Objective
-from representations.terms import covariance, identity_distance
+from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
+from representations.parts.terms import covariance, identity_distance
 
 
 class DIPVAE(PictureVAE):

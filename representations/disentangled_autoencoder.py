@@ -16,8 +16,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from representations.autoencoder import GaussianAutoencoder, Network, PictureVAE
 from representations.model import Logs, Objective, pixels
+from representations.parts.autoencoder import GaussianAutoencoder, Network, PictureVAE
 
 
 def salt_and_pepper(pictures: Tensor, share: float) -> Tensor:

@@ -22,9 +22,15 @@ import torch
 from torch import Tensor
 
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import SeparableDecoder, smooth_encoder
+from representations.parts.networks import SeparableDecoder, smooth_encoder
+from representations.parts.terms import (
+    bernoulli_nll,
+    gaussian_entropy,
+    gaussian_kl,
+    gaussian_log_density,
+    gaussian_sample,
+)
 from representations.rce import Dynamics, Unfolding
-from representations.terms import bernoulli_nll, gaussian_entropy, gaussian_kl, gaussian_log_density, gaussian_sample
 
 
 class DynContent(Representation):

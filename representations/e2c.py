@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import SeparableDecoder, mlp, smooth_encoder
+from representations.parts.networks import SeparableDecoder, mlp, smooth_encoder
+from representations.parts.terms import bernoulli_nll, gaussian_kl, gaussian_sample
 from representations.rce import Unfolding
-from representations.terms import bernoulli_nll, gaussian_kl, gaussian_sample
 
 
 class E2C(Representation):

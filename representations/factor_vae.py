@@ -14,10 +14,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from representations.autoencoder import GaussianAutoencoder, PictureVAE
 from representations.model import Logs, Objective
-from representations.networks import mlp
-from representations.terms import density_ratio_loss, gaussian_sample, permute_dimensions
+from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
+from representations.parts.networks import mlp
+from representations.parts.terms import density_ratio_loss, gaussian_sample, permute_dimensions
 
 
 class FactorVAE(PictureVAE):

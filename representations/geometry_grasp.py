@@ -9,7 +9,7 @@ s is how far a voxel lies before (s > 0) or behind the surface that the picture'
 learned function of it: a residual connection from the input to the grid. Space seen through is empty, the surface is
 full, and the decoder has to complete what is hidden. `residual` False leaves the bottleneck alone.
 
-No voxel is ever shown to it: the decoder learns through the projection of `representations.projection`, from pictures
+No voxel is ever shown to it: the decoder learns through the projection of `representations.parts.projection`, from pictures
 alone. The gripper's view treats the gripper as one more camera ("local geometry inference via projection", section 2).
 The weights 10 and 0.5 are those of the predecessor's public code and of the longer paper. By default the shape is learned
 first, and the outcome's gradient stays out of it, so that views of training grasps can be drawn once; `stage` "joint"
@@ -25,7 +25,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from representations.grasping import (
+from representations.model import Logs, Objective, Representation
+from representations.parts.grasping import (
     ACTION_SIZE,
     BOX,
     TAN_HALF,
@@ -41,9 +42,8 @@ from representations.grasping import (
     residual_encoder,
     usual_cameras,
 )
-from representations.model import Logs, Objective, Representation
-from representations.networks import mlp
-from representations.projection import Projection, directions, project
+from representations.parts.networks import mlp
+from representations.parts.projection import Projection, directions, project
 
 MASK_WEIGHT, DEPTH_WEIGHT = 10.0, 0.5
 SPAN = 0.04  # metres before and behind the visible surface

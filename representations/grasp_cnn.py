@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from representations.grasping import (
+from representations.model import Logs, Objective, Representation
+from representations.parts.grasping import (
     ACTION_SIZE,
     Predictor,
     check_grasps,
@@ -25,8 +26,7 @@ from representations.grasping import (
     residual_encoder,
     usual_cameras,
 )
-from representations.model import Logs, Objective, Representation
-from representations.networks import mlp
+from representations.parts.networks import mlp
 
 
 class GraspCNN(Representation):

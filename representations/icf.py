@@ -45,10 +45,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from representations.factor_output import OUTPUTS, Output, raw_size, reach, shaped, spread_out
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import SeparableDecoder, mlp
-from representations.selectivity import (
+from representations.parts.factor_output import OUTPUTS, Output, raw_size, reach, shaped, spread_out
+from representations.parts.networks import SeparableDecoder, mlp
+from representations.parts.selectivity import (
     ESTIMATORS,
     Whitening,
     check_alike,
@@ -59,7 +59,7 @@ from representations.selectivity import (
     reinforced,
     visible,
 )
-from representations.terms import linear_schedule
+from representations.parts.terms import linear_schedule
 
 
 class ICF(Representation):

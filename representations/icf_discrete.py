@@ -26,8 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import mlp
-from representations.selectivity import (
+from representations.parts.networks import mlp
+from representations.parts.selectivity import (
     ESTIMATORS,
     FLOOR,
     Whitening,
@@ -39,7 +39,7 @@ from representations.selectivity import (
     reinforced,
     visible,
 )
-from representations.terms import linear_schedule
+from representations.parts.terms import linear_schedule
 
 
 class ICFDiscrete(Representation):

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import conv_decoder, conv_encoder, he_weights, mlp
-from representations.residual import residual_generator, residual_trunk
-from representations.terms import gaussian_log_density, gradient_penalty, linear_schedule
+from representations.parts.networks import conv_decoder, conv_encoder, he_weights, mlp
+from representations.parts.residual import residual_generator, residual_trunk
+from representations.parts.terms import gaussian_log_density, gradient_penalty, linear_schedule
 
 VIEWS = 16  # of a picture through the haze, over which its code is averaged
 

@@ -22,8 +22,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.networks import SeparableDecoder, mlp, smooth_encoder
-from representations.terms import bernoulli_nll, gaussian_entropy, gaussian_kl, gaussian_log_density, gaussian_sample
+from representations.parts.networks import SeparableDecoder, mlp, smooth_encoder
+from representations.parts.terms import (
+    bernoulli_nll,
+    gaussian_entropy,
+    gaussian_kl,
+    gaussian_log_density,
+    gaussian_sample,
+)
 
 
 class Transition(nn.Module):

@@ -12,9 +12,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from representations.autoencoder import GaussianAutoencoder, PictureVAE
 from representations.model import Logs, Objective
-from representations.ramp import Ramp
+from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
+from representations.parts.ramp import Ramp
 
 
 class BetaVAE(PictureVAE):

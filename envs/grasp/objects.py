@@ -161,3 +161,14 @@ def library() -> tuple[ObjectSpec, ...]:
             novel = i % NOVEL_EVERY == NOVEL_EVERY - 1
             found.append(ObjectSpec(category, height, width, detail, hue, f"{category}_{i:02d}", novel))
     return tuple(found)
+
+
+def subset(count: int) -> tuple[ObjectSpec, ...]:
+    """`count` objects of the library, spread over categories and over novel and seen ones; ValueError outside 1 to 101."""
+    specs = library()
+    if not 1 <= count <= len(specs):
+        raise ValueError(f"objects must be 1 to {len(specs)}, got {count}")
+    starts = np.cumsum([0, *COUNTS[:-1]])
+    order = sorted(range(max(COUNTS)), key=lambda i: (i // NOVEL_EVERY, i % NOVEL_EVERY != NOVEL_EVERY - 1))
+    turns = [specs[start + i] for i in order for start, size in zip(starts, COUNTS, strict=True) if i < size]
+    return tuple(turns[:count])

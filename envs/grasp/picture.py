@@ -1,7 +1,7 @@
 """RGBD pictures of meshes on a table in perspective, by spans of triangles against a depth buffer.
 
 A point (X, Y, Z) in the camera's frame is seen at column W/2 (1 + X / (Z t)), row H/2 (1 + Y / (Z t)), with t the tangent
-of half the field of view. On the screen 1 / Z is affine over a triangle, so that the spans of `envs.raster` hold. The
+of half the field of view. On the screen 1 / Z is affine over a triangle, so that the spans of `envs.draw.raster` hold. The
 key of a sample is 1 / Z in its high bits and the triangle's number below: the maximum is the nearest surface, and depth
 and colour follow from it. The table is the plane z = 0, met in closed form.
 """
@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from envs.draw.raster import doubled_area, runs, span
 from envs.grasp.frames import TAN_HALF
-from envs.raster import doubled_area, runs, span
 
 FAR = 1.2  # metres: depth of what is further away, the horizon included
 NEAR = 0.02

@@ -7,7 +7,7 @@ import torch
 
 from agents import LatentMPC
 from agents.mpc import voids
-from benchmarks.control import drive
+from benchmarks.harness.control import drive
 from envs import make_world
 from envs.tasks import PlanarTask
 from planners import ilqr

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from envs.digit_grid import DigitGrid
-from envs.handwriting import Handwriting
+from envs.draw.handwriting import Handwriting
 from envs.tasks import DigitGridTask
 
 

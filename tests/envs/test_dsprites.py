@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from envs.dsprites import ORIENTATIONS, POSITIONS, SCALES, ColorDSprites, DSprites, hue_to_rgb
-from envs.dsprites_file import NAME
+from envs.files.dsprites_file import NAME
 
 FRAMES = Path(__file__).parents[3] / "shared" / "data" / "dsprites_frames.npz"
 GRID = ((0, 1, 2), (0.5, 1.0), (0.0, ORIENTATIONS[13], ORIENTATIONS[39]), (0.0, 1.0), (0.0, 0.5, 1.0))

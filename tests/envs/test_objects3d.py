@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from envs.mesh import revolve, teapot
+from envs.draw.mesh import revolve, teapot
+from envs.draw.raster import rasterise
 from envs.objects3d import Objects3D, gap
-from envs.raster import rasterise
 
 
 def views(*rows):

@@ -12,7 +12,7 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
-from benchmarks.locally_linear import locally_linear, random_weights
+from benchmarks.speed.locally_linear import locally_linear, random_weights
 from planners import Problem, ilqr, obstacle_cost
 from planners.derivatives import convex, linearize, quadratize
 from planners.rollout import rollout, total_cost

@@ -6,7 +6,7 @@ from torch import nn
 from benchmarks.metrics import cvr, tdv
 from representations import fit, load, make, save
 from representations.covariance_penalty import watch
-from representations.terms import covariance_penalty, l1_penalty
+from representations.parts.terms import covariance_penalty, l1_penalty
 
 
 def test_the_penalty_is_the_mean_magnitude_of_numpys_covariance(generator):

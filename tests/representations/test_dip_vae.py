@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import representations
-from representations.terms import covariance, identity_distance
+from representations.parts.terms import covariance, identity_distance
 
 torch.set_num_threads(1)
 

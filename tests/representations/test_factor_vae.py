@@ -5,7 +5,7 @@ import torch
 
 import representations
 from representations import fit
-from representations.terms import density_ratio_loss, permute_dimensions
+from representations.parts.terms import density_ratio_loss, permute_dimensions
 
 torch.set_num_threads(1)
 

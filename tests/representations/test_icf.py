@@ -8,7 +8,7 @@ import torch
 from representations import MODELS, fit, load, make, save
 from representations.icf import ICF
 from representations.model import Decodes, Predicts
-from representations.selectivity import whitening
+from representations.parts.selectivity import whitening
 
 SMALL = {"shape": (3, 16, 16), "actions": 3, "channels": 2, "hidden": 8, "samples": 4, "steps": 20}
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from representations import fit, load, make, save
-from representations.residual import residual_generator, residual_trunk
-from representations.terms import gradient_penalty
+from representations.parts.residual import residual_generator, residual_trunk
+from representations.parts.terms import gradient_penalty
 
 torch.set_num_threads(1)
 

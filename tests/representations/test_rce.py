@@ -5,8 +5,8 @@ from torch.distributions import MultivariateNormal, kl_divergence
 
 from representations import make
 from representations.e2c import full_gaussian_kl
+from representations.parts.terms import gaussian_entropy, gaussian_log_density, gaussian_sample
 from representations.rce import Dynamics, Transition
-from representations.terms import gaussian_entropy, gaussian_log_density, gaussian_sample
 
 
 def lively(transition, scale=1.0):

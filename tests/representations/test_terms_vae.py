@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from representations.networks import conv_decoder, conv_encoder
-from representations.terms import (
+from representations.parts.networks import conv_decoder, conv_encoder
+from representations.parts.terms import (
     bernoulli_nll,
     capacity_gap,
     covariance,

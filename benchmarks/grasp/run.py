@@ -1,0 +1,285 @@
+"""Grasping unknown objects: `python -m benchmarks.grasp --model geometry_grasp,grasp_cnn`.
+
+A model sees one RGBD picture and learns from tried grasps how they ended; on objects it has never met it is asked to tell
+successes from failures (tables 1 and 2 of Yan et al. 2017) and to lead from failed grasps to successes (table 3), with
+steps taken at random as the control. The data set is generated first, once for all models and seeds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from agents import GraspPlanner
+from benchmarks.grasp.figures import draw_figures
+from benchmarks.grasp.generate import Generation, generate
+from benchmarks.grasp.generate import describe as describe_data
+from benchmarks.grasp.plan import episodes, plan_at_once, plan_greedily, scenes_of
+from benchmarks.grasp.report import publish
+from benchmarks.grasp.set import GraspSet, occupancy, read_set
+from benchmarks.harness.command import Sweep, parse, plain_errors
+from benchmarks.harness.runs import Timer, describe, key, sweep
+from envs.grasp.objects import CATEGORIES
+from envs.grasp.scene import REASONS
+from representations import fit, load, make, save
+from representations.parts.grasping import BOX, facing
+
+MODELS = ("geometry_grasp", "grasp_cnn")
+CONTROL = "random"
+SEEN_ELEVATIONS = (15, 45)
+STRATA = {"collisions": ("collision",), "others": ("miss", "slip")}
+
+
+@dataclass(frozen=True)
+class GraspJob:
+    """One model on one seed."""
+
+    model: str = "geometry_grasp"
+    preset: str = "default"
+    seed: int = 0
+    device: str = "auto"
+    data: str = ""
+    """The data set's folder; generated there if it is new, under runs/ unless told."""
+    objects: int = 101
+    grasps: int = 8080
+    per_scene: int = 20
+    data_seed: int = 0
+    azimuths: int = 2
+    """Directions from which every scene is seen, at each of the four elevations."""
+    batch: int = 16
+    """Pictures a step; in learning outcomes each with all grasps of its scene."""
+    shape_batch: int = 8
+    views: int = 2
+    """Views of the scene that a shape is compared with, for each picture."""
+    shape_steps: int = 400
+    outcome_steps: int = 500
+    joint_steps: int = 0
+    """Steps of both together, end to end, behind the others."""
+    precision: str = "bfloat16"
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by model."""
+    repeats: int = 2
+    """Planning episodes for each scene of a novel object."""
+    attempts: int = 20
+    directions: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail only after training."""
+        for name in ("azimuths", "batch", "shape_batch", "views", "repeats", "attempts", "directions"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if min(self.shape_steps, self.outcome_steps, self.joint_steps) < 0:
+            raise ValueError("shape_steps, outcome_steps and joint_steps must not be negative")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision must be 'float32' or 'bfloat16', got {self.precision!r}")
+        if self.objects < 2 * len(CATEGORIES):
+            raise ValueError(f"objects must be at least {2 * len(CATEGORIES)}, one novel and one seen of each category")
+
+
+def generation(job: GraspJob, engine: str = "local", workers: int = 0) -> Generation:
+    """The data set of a job."""
+    settings = Generation(job.objects, job.grasps, job.per_scene, job.data_seed, engine, workers)
+    return dataclasses.replace(settings, out=Path(job.data or f"runs/grasp_data-{key_of(settings)}"))
+
+
+def key_of(settings: Generation) -> str:
+    """A short name for what a data set holds."""
+    about = describe_data(settings)
+    return f"{len(about['names'])}x{about['scenes']}x{about['per_scene']}-seed{about['seed']}"
+
+
+def run(job: GraspJob, folder: Path, resume: bool) -> dict[str, Any]:
+    """Train, score, plan and draw one model on one seed; the result as `result.json` holds it."""
+    timer = Timer()
+    with timer("data"):
+        everything = read_set(generation(job).out, job.azimuths, job.data_seed)
+        seen, novel = (everything.take((everything.novel == want).nonzero()[:, 0]) for want in (False, True))
+    generator = torch.Generator().manual_seed(1000 + job.seed)
+    starts = episodes(novel, job.repeats, torch.Generator().manual_seed(job.data_seed))
+    scores: dict[str, float] = {}
+    model = None
+    if job.model != CONTROL:
+        model = _train(job, seen, folder, resume, timer)
+        with timer("scoring"), torch.no_grad():
+            logits = judge(model, novel)
+            scores |= outcome_scores(logits, novel)
+            scores |= shape_scores(model, novel) if job.model == "geometry_grasp" else {}
+    planner = GraspPlanner(model, generator, job.directions)
+    with timer("planning"), scenes_of(novel) as made:
+        planned = plan_greedily(novel, made, starts, planner, job.attempts)
+        if model is not None:
+            scores["plan_at_once"] = plan_at_once(novel, made, starts, planner).float().mean().item()
+    success = planned.within(job.attempts).float()
+    scores |= {f"plan_{name}": success[at].mean().item() for name, at in by_category(novel, starts.scene)}
+    scores |= {f"plan_{n}": planned.within(n).float().mean().item() for n in (1, 3, 5, 10) if n < job.attempts}
+    scores["plan"] = success.mean().item()
+    with timer("figures"), torch.no_grad():
+        draw_figures(model, novel, starts, planned, folder)
+    return describe("grasp", job, {name: scores[name] for name in sorted(scores)}, timer.seconds)
+
+
+def by_category(data: GraspSet, scene: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Category by category, which of the rows with these scenes [E] belong to it."""
+    for number, name in enumerate(CATEGORIES):
+        at = data.category[scene] == number
+        if bool(at.any()):
+            yield name, at
+
+
+def _train(job: GraspJob, data: GraspSet, folder: Path, resume: bool, timer: Timer) -> Any:
+    """The trained model, saved and read again."""
+    torch.manual_seed(job.seed)
+    model: Any = make(job.model, **job.settings.get(job.model, {}))
+    usable = torch.isin(data.elevation[0], torch.tensor(SEEN_ELEVATIONS)).nonzero()[:, 0]
+    options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": True, "precision": job.precision}
+    options |= {"log_every": 50, "checkpoint_every": 200}
+
+    def pictures(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        scene = torch.randint(len(data.specs), (count,), generator=generator)
+        view = usable[torch.randint(len(usable), (count,), generator=generator)]
+        return scene, view, {"rgbd": data.rgbd[scene, view], "camera": data.camera[scene, view]}
+
+    def shapes(generator: torch.Generator, count: int = job.shape_batch) -> dict[str, Tensor]:
+        scene, _, batch = pictures(count, generator)
+        return batch | _views(scene, generator)
+
+    def _views(scene: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        other = usable[torch.randint(len(usable), (len(scene), job.views), generator=generator)]
+        at = scene[:, None]
+        views = {"view_camera": data.camera[at, other], "view_mask": data.mask[at, other]}
+        return views | {"view_depth": data.rgbd[at, other, 3]}
+
+    def grasps(scene: Tensor) -> dict[str, Tensor]:
+        return {"pose": data.pose[scene], "opening": data.opening[scene], "success": data.reason[scene] == 0}
+
+    def outcomes(generator: torch.Generator) -> dict[str, Tensor]:
+        scene, view, batch = pictures(job.batch, generator)
+        drawn = {name: value[scene, view].float() for name, value in cache.items()}
+        return batch | drawn | grasps(scene)
+
+    def both(generator: torch.Generator) -> dict[str, Tensor]:
+        scene, _, batch = pictures(job.batch, generator)
+        return batch | _views(scene, generator) | grasps(scene)
+
+    def stage(name: str, batches: Any, steps: int, where: Path) -> None:
+        if steps:
+            model.stage = name
+            with timer(f"training, {name}"):
+                fit(model, batches, steps, torch.Generator().manual_seed(job.seed), where, **options)
+
+    cache: dict[str, Tensor] = {}
+    if job.model == "geometry_grasp":
+        stage("shape", shapes, job.shape_steps, folder / "shape")
+        if job.outcome_steps:
+            with timer("local views"), torch.no_grad():
+                cache = imagined(model.eval(), data, usable)
+        stage("outcome", outcomes, job.outcome_steps, folder)
+        stage("joint", both, job.joint_steps, folder / "joint" if job.outcome_steps else folder)
+    else:  # as many steps of learning outcomes
+        stage("outcome", outcomes, job.outcome_steps + job.joint_steps, folder)
+    save(model.cpu(), folder / "model")
+    return load(folder / "model")
+
+
+def imagined(model: Any, data: GraspSet, views: Tensor, batch: int = 16) -> dict[str, Tensor]:
+    """What the shape stage gives to the outcome's: "code" [N, V, d] and "local" [N, V, G, 2, h, w] of all pictures.
+
+    Half precision; views that are not asked for hold zeros. Drawn once, since the shape stands still.
+    """
+    count, seen = data.camera.shape[:2]
+    device = next(model.parameters()).device
+    code = torch.zeros(count, seen, model.code_size, dtype=torch.float16)
+    local = torch.zeros(count, seen, data.pose.shape[1], 2, model.local, model.local, dtype=torch.float16)
+    for view in views.tolist():
+        for index in torch.arange(count).split(batch):
+            rgbd, camera = data.rgbd[index, view].to(device), data.camera[index, view].to(device)
+            found = model.encode(rgbd, camera)
+            grid = model.voxel(found, rgbd, camera)
+            code[index, view] = found.half().cpu()
+            local[index, view] = model.local_views(grid, facing(camera), data.pose[index].to(device)).half().cpu()
+    return {"code": code, "local": local}
+
+
+def judge(model: Any, data: GraspSet, batch: int = 16) -> Tensor:
+    """The logits [N, V, G] of every grasp of the set, seen from every view."""
+    logits = torch.zeros(*data.camera.shape[:2], data.pose.shape[1])
+    for view in range(data.camera.shape[1]):
+        for index in torch.arange(len(data.specs)).split(batch):
+            seen = model.perceive(data.rgbd[index, view], data.camera[index, view])
+            logits[index, view] = model.outcome(seen, data.pose[index], data.opening[index])
+    return logits
+
+
+def outcome_scores(logits: Tensor, data: GraspSet) -> dict[str, float]:
+    """Accuracies of logits [N, V, G] by elevation and category, and by how grasps fail; the area under the ROC curve.
+
+    `balanced_<stratum>`: the mean of the share of successes told to be so, and of the failures of that kind.
+    """
+    right = ((logits > 0) == (data.reason == 0)[:, None]).float()
+    scores = {"accuracy": right.mean().item()}
+    success = (data.reason == 0)[:, None].expand_as(logits)
+    for elevation in sorted(set(data.elevation[0].tolist())):
+        at = data.elevation[0] == elevation
+        scores[f"accuracy_{elevation}"] = right[:, at].mean().item()
+        for name, rows in by_category(data, torch.arange(len(data.specs))):
+            scores[f"accuracy_{elevation}_{name}"] = right[rows][:, at].mean().item()
+    told = right[success].mean().item()
+    scores["told_success"] = told
+    for stratum, reasons in STRATA.items():
+        failed = torch.isin(data.reason, torch.tensor([REASONS.index(reason) for reason in reasons]))
+        if bool(failed.any()):
+            share = right[failed[:, None].expand_as(right)].mean().item()
+            scores |= {f"told_{stratum}": share, f"balanced_{stratum}": (told + share) / 2}
+    order = torch.stack([logits[success].mean(), logits[~success].mean()])
+    scores["auc"] = _auc(logits, success) if bool(order.isfinite().all()) else math.nan
+    return scores
+
+
+def _auc(logits: Tensor, success: Tensor) -> float:
+    """The chance that a success is ranked above a failure, ties half."""
+    values, place = logits.flatten().double().unique(return_inverse=True)
+    positive = torch.bincount(place[success.flatten()], minlength=len(values)).double()
+    negative = torch.bincount(place[~success.flatten()], minlength=len(values)).double()
+    below = negative.cumsum(0) - negative
+    return float((positive * (below + negative / 2)).sum() / (positive.sum() * negative.sum()))
+
+
+def shape_scores(model: Any, data: GraspSet) -> dict[str, float]:
+    """Mean intersection over union of imagined and true voxels, by category and over all, one view of each scene."""
+    points = BOX.centres(model.voxels)
+    found = []
+    for index in range(len(data.specs)):
+        view = index % data.camera.shape[1]
+        rgbd, camera = data.rgbd[index, view][None], data.camera[index, view][None]
+        grid = model.voxel(model.encode(rgbd, camera), rgbd, camera)[0] > 0.5
+        truth = occupancy(data, index, view, points)
+        found.append(float((grid & truth).sum() / (grid | truth).sum()))
+    every = torch.tensor(found)
+    rows = torch.arange(len(data.specs))
+    return {f"iou_{name}": every[at].mean().item() for name, at in by_category(data, rows)} | {
+        "iou": every.mean().item()
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    own, settings = parse("grasp", Sweep, GraspJob, arguments)
+    with plain_errors():
+        models = dataclasses.replace(own, model=own.model or ",".join(MODELS)).models((*MODELS, CONTROL))
+        settings |= {"preset": own.preset, "device": own.device}
+        jobs = [GraspJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
+        generate(generation(jobs[0], own.engine, own.workers))
+        controls = [dataclasses.replace(jobs[0], model=CONTROL, seed=seed) for seed in own.all_seeds()]
+        out = Path(own.out or f"runs/grasp-{'-'.join(models)}-{own.preset}-{key(jobs[0])}-{len(jobs)}")
+        results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
+        results += (
+            sweep(run, controls, out / "control", own.engine, own.workers, own.resume) if CONTROL not in models else []
+        )
+    publish(out, jobs, results)

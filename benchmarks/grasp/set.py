@@ -1,0 +1,176 @@
+"""The grasping data set: what a shard holds, reading it, and drawing its pictures.
+
+A shard is one object: scenes (a place on the table and one demonstrated grasp) and the perturbed grasps tried in each.
+Pictures are not stored: they are a pure function of object, place and camera, and are drawn when the set is read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from envs.grasp.frames import DISTANCE, camera_poses, planted
+from envs.grasp.objects import ObjectSpec, library
+from envs.grasp.picture import draw
+from envs.grasp.scene import REASONS
+from envs.grasp.world import ELEVATIONS, placed
+from representations.model import write_atomically
+from representations.parts.grasping import facing
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Grasps at one object: S scenes with G grasps each, poses in the world.
+
+    place [S, 3] (x, y, yaw); demonstration [S, 4, 4]; pose [S, G, 4, 4]; opening [S, G]; reason uint8 [S, G], an index
+    into `scene.REASONS`; rise [S, G] metres; tries [S], attempts behind the grasps that were kept.
+    """
+
+    place: NDArray[np.float64]
+    demonstration: NDArray[np.float64]
+    pose: NDArray[np.float64]
+    opening: NDArray[np.float64]
+    reason: NDArray[np.uint8]
+    rise: NDArray[np.float64]
+    tries: NDArray[np.int64]
+
+
+def write_shard(shard: Shard, path: Path) -> None:
+    """Write a shard atomically: a worker that is killed leaves no half of one."""
+
+    def write(partial: Path) -> None:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **{field.name: getattr(shard, field.name) for field in fields(Shard)})
+
+    write_atomically(path, write)
+
+
+def read_shard(path: Path) -> Shard:
+    """Read a shard; ValueError says which file is damaged, and how."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = Shard(**{field.name: file[field.name] for field in fields(Shard)})
+    except FileNotFoundError:
+        raise ValueError(
+            f"the shard {path} is missing: run python -m benchmarks.grasp_data with its --out again"
+        ) from None
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"the shard {path} is damaged: {error!r}; delete it and generate it again") from None
+    scenes, grasps = found.reason.shape
+    shapes = {
+        "place": (scenes, 3),
+        "pose": (scenes, grasps, 4, 4),
+        "opening": (scenes, grasps),
+        "rise": (scenes, grasps),
+    }
+    for name, shape in shapes.items():
+        values = getattr(found, name)
+        if values.shape != shape or not np.isfinite(values).all():
+            raise ValueError(
+                f"the shard {path} is damaged: {name} must be finite with shape {shape}, got {values.shape}"
+            )
+    if found.reason.max(initial=0) >= len(REASONS):
+        raise ValueError(f"the shard {path} is damaged: a reason is {found.reason.max()}, there are {len(REASONS)}")
+    return found
+
+
+@dataclass(frozen=True)
+class GraspSet:
+    """N scenes with V views and G grasps each, as tensors.
+
+    category [N] and novel bool [N]; place [N, 3]; camera float32 [N, V, 4, 4] to the world; elevation [N, V] in degrees;
+    rgbd float32 [N, V, 4, 64, 64] (colour in [0, 1], depth in metres); mask bool [N, V, 64, 64]; pose float32
+    [N, G, 4, 4]; opening [N, G]; reason int64 [N, G]; `specs` the object of every scene.
+    """
+
+    specs: tuple[ObjectSpec, ...]
+    category: Tensor
+    novel: Tensor
+    place: Tensor
+    camera: Tensor
+    elevation: Tensor
+    rgbd: Tensor
+    mask: Tensor
+    pose: Tensor
+    opening: Tensor
+    reason: Tensor
+
+    def take(self, index: Tensor) -> GraspSet:
+        """Some of the scenes."""
+        specs = tuple(self.specs[int(i)] for i in index)
+        return GraspSet(specs, *(getattr(self, field.name)[index] for field in fields(self)[1:]))
+
+
+def read_set(folder: Path, azimuths: int, seed: int = 0, elevations: Sequence[int] = ELEVATIONS) -> GraspSet:
+    """The data set in `folder` with pictures from `azimuths` random directions at every elevation.
+
+    Raises ValueError for a folder that holds none, and for missing or damaged shards.
+    """
+    try:
+        about = json.loads((folder / "dataset.json").read_text())
+        names = about["names"]
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(f"{folder} is not a grasping data set: it has no dataset.json") from None
+    except (json.JSONDecodeError, KeyError) as error:
+        raise ValueError(f"{folder}/dataset.json is damaged: {error!r}") from None
+    known = {spec.name: spec for spec in library()}
+    specs: list[ObjectSpec] = []
+    columns: dict[str, list[Tensor]] = {field.name: [] for field in fields(GraspSet)[1:]}
+    for name in names:
+        shard = read_shard(folder / f"{name}.npz")
+        draws = np.random.default_rng([seed, list(known).index(name)])
+        views = _views(known[name], shard.place, azimuths, elevations, draws)
+        scenes = len(shard.place)
+        specs += [known[name]] * scenes
+        category = list(dict.fromkeys(spec.category for spec in library())).index(known[name].category)
+        found = views | {
+            "category": torch.full((scenes,), category),
+            "novel": torch.full((scenes,), known[name].novel),
+            "place": torch.as_tensor(shard.place).float(),
+            "pose": torch.as_tensor(shard.pose).float(),
+            "opening": torch.as_tensor(shard.opening).float(),
+            "reason": torch.as_tensor(shard.reason).long(),
+        }
+        for key, value in found.items():
+            columns[key].append(value)
+    return GraspSet(tuple(specs), **{key: torch.cat(values) for key, values in columns.items()})
+
+
+def _views(
+    spec: ObjectSpec,
+    place: NDArray[np.float64],
+    azimuths: int,
+    elevations: Sequence[int],
+    draws: np.random.Generator,
+) -> dict[str, Tensor]:
+    """Cameras and pictures of one object's scenes, V = azimuths x elevations."""
+    solid = spec.build()
+    count = azimuths * len(elevations)
+    elevation = torch.tensor(elevations).repeat(azimuths)
+    found: dict[str, list[Tensor]] = {"camera": [], "rgbd": [], "mask": [], "elevation": []}
+    for x, y, yaw in place:
+        azimuth = torch.as_tensor(draws.uniform(0, 2 * math.pi, count))
+        distance = torch.as_tensor(draws.uniform(DISTANCE - 0.05, DISTANCE + 0.05, count))
+        camera = camera_poses(azimuth, torch.deg2rad(elevation.double()), distance)
+        picture = draw([placed(solid, planted(x, y, yaw))], camera)
+        for key, value in zip(found, (camera.float(), picture.rgbd, picture.mask, elevation), strict=True):
+            found[key].append(value)
+    return {key: torch.stack(values) for key, values in found.items()}
+
+
+def occupancy(data: GraspSet, scene: int, view: int, points: Tensor) -> Tensor:
+    """Whether points [..., 3] of the frame that faces the camera of a view lie inside the scene's object: bool [...]."""
+    x, y, yaw = data.place[scene].tolist()
+    to_world = torch.linalg.inv(facing(data.camera[scene, view][None].double()))[0]
+    to_object = torch.linalg.inv(torch.as_tensor(planted(x, y, yaw))) @ to_world
+    local = points.double() @ to_object[:3, :3].T + to_object[:3, 3]
+    return torch.from_numpy(data.specs[scene].build().contains(local.numpy()))

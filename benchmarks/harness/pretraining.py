@@ -1,0 +1,163 @@
+"""Pretraining as an experiment: one model on observations of one world, trained, scored, drawn and saved."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import torch
+from torch import Tensor
+
+import representations
+from benchmarks.harness.autoencoding import sheet
+from benchmarks.harness.observations import Observations, collect, collect_by
+from benchmarks.harness.runs import Timer, describe
+from benchmarks.metrics import score
+from benchmarks.metrics.scoring import chosen_scores
+from envs import make_world
+from envs.moves import moving
+from envs.world import MovingWorld
+from representations import MODELS, Decodes, Predicts, Representation, fit
+from representations.model import pixels
+
+COLLECT = ("factors", "walk", "policy")
+TEST_SEED = 10_000
+NEEDY = (
+    "factor_bottleneck",
+    "geometry_grasp",
+    "grasp_cnn",
+    "icf",
+    "icf_discrete",
+)  # they need more than pictures and moves
+
+
+@dataclass(frozen=True)
+class PretrainJob:
+    """One model on one seed of one world."""
+
+    model: str = "beta_vae"
+    preset: str = "default"
+    seed: int = 0
+    device: str = "auto"
+    world: str = "planar"
+    """A name in envs.WORLDS."""
+    world_settings: dict[str, Any] = field(default_factory=dict)
+    """Settings of the world."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Settings of the model; its shape, action size and length of schedules are set."""
+    collect: str = "factors"
+    """factors: observations drawn all over the world; walk: along episodes of random actions; policy: by a policy."""
+    policy: str = ""
+    """The run's folder of the policy that collects, from benchmarks.policies."""
+    observations: int = 10_000
+    """How many observations are collected."""
+    steps: int = 3000
+    batch: int = 64
+    decay: bool = True
+    """Take the learning rates linearly to zero."""
+    scores: str = "mig,factor_vae,dci_lasso"
+    """Scores, separated by commas; none or more."""
+    samples: int = 5000
+    """Pictures in the pool behind the scores."""
+
+    def __post_init__(self) -> None:
+        if self.collect not in COLLECT:
+            raise ValueError(f"collect must be one of {', '.join(COLLECT)}, got {self.collect!r}")
+        if (self.collect == "policy") != bool(self.policy):
+            raise ValueError(f"collect policy and a policy's folder go together, got {self.collect!r}, {self.policy!r}")
+        if not 2 <= self.batch <= self.observations:
+            raise ValueError(f"batch must be 2 to observations, got {self.batch}, {self.observations}")
+        chosen_scores(self.names)
+
+    @property
+    def names(self) -> list[str]:
+        """The chosen scores."""
+        return [name.strip() for name in self.scores.split(",") if name.strip()]
+
+
+def learners() -> list[str]:
+    """The models that learn from pictures alone."""
+    known = {name: inspect.signature(model).parameters for name, model in MODELS.items()}
+    return [name for name, settings in known.items() if "shape" in settings and name not in NEEDY]
+
+
+def build(job: PretrainJob) -> tuple[MovingWorld, Representation]:
+    """The world and the model of a job; TypeError or ValueError where they do not fit."""
+    world = moving(make_world(job.world, **job.world_settings))
+    if job.model not in MODELS:
+        representations.make(job.model)
+    known = inspect.signature(MODELS[job.model]).parameters
+    if job.model == "factor_bottleneck":
+        raise ValueError("factor_bottleneck is given the factors, so there is nothing to pretrain for a policy")
+    if "shape" not in known:
+        raise ValueError(f"{job.model} does not learn from pictures; choose from {', '.join(learners())}")
+    if job.policy and not (Path(job.policy) / "policy.zip").exists():
+        raise ValueError(f"{job.policy} is not the folder of a policy of benchmarks.policies: it has no policy.zip")
+    space = world.action_space
+    given = {
+        "shape": tuple(world.shape),
+        "steps": job.steps,
+        "action_size": int(space.n) if isinstance(space, gym.spaces.Discrete) else space.shape[0],
+    }
+    torch.manual_seed(job.seed)
+    settings = {name: value for name, value in given.items() if name in known} | job.settings
+    return world, representations.make(job.model, **settings)
+
+
+def batches_of(data: Observations, world: MovingWorld, model: Representation, size: int) -> Callable[..., Any]:
+    """What `fit` draws batches from: pictures, or for models of dynamics dicts of x, u, x_next and y.
+
+    A model with a content code gets two sets that differ in content: x shows the first class of the world's first
+    categorical factor, y the second.
+    """
+    whole = torch.arange(len(data.x))
+    rows_x, rows_y = whole, whole
+    kinds = [k for k, factor in enumerate(world.factors) if factor.kind == "categorical" and len(factor.values) > 1]
+    if kinds and "content_size" in model.settings:
+        rows_x, rows_y = (whole[data.factors[:, kinds[0]].round() == value] for value in (0, 1))
+
+    def pictures(generator: torch.Generator) -> Tensor:
+        return data.x[torch.randint(len(data.x), (size,), generator=generator)]
+
+    def transitions(generator: torch.Generator) -> dict[str, Tensor]:
+        i = rows_x[torch.randint(len(rows_x), (size,), generator=generator)]
+        j = rows_y[torch.randint(len(rows_y), (size,), generator=generator)]
+        return {"x": data.x[i], "u": data.u[i], "x_next": data.x_next[i], "y": data.x[j]}
+
+    return transitions if isinstance(model, Predicts) else pictures
+
+
+def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
+    """Collect, train, save, score and draw; the result as `result.json` holds it."""
+    timer, began = Timer(), time.process_time()
+    world, model = build(job)
+    with timer("collecting"):
+        if job.policy:
+            data = collect_by(Path(job.policy), world, job.observations, job.seed)
+        else:
+            data = collect(world, job.observations, torch.Generator().manual_seed(job.seed), job.collect)
+    with timer("training"):
+        batches = batches_of(data, world, model, job.batch)
+        generator = torch.Generator().manual_seed(job.seed)
+        options: dict[str, Any] = {"device": job.device, "decay": job.decay, "resume": resume, "checkpoint_every": 500}
+        fit(model, batches, job.steps, generator, folder, **options)
+        representations.save(model, folder / "model")
+    model = representations.load(folder / "model")
+    scores: dict[str, Any] = {}
+    with timer("scoring"), torch.no_grad():
+        tests = world.render(world.sample(1000, torch.Generator().manual_seed(TEST_SEED)))
+        if isinstance(model, Decodes):
+            decoded = torch.cat([model.decode(model.encode(batch)) for batch in tests.split(250)])
+            scores["pixel_error"] = (decoded - pixels(tests)).square().mean().item()
+            rows = (tests[:10], (decoded[:10] * 255).round().to(torch.uint8))
+            sheet(rows, ("seen", "decoded")).savefig(folder / "reconstruction.png", dpi=120)
+        if job.names:
+            generator = torch.Generator().manual_seed(TEST_SEED + 1)
+            scores |= score(model.encode, world, job.names, generator, samples=job.samples)
+    cpu = round(time.process_time() - began, 3)
+    return describe("pretrain", job, scores, timer.seconds | {"cpu": cpu})

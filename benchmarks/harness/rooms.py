@@ -1,0 +1,36 @@
+"""The benchmarks: every folder of `benchmarks/` with an `about.yaml`, which says what it asks, of whom, in what time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+ROOMS = Path(__file__).resolve().parent.parent
+CHECKOUT = ROOMS.parent
+
+
+@dataclass(frozen=True)
+class Room:
+    """One benchmark: `python -m benchmarks.<name>`; `time` is that of its defaults on two cores."""
+
+    name: str
+    question: str
+    systems: str
+    time: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it lives."""
+        return ROOMS / self.name
+
+
+def room(name: str) -> Room:
+    """The benchmark `name`, as its `about.yaml` describes it."""
+    return Room(name, **yaml.safe_load((ROOMS / name / "about.yaml").read_text(encoding="utf-8")))
+
+
+def rooms() -> list[Room]:
+    """All benchmarks by name."""
+    return [room(path.parent.name) for path in sorted(ROOMS.glob("*/about.yaml"))]

@@ -1,0 +1,181 @@
+"""Policies on pixels, the state and pretrained codes: `python -m benchmarks.policies`.
+
+One algorithm with one set of hyperparameters learns from every encoder's view of the same environment. All see the goal
+as numbers beside their view, and none sees the achieved goal. `--encoder pixels,state,dyn_content,FOLDER` says which: a
+learner's name is pretrained on the environment's world, once for every seed, and found again by the next command; a
+saved model's folder is taken as it is. A frozen code is computed once per step, in the environment, so that the
+algorithm stores codes; they are standardised over pictures of the world.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import yaml
+from gymnasium import spaces
+
+from benchmarks.harness import pretraining as pretrain
+from benchmarks.harness.command import Sweep, parse, plain_errors, presets_of
+from benchmarks.harness.curves import steps_to
+from benchmarks.harness.policy import ALGORITHMS, SIGHTED, Policy, learner, view
+from benchmarks.harness.runs import Timer, describe, key, sweep
+from benchmarks.policies.measures import EVALUATION_SEED, clock_of, evaluate, film, step_times
+from benchmarks.policies.report import publish
+from representations import MODELS, load
+from representations.model import read_config
+
+TASK_SETTINGS = ("protocol", "shape")
+
+
+@dataclass(frozen=True)
+class Policies(Sweep):
+    """Compare encoders by how fast a policy learns from them."""
+
+    encoder: str = "pixels,state,dyn_content"
+    """pixels, state, a learner's name, or a saved model's folder; or several, separated by commas."""
+    encoders: str = "runs/encoders"
+    """Where encoders that are named are kept, and found again."""
+
+
+def run(job: Policy, folder: Path, resume: bool = True) -> dict[str, Any]:
+    """Learn, evaluate on the way, time, film and save one policy; one that was broken off starts again."""
+    timer = Timer()
+    if job.model in MODELS:
+        with timer("pretraining"):
+            sweep(pretrain.run, [pretraining(job)], Path(job.encoder).parent, workers=1)
+    began = time.process_time()
+    with timer("loading"):
+        envs, kwargs = view(job, job.rows, job.seed)
+        tests, _ = view(job, job.episodes, EVALUATION_SEED)
+        policy = learner(job, envs, kwargs)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "log.jsonl").unlink(missing_ok=True)
+    curve: dict[str, list[float]] = {"steps": [], "success": [], "return": [], "seconds": []}
+    now, seconds = clock_of(policy), 0.0
+    while policy.num_timesteps < job.steps:
+        start = now()
+        with timer("training"):
+            policy.learn(job.every, reset_num_timesteps=False)
+        seconds += now() - start
+        with timer("evaluation"):
+            success, reward = evaluate(policy, tests)
+        for name, value in zip(curve, (policy.num_timesteps, success, reward, seconds), strict=True):
+            curve[name].append(value)
+        progress = {name: values[-1] for name, values in curve.items()}
+        with (folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(progress) + "\n")
+    with timer("evaluation"):
+        noisy, _ = evaluate(policy, tests, noise=True)
+    with timer("timing"):
+        times = step_times(policy, envs)
+    scores = {
+        "steps_to_threshold": steps_to(curve["steps"], curve["success"], job.threshold),  # type: ignore[arg-type]
+        "success": curve["success"][-1],
+        "success_with_noise": noisy,
+        "return": curve["return"][-1],
+        "train_seconds": seconds,
+        "step_ms": 1000 * seconds * job.rows / policy.num_timesteps,
+        **times,
+        **pretrained(job),
+        "curve": curve,
+    }
+    policy.save(folder / "policy.zip")
+    with timer("film"):
+        film(policy, view(job, 4, EVALUATION_SEED, render_mode="rgb_array")[0], folder / "policy.gif")
+    return describe("policies", job, scores, timer.seconds | {"cpu": round(time.process_time() - began, 3)})
+
+
+def pretraining(job: Policy) -> pretrain.PretrainJob:
+    """The pretraining of the job's encoder, which is named: on its environment's world, with its seed."""
+    world = gym.spec(job.env.rpartition(":")[2]).kwargs["world"]
+    settings = {name: value for name, value in job.env_settings.items() if name not in TASK_SETTINGS}
+    shared: dict[str, Any] = {"model": job.model, "preset": job.preset, "seed": job.seed, "device": job.device}
+    known = [entry.name for entry in dataclasses.fields(pretrain.PretrainJob)]
+    wrong = [name for name in job.pretrain if name not in known or name in shared]
+    if wrong:
+        allowed = ", ".join(name for name in known if name not in shared)
+        raise ValueError(f"pretrain has no setting {wrong[0]!r}; its settings are {allowed}")
+    return pretrain.PretrainJob(**shared | {"world": world, "world_settings": settings} | job.pretrain)
+
+
+def pretrained(job: Policy) -> dict[str, float]:
+    """Transitions that the encoder saw and CPU seconds it took, where its folder tells; otherwise zeros."""
+    run_folder = Path(job.encoder).parent
+    found = {"pretrain_transitions": 0, "pretrain_seconds": 0.0}
+    if job.encoder not in SIGHTED and (run_folder / "result.json").exists():
+        seconds = json.loads((run_folder / "result.json").read_text())["seconds"]
+        found["pretrain_seconds"] = seconds.get("cpu", seconds.get("training", 0.0))
+        trained = yaml.safe_load((run_folder / "config.yaml").read_text())
+        drawn = trained.get("steps", 0) * trained.get("batch", 0)
+        found["pretrain_transitions"] = min(trained.get("observations", 0), drawn)
+    return found
+
+
+def label(encoder: str) -> str:
+    """The encoder's name in tables: its own, or model@weights for a folder. ValueError for what is neither."""
+    if encoder in SIGHTED or encoder in MODELS:
+        return encoder
+    folder = Path(encoder)
+    if not folder.is_dir():
+        allowed = ", ".join((*SIGHTED, *MODELS))
+        raise ValueError(f"encoder must be a saved model's folder or one of {allowed}, got {encoder!r}")
+    load(folder)
+    weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:6]
+    return f"{read_config(folder)[0]}@{weights}"
+
+
+def plan(options: Policies, values: dict[str, Any]) -> list[Policy]:
+    """The jobs that were asked for; ValueError or TypeError where something does not fit."""
+    encoders = [name.strip() for name in options.encoder.split(",") if name.strip()]
+    if options.model or not encoders:
+        raise ValueError("name what to compare with --encoder: pixels, state, learners or saved models' folders")
+    unknown = [name for name in values["settings"] if name not in ALGORITHMS]
+    if unknown:
+        raise ValueError(f"settings are given by algorithm, {', '.join(ALGORITHMS)}, got {unknown[0]!r}")
+    usual = presets_of("policies")[options.preset]["settings"]
+    settings = usual.get(values["algorithm"], {}) | values["settings"].get(values["algorithm"], {})
+    shared = {"preset": options.preset, "device": options.device} | values | {"settings": settings}
+    jobs = []
+    for encoder in encoders:
+        for seed in options.all_seeds():
+            job = Policy(model=label(encoder), encoder=encoder, seed=seed, **shared)
+            if encoder in MODELS:
+                first = pretraining(job)
+                pretrain.build(first)
+                home = Path(options.encoders) / f"{first.world}-{encoder}-seed{seed}-{key(first)}"
+                job = dataclasses.replace(job, encoder=str(home / "model"))
+            else:
+                job = dataclasses.replace(job, pretrain={})
+            jobs.append(job)
+    pixels = dataclasses.replace(jobs[0], encoder="pixels")
+    check_actions(pixels.algorithm, view(pixels, 1, 0)[0].action_space)
+    return jobs
+
+
+def check_actions(algorithm: str, space: gym.Space) -> None:
+    """Raise ValueError where an algorithm cannot act in a space."""
+    wants = {"sac": spaces.Box, "dqn": spaces.Discrete}.get(algorithm)
+    if wants is not None and not isinstance(space, wants):
+        raise ValueError(f"{algorithm} needs {wants.__name__} actions, and the environment has {space}; ppo takes both")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    options, values = parse("policies", Policies, Policy, arguments)
+    with plain_errors(gym.error.Error):
+        jobs = plan(options, values)
+        alone = f"-{jobs[0].model}-{key(jobs[0])}" if len(jobs) == 1 else ""
+        out = Path(options.out or f"runs/policies{alone}")
+        results = sweep(run, jobs, out, options.engine, options.workers, options.resume)
+    words = sys.argv[1:] if arguments is None else arguments
+    publish(out, jobs, results, f"python -m benchmarks.policies {shlex.join(words)}")

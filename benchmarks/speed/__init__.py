@@ -1,0 +1,5 @@
+"""The benchmark speed: how fast everything is."""
+
+from benchmarks.speed.run import main
+
+__all__ = ["main"]

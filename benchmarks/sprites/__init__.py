@@ -1,0 +1,5 @@
+"""The benchmark sprites: disentanglement without labels."""
+
+from benchmarks.sprites.run import main
+
+__all__ = ["main"]

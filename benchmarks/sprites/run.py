@@ -1,0 +1,243 @@
+"""Learners without labels on worlds of sprites: `python -m benchmarks.sprites --model all --world dsprites`.
+
+Every model sees the same budget of pictures, drawn on the fly. A job trains one model with one seed, then measures it
+on pictures of the whole world: reconstruction, latents in use, and every score. `--curve true` repeats a model over its
+knob (beta, lambda_od, gamma) and draws score against reconstruction. `factor_bottleneck` is given the factors and
+measured by the order in which they are let through.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import representations
+from benchmarks.harness.autoencoding import Budget, described, draw, reconstruction, seeded
+from benchmarks.harness.command import Sweep, parse, plain_errors
+from benchmarks.harness.runs import Timer, key, sweep
+from benchmarks.metrics import baseline_rows, score
+from benchmarks.metrics.scoring import chosen_scores
+from benchmarks.sprites.figures import curve_figure, figures, kl_figure, stage_figure, write
+from benchmarks.sprites.report import publish
+from envs import make_world
+from envs.world import World
+from representations import MODELS, Representation, fit
+from representations.fit import choose_device, choose_precision
+
+LEARNERS = ("vae", "beta_vae", "capacity_vae", "dip_vae", "dip_vae_ii", "factor_vae", "factor_bottleneck")
+SECOND = {"dip_vae_ii": ("dip_vae", {"kind": "II"})}  # second forms of a learner: its name there, and what differs
+KNOBS = {"beta_vae": "beta", "dip_vae": "lambda_od", "dip_vae_ii": "lambda_od", "factor_vae": "gamma"}
+STAGES = 8
+WATCHED = 8
+TEST_SEED = 10_000
+
+
+@dataclass(frozen=True)
+class Options(Budget):
+    """What a sweep over sprites can be told."""
+
+    world: str = "dsprites"
+    """dsprites, color_dsprites, blobs, objects3d or another world of pictures."""
+    pictures: int = 150_000
+    """How many pictures every model learns from."""
+    budgets: dict[str, int] = field(default_factory=dict)
+    """How many pictures where a model learns from more or fewer."""
+    decay: bool = True
+    """Take every learning rate linearly to zero."""
+    scores: str = ""
+    """Scores, separated by commas; all unless told."""
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by model."""
+    rises: dict[str, float] = field(default_factory=dict)
+    """The share of the training over which a model's schedule rises: all unless told for a capacity, else none."""
+    worlds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by world."""
+    blob_beta: float = 150.0
+    """beta_vae's beta on the world blobs (figure 2 of Burgess et al. 2018)."""
+    blob_rise: float = 0.5
+    """The share of the training over which it rises to that."""
+    curve: bool = False
+    """Repeat every model over the values of its knob in `curves`."""
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    """Values of beta_vae's beta, dip_vae's lambda_od, factor_vae's gamma."""
+
+
+@dataclass(frozen=True)
+class Job(Budget):
+    """One model with its settings on one seed; `row` names the model and its knob, for instance "beta_vae (beta 4)"."""
+
+    model: str
+    preset: str
+    seed: int
+    device: str
+    world: str
+    pictures: int
+    decay: bool
+    scores: tuple[str, ...]
+    settings: dict[str, Any]
+    row: str
+    world_settings: dict[str, Any] = field(default_factory=dict)
+    rise: float | None = None
+
+
+def jobs(own: Sweep, options: Options) -> list[Job]:
+    """The jobs of a sweep; ValueError for an unknown model or a budget below one batch."""
+    choose_precision(options.precision, choose_device(own.device))
+    least = min([options.pictures, *options.budgets.values()])
+    if not 2 <= options.batch <= least:
+        raise ValueError(f"batch must be at least 2 and at most pictures, got {options.batch}, {least}")
+    names = ("world", "decay", *(known.name for known in dataclasses.fields(Budget)))
+    shared: dict[str, Any] = {name: getattr(options, name) for name in names}
+    shared |= {"preset": own.preset, "device": own.device, "world_settings": options.worlds.get(options.world, {})}
+    shared["scores"] = tuple(name.strip() for name in options.scores.split(",") if name.strip())
+    chosen_scores(shared["scores"])
+    if not all(0 <= share <= 1 for share in (*options.rises.values(), options.blob_rise)):
+        raise ValueError(f"rises and blob_rise must be shares from 0 to 1, got {options.rises}, {options.blob_rise}")
+    found = []
+    for model in dataclasses.replace(own, model=own.model or "all").models(LEARNERS):
+        settings, knob = dict(options.settings.get(model, {})), KNOBS.get(model, "")
+        shared |= {"pictures": options.budgets.get(model, options.pictures), "rise": options.rises.get(model)}
+        if options.world == "blobs" and model == "beta_vae":
+            settings["beta"], shared["rise"] = options.blob_beta, options.blob_rise
+        values = options.curves.get(model, []) if options.curve and knob else []
+        for chosen in [settings | {knob: value} for value in values] or [settings]:
+            row = f"{model} ({knob} {chosen.get(knob, _default(model, knob)):g})" if knob else model
+            found += [Job(model, seed=s, settings=chosen, row=row, **shared) for s in own.all_seeds()]
+    return found
+
+
+def learner(model: str) -> tuple[str, dict[str, Any]]:
+    """The registered name of a model of `LEARNERS`, and the settings that make it."""
+    return SECOND.get(model, (model, {}))
+
+
+def _default(model: str, setting: str) -> Any:
+    return inspect.signature(MODELS[learner(model)[0]]).parameters[setting].default
+
+
+def build(job: Job, world: World) -> Representation:
+    """The job's model for this world, its schedules as long as the training."""
+    name, form = learner(job.model)
+    settings = form | job.settings
+    steps, known = job.pictures // job.batch, inspect.signature(MODELS[name]).parameters
+    for schedule, share in (("steps", 1.0), ("warmup", 0.0)):
+        if schedule in known:
+            settings.setdefault(schedule, round(steps * (share if job.rise is None else job.rise)))
+    if job.model == "factor_bottleneck":
+        settings |= {"low": tuple(f.low for f in world.factors), "high": tuple(f.high for f in world.factors)}
+    return representations.make(name, shape=tuple(world.shape), **settings)
+
+
+def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
+    """Train, measure and draw one job in `folder`; the result as `result.json` holds it.
+
+    Beside what every result holds it says the precision it was computed in, and the seconds of processor time.
+    """
+    began, timer = time.process_time(), Timer()
+    return described("sprites", job, _scores(job, folder, resume, timer), timer, began)
+
+
+def _scores(job: Job, folder: Path, resume: bool, timer: Timer) -> dict[str, Any]:
+    world = make_world(job.world, **job.world_settings)
+    if job.model == "baselines":
+        with timer("scoring"):
+            options: dict[str, Any] = {"samples": job.samples, "seeds": job.metric_seeds}
+            return baseline_rows(world, job.scores or None, seeded(job.seed), **options)
+    torch.manual_seed(job.seed)
+    model: Any = build(job, world)
+    with timer("training"):
+        logs = train(model, job, world, folder, resume)
+        representations.save(model, folder / "model")
+    model = representations.load(folder / "model")
+    if hasattr(model, "capacity"):
+        names = world.names if job.model == "factor_bottleneck" else [f"z{i}" for i in range(model.code_size)]
+        write(kl_figure(logs, names), folder / "kl.png")
+        write(stage_figure(world.render(world.sample(WATCHED, seeded(TEST_SEED))), logs, folder), folder / "stages.png")
+    if job.model == "factor_bottleneck":
+        return onsets(logs, world.names) | {"nll": logs[-1]["bound/nll"], "kl": logs[-1]["bound/kl"]}
+    return measure(model.to(choose_device(job.device)), job, world, folder, timer)
+
+
+def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> list[dict[str, float]]:
+    """Fit the model to pictures of the world, or to factors and their pictures; leaves drawings at even stages."""
+    given_factors, steps = job.model == "factor_bottleneck", job.pictures // job.batch
+    watched = world.sample(WATCHED, seeded(TEST_SEED))
+    seen = watched if given_factors else world.render(watched)
+    stages = {round(steps * (k + 1) / STAGES) for k in range(STAGES)} if hasattr(model, "capacity") else set()
+
+    def batches(generator: torch.Generator) -> Any:
+        factors = world.sample(job.batch, generator)
+        pictures = world.render(factors)
+        return {"factors": factors, "pictures": pictures} if given_factors else pictures
+
+    def look(step: int) -> None:
+        if step in stages:
+            codes = model.encode(seen.to(choose_device(job.device)))
+            np.save(folder / f"stage-{step:07d}.npy", draw(model, codes).cpu().numpy())
+
+    options: dict[str, Any] = {"device": job.device, "resume": resume, "log_every": max(steps // 100, 1)}
+    options |= {"precision": job.precision, "decay": job.decay}
+    return fit(model, batches, steps, seeded(job.seed), folder, on_step=look, **options)
+
+
+def measure(model: Any, job: Job, world: World, folder: Path, timer: Timer) -> dict[str, float]:
+    """Reconstruction and scores of a trained model on pictures of the whole world; draws its figures."""
+    device = choose_device(job.device)
+    factors = world.sample(job.test, seeded(TEST_SEED + 1))
+    pictures = world.render(factors).to(device)
+    with timer("reconstruction"):
+        torch.manual_seed(job.seed)
+        found, kl = reconstruction(model.autoencoder, pictures)
+    with timer("figures"):
+        figures(model, world, factors, pictures, kl, folder)
+    with timer("scoring"):
+        names, generator = job.scores or None, seeded(TEST_SEED + 2)
+        encode = partial(encode_on, model, device)
+        return found | score(encode, world, names, generator, samples=job.samples, seeds=job.metric_seeds)
+
+
+def encode_on(model: Representation, device: torch.device, pictures: Tensor) -> Tensor:
+    """Codes of pictures, computed on `device`, on the CPU."""
+    return model.encode(pictures.to(device)).cpu()
+
+
+def onsets(logs: Sequence[dict[str, float]], names: Sequence[str], least: float = 0.5) -> dict[str, float]:
+    """For every factor the capacity in nats from which its KL stays above `least` nats, and its KL at the end.
+
+    A factor that never comes in gets the last capacity plus one nat.
+    """
+    found = {}
+    for i, name in enumerate(names):
+        below = [line["bound/capacity"] for line in logs if line[f"bound/kl_{i}"] <= least]
+        later = [line["bound/capacity"] for line in logs if not below or line["bound/capacity"] > below[-1]]
+        found[f"onset_{name}"] = later[0] if later else logs[-1]["bound/capacity"] + 1
+        found[f"kl_{name}"] = logs[-1][f"bound/kl_{i}"]
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    own, values = parse("sprites", Sweep, Options, arguments)
+    options = Options(**values)
+    with plain_errors():
+        todo = jobs(own, options)
+        for job in todo:
+            build(job, make_world(job.world, **job.world_settings))
+        models = "-".join(dict.fromkeys(job.model for job in todo))
+        out = Path(own.out or f"runs/sprites-{options.world}-{models}-{own.preset}-{key(todo[0])}-{len(todo)}")
+        results = sweep(run, todo, out, own.engine, own.workers, own.resume)
+    baseline = dataclasses.replace(todo[0], model="baselines", seed=0, settings={}, row="baselines")
+    [floor] = sweep(run, [baseline], out / "baselines", own.engine, 1, own.resume)
+    if options.curve:
+        write(curve_figure(results, todo), out / "curve.png")
+    publish(out, todo, results, floor["scores"])

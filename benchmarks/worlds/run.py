@@ -1,0 +1,210 @@
+"""What every world looks like and how fast it is drawn: `python -m benchmarks.worlds --out DIR`.
+
+A world of pictures gets a contact sheet, one row per factor: it runs over its grid while the others keep the values of
+a typical sample. A world of points gets a scatter plot, a world of videos also a GIF. The speed is that of
+`render`, the median over repeats, by the clock and by the processor time of all threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import imageio.v3 as imageio
+import numpy as np
+import torch
+from jsonargparse import auto_cli
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from benchmarks.harness.report import write_report
+from benchmarks.harness.runs import Timer, check_neighbours, describe, plain, write_json
+from benchmarks.harness.table import Table, show
+from benchmarks.harness.timing import Work, rate
+from envs import WORLDS, VideoWorld, World
+
+LARGE = 72  # a smaller picture is magnified by the whole number that brings its side nearest to this, from below
+DOTS = 100  # pixels of a sheet per inch
+MARGIN = 1.5  # inches for the labels
+SEEN = (("a row for every factor", "png"), ("clips", "gif"))
+INTRODUCTION = (
+    "In a sheet one factor runs along each row over its grid, the others keep the values of a typical sample; a world "
+    "of points is drawn once for every factor, which gives the colour.",
+    "The speed is that of drawing a batch, the median over repeats, by the clock and by processor time of all threads.",
+)
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """What to draw and to time.
+
+    Args:
+        out: the folder for the pictures and result.json.
+        world: names in envs.WORLDS, separated by commas; empty for all.
+        columns: the most values of a factor in a contact sheet.
+        batch: pictures per call that is timed.
+        repeats: timed calls per world.
+        frames: length of the clips in the GIFs.
+        seed: seed of everything that is sampled.
+    """
+
+    out: Path = Path("runs/worlds")
+    world: str = ""
+    columns: int = 10
+    batch: int = 256
+    repeats: int = 9
+    frames: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("columns", "batch", "repeats", "frames"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+def typical_row(world: World, generator: torch.Generator) -> Tensor:
+    """The factors [1, K] of the sample, of 17, whose picture has the median contrast."""
+    rows = world.sample(17, generator)
+    contrast = world.render(rows).flatten(1).float().std(dim=1)
+    return rows[contrast.argsort()[8]][None]
+
+
+def traversals(world: World, columns: int, generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
+    """For every factor its grid's values [m], m at most `columns`, and their pictures [m, C, H, W]."""
+    row = typical_row(world, generator)
+    out = []
+    for k, factor in enumerate(world.factors):
+        values = factor.grid(columns)
+        rows = row.repeat(len(values), 1)
+        rows[:, k] = values
+        out.append((values, world.render(rows)))
+    return out
+
+
+def contact_sheet(world: World, columns: int, generator: torch.Generator, path: Path) -> None:
+    """Write a PNG with a labelled row of pictures per factor."""
+    rows = traversals(world, columns, generator)
+    lines, labels = [], []
+    for factor, (values, pictures) in zip(world.factors, rows, strict=True):
+        images = framed(pictures)
+        line = np.full((images.shape[1], images.shape[2] * columns, 3), 255, np.uint8)
+        line[:, : images.shape[2] * len(images)] = np.concatenate(list(images), axis=1)
+        lines.append(line)
+        labels.append(f"{factor.name}\n{values[0]:.3g} to {values[-1]:.3g} {factor.unit}".rstrip())
+    sheet = np.concatenate(lines)
+    height, width = sheet.shape[0] / DOTS, sheet.shape[1] / DOTS
+    figure = Figure(figsize=(width + MARGIN, height))
+    axis = figure.add_axes((MARGIN / (width + MARGIN), 0, width / (width + MARGIN), 1))
+    axis.imshow(sheet, interpolation="nearest", aspect="auto")
+    axis.set_xticks([])
+    axis.set_yticks([(k + 0.5) * len(lines[0]) for k in range(len(lines))], labels, fontsize=7)
+    axis.tick_params(length=0)
+    axis.set_frame_on(False)
+    figure.savefig(path, dpi=DOTS)
+
+
+def scatter(world: World, generator: torch.Generator, path: Path) -> None:
+    """Write a PNG of 1,500 points of a world of points in space, once per factor, which gives the colour."""
+    rows = world.sample(1500, generator)
+    points = world.render(rows).numpy()
+    figure = Figure(figsize=(4 * len(world.factors), 4), layout="constrained")
+    for k, factor in enumerate(world.factors):
+        axis = figure.add_subplot(1, len(world.factors), k + 1, projection="3d" if points.shape[1] == 3 else None)
+        axis.scatter(*points.T, c=rows[:, k].numpy(), marker=".")  # type: ignore[misc]
+        axis.set_title(f"{factor.name} [{factor.unit}]" if factor.unit else factor.name)
+    figure.savefig(path, dpi=120)
+
+
+def animation(world: VideoWorld, length: int, generator: torch.Generator, path: Path) -> None:
+    """Write a GIF of eight clips, side by side in two rows."""
+    frames = world.clip(8, length, generator).frames
+    clips = framed(frames.flatten(0, 1)).reshape(2, 4, length, *framed(frames[0, :1]).shape[1:])
+    wall = np.concatenate(list(np.concatenate(list(clips.swapaxes(0, 1)), axis=3)), axis=1)
+    imageio.imwrite(path, wall, extension=".gif", duration=80, loop=0)
+
+
+def framed(pictures: Tensor) -> np.ndarray:
+    """Pictures [n, C, H, W] as colour images [n, H', W', 3], small ones magnified, with a grey line around each."""
+    times = max(1, LARGE // min(pictures.shape[2:]))
+    large = pictures.repeat_interleave(times, 2).repeat_interleave(times, 3)
+    image = torch.nn.functional.pad(large, (1, 1, 1, 1), value=90).movedim(1, -1)
+    return image.expand(*image.shape[:3], 3).numpy()
+
+
+def speed(world: World, batch: int, repeats: int, generator: torch.Generator) -> dict[str, float]:
+    """Median pictures per second of `render`: by the clock and by processor time (that of all threads together)."""
+    rows = world.sample(batch, generator)
+    found = rate(lambda: Work(partial(world.render, rows), batch), repeats, torch.get_num_threads())
+    return {"per_second": found.clock, "per_processor_second": found.processor}
+
+
+def run(settings: Worlds, worlds: Mapping[str, type[World]] = WORLDS) -> dict[str, Any]:
+    """Draw and time the worlds; write the pictures and result.json below `settings.out` and return its content."""
+    names = [name for name in settings.world.split(",") if name] or list(worlds)
+    unknown = [name for name in names if name not in worlds]
+    if unknown:
+        raise SystemExit(f"unknown world {unknown[0]!r}; the worlds are {', '.join(worlds)}")
+    settings.out.mkdir(parents=True, exist_ok=True)
+    scores, timer = {}, Timer()
+    for name in names:
+        with timer(name):
+            world = worlds[name]()
+            generator = torch.Generator().manual_seed(settings.seed)
+            draw(name, world, settings, generator)
+            measured = speed(world, settings.batch, settings.repeats, generator)
+            scores[name] = {"factors": len(world.factors), "shape": list(world.shape), **measured}
+    about: Any = SimpleNamespace(model="", preset="default", seed=settings.seed)
+    result = describe("worlds", about, scores, timer.seconds) | {"settings": plain(settings)}
+    write_json(settings.out / "result.json", result)
+    return result
+
+
+def draw(name: str, world: World, settings: Worlds, generator: torch.Generator) -> None:
+    """Write what there is to see of a world: a sheet or a scatter plot, and a GIF of a world of videos."""
+    if len(world.shape) == 3:
+        contact_sheet(world, settings.columns, generator, settings.out / f"{name}.png")
+    elif world.render(world.sample(1, generator)).is_floating_point():
+        scatter(world, generator, settings.out / f"{name}.png")
+    if isinstance(world, VideoWorld):
+        animation(world, settings.frames, generator, settings.out / f"{name}.gif")
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The worlds and their speeds."""
+    columns = ("world", "factors", "shape", "pictures / second", "pictures / processor second", "seconds in all")
+    rows = tuple(
+        (
+            name,
+            str(score["factors"]),
+            "x".join(map(str, score["shape"])),
+            f"{score['per_second']:,.0f}",
+            f"{score['per_processor_second']:,.0f}",
+            f"{result['seconds'][name]:.1f}",
+        )
+        for name, score in result["scores"].items()
+    )
+    return Table(f"Worlds, drawn with {result['hardware']['threads']} threads", columns, rows)
+
+
+def publish(result: dict[str, Any], out: Path) -> None:
+    """Print the speeds; write `report.html` with the pictures of the worlds in it."""
+    tables = [table(result)]
+    show(tables, ())
+    files = {f"{name}: {what}": out / f"{name}.{kind}" for name in result["scores"] for what, kind in SEEN}
+    figures = {caption: file for caption, file in files.items() if file.exists()}
+    write_report(out / "report.html", "Worlds", INTRODUCTION, tables, (), figures, result["settings"])
+    print(f"report: {out / 'report.html'}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse, draw, time, print."""
+    check_neighbours()
+    try:
+        settings = auto_cli(Worlds, args=arguments, description=__doc__)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    publish(run(settings), settings.out)

@@ -1,0 +1,117 @@
+"""The part that the variational learners of pictures have in common: two networks and the two terms of the bound.
+
+    p(z) = N(0, I)                                       the prior
+    p(x | z) = prod_p Bernoulli(x_p; sigmoid l_p(z))     the decoder, over pixels p
+    q(z | x) = N(mean(x), diag exp logvar(x))            the encoder
+
+    log p(x) >= E_q log p(x | z) - sum_i KL(q(z_i | x) || p(z_i))                       (Burgess et al. 2018, eq. 3)
+
+A pixel between 0 and 1 is taken as the mean of a Bernoulli variable. Posteriors and terms are float32 whatever precision
+the networks compute in: a sum of nats in bfloat16 would be off by an eighth at 20.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+
+from representations.model import Representation, check_pictures, pixels
+from representations.parts.networks import (
+    Background,
+    conv_decoder,
+    conv_encoder,
+    dense_decoder,
+    dense_encoder,
+    he_weights,
+)
+from representations.parts.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
+
+Network = Literal["conv", "dense"]
+
+
+class Bound(NamedTuple):
+    """One look at n pictures: `nll` [n] and `kl` [n, d] in nats, the posterior, and a sample `code` [n, d] of it."""
+
+    nll: Tensor
+    kl: Tensor
+    mean: Tensor
+    logvar: Tensor
+    code: Tensor
+
+
+class GaussianAutoencoder(nn.Module):
+    """Encoder and decoder of pictures `shape` = (C, H, W), the networks of Burgess et al. 2018, appendix A.1.
+
+    `network` "dense" has two layers of `hidden` units on either side instead. Weights start by He et al. 2015, those of
+    the posterior a tenth as large, so that every code starts near the prior. Raises ValueError for a shape, code size,
+    width or network that does not exist.
+    """
+
+    def __init__(self, shape: tuple[int, ...], code_size: int, channels: int, hidden: int, network: Network = "conv"):
+        super().__init__()
+        if len(shape) != 3 or min(shape) < 1:
+            raise ValueError(f"shape must be (C, H, W) of positive sizes, got {tuple(shape)}")
+        if min(code_size, channels, hidden) < 1:
+            raise ValueError(f"code_size, channels and hidden must be positive, got {code_size}, {channels}, {hidden}")
+        self.shape, self.code_size = tuple(shape), code_size
+        if network == "conv":
+            self.encoder = conv_encoder(self.shape, 2 * code_size, channels, hidden)
+            self.decoder = conv_decoder(code_size, self.shape, channels, hidden)
+        elif network == "dense":
+            self.encoder = dense_encoder(self.shape, 2 * code_size, hidden)
+            self.decoder = dense_decoder(code_size, self.shape, hidden)
+        else:
+            raise ValueError(f"network must be one of {', '.join(get_args(Network))}, got {network!r}")
+        self.background = Background()
+        he_weights(self)
+        last = [layer for layer in self.encoder.modules() if isinstance(layer, nn.Linear)][-1]
+        with torch.no_grad():
+            last.weight *= 0.1
+
+    def posterior(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance [n, d] of q(z | x) for pictures [n, C, H, W], uint8 or float in [0, 1]."""
+        check_pictures(observations, self.shape)
+        mean, logvar = self.encoder(pixels(observations)).float().chunk(2, -1)
+        return mean, logvar
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The mean picture of p(x | z), float [n, C, H, W] in [0, 1]; ValueError unless codes are [n, code_size]."""
+        if code.ndim != 2 or code.shape[1] != self.code_size:
+            raise ValueError(f"codes must have shape [n, {self.code_size}], got {tuple(code.shape)}")
+        return self.decoder(code).float().sigmoid()
+
+    def generate(self, n: int, generator: torch.Generator) -> Tensor:
+        """The mean pictures [n, C, H, W] of `n` codes drawn from the prior."""
+        code = torch.randn(n, self.code_size, generator=generator, device=generator.device)
+        return self.decode(code.to(next(self.parameters()).device))
+
+    def bound(self, observations: Tensor, seen: Tensor | None = None) -> Bound:
+        """The terms of the bound at one sample of every picture's posterior.
+
+        The encoder may look at other pictures, `seen`, than those the decoder has to draw.
+        """
+        mean, logvar = self.posterior(observations if seen is None else seen)
+        code, target = gaussian_sample(mean, logvar), pixels(observations)
+        self.background(self.decoder, target)
+        nll = bernoulli_nll(self.decoder(code).float(), target)
+        return Bound(nll, gaussian_kl_each(mean, logvar), mean, logvar, code)
+
+
+class PictureVAE(Representation):
+    """A learner whose networks are a `GaussianAutoencoder`: its code is the posterior mean."""
+
+    autoencoder: GaussianAutoencoder
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
+        return self.autoencoder.posterior(observations)[0]
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The expected picture [n, C, H, W] in [0, 1]."""
+        return self.autoencoder.decode(code)
+
+    def generate(self, n: int, generator: torch.Generator) -> Tensor:
+        """`n` pictures [n, C, H, W] of codes drawn from the prior."""
+        return self.autoencoder.generate(n, generator)

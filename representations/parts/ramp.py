@@ -1,0 +1,35 @@
+"""A number that rises over training, and knows how far it has come."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from representations.parts.terms import linear_schedule
+
+
+class Ramp(nn.Module):
+    """A number from `first` linearly to `last` over `steps` steps of training, then `last`; at once where steps is 0.
+
+    The steps taken so far are saved, unless there are none to take, so that a resumed run goes on where it stopped. Raises
+    ValueError for negative steps.
+    """
+
+    done: Tensor
+
+    def __init__(self, first: float, last: float, steps: int):
+        super().__init__()
+        if not steps >= 0:
+            raise ValueError(f"the steps of a ramp must not be negative, got {steps}")
+        self.first, self.last, self.steps = first, last, steps
+        self.register_buffer("done", torch.zeros((), dtype=torch.int64), persistent=steps > 0)
+
+    def now(self) -> Tensor:
+        """The number at the present step: []."""
+        if not self.steps:
+            return torch.tensor(self.last, device=self.done.device)
+        return linear_schedule(self.done, self.steps, self.first, self.last)
+
+    def advance(self) -> None:
+        """Count one step of training."""
+        self.done += 1

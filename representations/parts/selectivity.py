@@ -1,0 +1,123 @@
+"""What `icf` and `icf_discrete` share: the reward, its REINFORCE estimator, the unit of changes, the coder.
+
+S = log A(h', h, phi) - log mean_j A(h', h, phi_j)                                   (Thomas et al. 2018, equation 1)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from representations.parts.networks import mlp
+
+ESTIMATORS = ("enumerated", "sampled")
+FLOOR = 1e-3  # added to a kernel that can be 0, so that its logarithm is finite
+FADE = 0.2  # share of the training over which h becomes visible to policies
+RUNNING = 0.05  # share of the newest batch in the running unit and origin of codes
+
+
+def check_word(name: str, value: str, known: Iterable[str]) -> None:
+    """Raise ValueError unless the setting `name` has one of the `known` values."""
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+
+
+def check_alike(alike: float) -> None:
+    """Raise ValueError unless the share `alike` of the training leaves room for the rest."""
+    if not 0 <= alike <= 1 - FADE:
+        raise ValueError(f"alike must lie in [0, {1 - FADE:g}], got {alike}")
+
+
+def visible(step: Tensor, steps: int, alike: float) -> Tensor:
+    """How much policies see of h at this step of `steps`: 0 for the share `alike`, then rising to 1."""
+    return ((step / steps - alike) / FADE).clamp(0, 1) if alike else torch.ones_like(step)
+
+
+def log_ratio(scores: Tensor) -> Tensor:
+    """log A - log mean_j A from log A [..., j] (equation 1)."""
+    return scores - (scores.logsumexp(-1, keepdim=True) - math.log(scores.shape[-1]))
+
+
+def entropy(log_probabilities: Tensor) -> Tensor:
+    """The entropy in nats of distributions [..., a]: [...]."""
+    return -(log_probabilities.exp() * log_probabilities).sum(-1)
+
+
+def reinforced(reward: Tensor, log_pi: Tensor, weight: Tensor, value: Tensor, normalise: bool) -> tuple[Tensor, Tensor]:
+    """A number with the gradient of E reward, and the squared error of the baseline.
+
+        grad E f = E [grad f + (f - V) grad log pi]                                                        (appendix D)
+
+    Rewards, log probabilities of what was done and their importance weights are [n, j], the baseline V is [n, 1 or j].
+    `normalise` divides f - V by its deviation.
+    """
+    gain = (reward - value).detach()
+    if normalise:
+        gain = gain / ((weight * gain.square()).sum() / weight.sum().clamp(min=1e-6)).sqrt().clamp(min=1e-3)
+    return (weight * (reward + gain * log_pi)).mean(), (weight * (reward.detach() - value).square()).mean()
+
+
+def whitening(changes: Tensor, weight: Tensor, ridge: float = 1e-4) -> Tensor:
+    """W [d, d] such that rows of changes [n, d] times W, weighted by [n], have (nearly) the second moment I: Cholesky.
+
+    `ridge` times the mean of the moment's diagonal is added to that, so that what hardly changes is not blown up to 1.
+    """
+    eye = torch.eye(changes.shape[1], device=changes.device)
+    moment = (changes.T * weight) @ changes / weight.sum().clamp(min=1e-6)
+    moment = moment + (ridge * moment.diagonal().mean() + 1e-8) * eye
+    return torch.linalg.solve_triangular(torch.linalg.cholesky(moment), eye, upper=False).T
+
+
+class Whitening(nn.Module):
+    """Gives codes the unit in which their changes have the second moment I, and their mean as the origin.
+
+    In training both are a batch's, with gradients (`learn`); elsewhere their running means.
+    """
+
+    unit: Tensor
+    centre: Tensor
+    batches: Tensor
+
+    def __init__(self, size: int, ridge: float = 1e-4):
+        super().__init__()
+        self.ridge = ridge
+        self.register_buffer("unit", torch.eye(size))
+        self.register_buffer("centre", torch.zeros(size))
+        self.register_buffer("batches", torch.zeros(()))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Raw codes [..., size] in the running unit."""
+        return (codes - self.centre) @ self.unit
+
+    def learn(self, codes: Tensor, changes: Tensor, weight: Tensor) -> Tensor:
+        """Codes [n, size] in the unit of this batch's changes [..., size], each of weight [...] 0 or more."""
+        unit, centre = whitening(changes.flatten(0, -2), weight.flatten(), self.ridge), codes.mean(0)
+        with torch.no_grad():
+            share = torch.where(self.batches == 0, 1.0, RUNNING)
+            self.unit.lerp_(unit, share)
+            self.centre.lerp_(centre, share)
+            self.batches += 1
+        return (codes - centre) @ unit
+
+
+def coder(shape: tuple[int, ...], code_size: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Encoder with batch normalisation and leaky ReLU, and the transposed decoder with ReLU (appendix A.1).
+
+    Four convolutions of stride 2; pictures [n, C, H, W] -> [n, code_size] -> pictures [n, C, H, W]. Raises ValueError
+    unless the sides are multiples of 16 pixels.
+    """
+    if any(side % 16 for side in shape[1:]):
+        raise ValueError(f"sides must be multiples of 16 pixels, got {tuple(shape)}")
+    widths = (shape[0], channels, channels, 2 * channels, 2 * channels)
+    small = (2 * channels, shape[1] // 16, shape[2] // 16)
+    down: list[nn.Module] = []
+    up: list[nn.Module] = [*mlp(code_size, 128, math.prod(small)), nn.ReLU(), nn.Unflatten(1, small)]
+    for inner, outer in pairwise(widths):
+        down += [nn.Conv2d(inner, outer, 4, 2, 1), nn.BatchNorm2d(outer), nn.LeakyReLU(0.2)]
+    for inner, outer in pairwise(widths[::-1]):
+        up += [nn.ConvTranspose2d(inner, outer, 4, 2, 1), nn.ReLU()]
+    return nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(small), code_size)), nn.Sequential(*up[:-1])

@@ -1,0 +1,31 @@
+import pytest
+import torch
+
+from representations.parts.ramp import Ramp
+
+
+def test_rises_evenly_and_stays():
+    ramp = Ramp(1.0, 3.0, 4)
+    found = []
+    for _ in range(6):
+        found.append(ramp.now().item())
+        ramp.advance()
+    assert found == [1.0, 1.5, 2.0, 2.5, 3.0, 3.0]
+
+
+def test_without_steps_it_is_there_at_once():
+    assert Ramp(0.0, 2.0, 0).now().item() == 2.0
+
+
+def test_how_far_it_has_come_is_saved():
+    ramp, again = Ramp(0.0, 1.0, 10), Ramp(0.0, 1.0, 10)
+    for _ in range(3):
+        ramp.advance()
+    again.load_state_dict(ramp.state_dict())
+    assert torch.equal(again.now(), ramp.now())
+    assert again.now().item() == pytest.approx(0.3)
+
+
+def test_negative_steps_are_refused():
+    with pytest.raises(ValueError, match="must not be negative, got -1"):
+        Ramp(0.0, 1.0, -1)
