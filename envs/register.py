@@ -8,6 +8,7 @@ import gymnasium as gym
 
 from envs.digit_grid import DigitGrid
 from envs.env import WorldEnv, WorldVectorEnv
+from envs.moves import moving
 from envs.planar import Planar
 from envs.registry import make_world
 from envs.switch_maze import SwitchMaze
@@ -29,7 +30,12 @@ IDS = {
 GRASP, ATTEMPTS = "disco/Grasp-v0", 20
 
 
-def _compose(world: str, settings: dict[str, Any]) -> tuple[World, Task]:
+def _compose(world: str, box: bool, settings: dict[str, Any]) -> tuple[World, Task]:
+    made, task = _tasked(world, settings)
+    return moving(made, box), task
+
+
+def _tasked(world: str, settings: dict[str, Any]) -> tuple[World, Task]:
     if world == "planar":
         task = {key: settings.pop(key) for key in ("protocol", "shape") if key in settings}
         planar = make_world(world, **settings)
@@ -45,10 +51,18 @@ def _compose(world: str, settings: dict[str, Any]) -> tuple[World, Task]:
 
 
 def make_env(
-    world: str, render_mode: str | None = None, goal_dict: bool = False, symbolic: bool = False, **settings: Any
+    world: str,
+    render_mode: str | None = None,
+    goal_dict: bool = False,
+    symbolic: bool = False,
+    box: bool = False,
+    **settings: Any,
 ) -> WorldEnv:
-    """The single environment of a world by name; `settings` go to the world and its task."""
-    return WorldEnv(*_compose(world, settings), render_mode=render_mode, goal_dict=goal_dict, symbolic=symbolic)
+    """The single environment of a world by name; `settings` go to the world and its task.
+
+    `box` takes continuous actions that move every factor but classes, as `envs.moves.moving`.
+    """
+    return WorldEnv(*_compose(world, box, settings), render_mode=render_mode, goal_dict=goal_dict, symbolic=symbolic)
 
 
 def make_vector_env(
@@ -58,10 +72,11 @@ def make_vector_env(
     render_mode: str | None = None,
     goal_dict: bool = False,
     symbolic: bool = False,
+    box: bool = False,
     **settings: Any,
 ) -> WorldVectorEnv:
     """The natively batched environment of a world by name."""
-    made, task = _compose(world, settings)
+    made, task = _compose(world, box, settings)
     return WorldVectorEnv(made, task, num_envs, max_episode_steps, render_mode, goal_dict, symbolic)
 
 

@@ -69,7 +69,8 @@ class SwitchMaze(MovingWorld):
         )
         self.shape = (3, SIDE, SIDE)
         self.action_space = gym.spaces.Discrete(len(actions))
-        self._free = torch.from_numpy(np.flatnonzero(self.cells != "#"))
+        self._floor = torch.from_numpy(self.cells.reshape(-1) != "#")
+        self._free = self._floor.nonzero()[:, 0]
         self._next = torch.from_numpy(_transitions(self.cells, self.actions))
         self._toggles = torch.tensor([name == "toggle" for name in self.actions])
         self._sprites, self._content = _sprites(SIDE // self.size, shades), _contents(self.cells)
@@ -82,6 +83,12 @@ class SwitchMaze(MovingWorld):
         parts = [self._free.double(), *[torch.arange(float(self.shades)).double()] * len(self.places)]
         rows = torch.cartesian_prod(*parts, *([self._free.double()] if self.goal else [])).reshape(-1, self._columns)
         return self._factors(rows)
+
+    def possible(self, factors: Tensor) -> Tensor:
+        """Whether agent and goal are on free cells: bool [n]."""
+        floor = self._floor.to(factors.device)
+        free = floor[_cell(factors[:, :2], self.size)]
+        return free & floor[_cell(factors[:, -2:], self.size)] if self.goal else free
 
     def permissible(self, factors: Tensor) -> Tensor:
         """Whether each action would change the state: bool [n, actions]."""

@@ -60,7 +60,8 @@ class PlanarTask(Task):
 
     `protocol` "rce": from a corner, at most 2 pixels off (5, 5) or its mirror images, to the opposite corner's
     (37, 37), (37, 3), (3, 37) or (3, 3) (Banijamali et al. 2017). "pcc": from [3, 7]^2 to one of (37, 37), (37, 3),
-    (3, 37) (Levine et al. 2020). `shape` names the agent's shape, or None for a random one.
+    (3, 37) (Levine et al. 2020). `shape` names the agent's shape, or None for a random one. Nuisances lie elsewhere in
+    the goal than at the start.
     """
 
     tolerance, reach, goal_columns = 2.0, 40.0, slice(0, 2)
@@ -74,7 +75,7 @@ class PlanarTask(Task):
         self.world, self.protocol, self.shape = world, protocol, shape
 
     def begin(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Start and goal factors [n, 3] of n episodes."""
+        """Start and goal factors [n, K] of n episodes."""
         device = generator.device
         corners = torch.tensor(self.CORNERS, device=device)
         start = 3 + 4 * torch.rand(n, 2, generator=generator, device=device)
@@ -87,7 +88,10 @@ class PlanarTask(Task):
             shape = torch.randint(len(self.world.shapes), (n, 1), generator=generator, device=device).to(start)
         else:
             shape = start.new_full((n, 1), self.world.shapes.index(self.shape))
-        return torch.cat([start, shape], 1), torch.cat([goal, shape], 1)
+        if not self.world.nuisances:
+            return torch.cat([start, shape], 1), torch.cat([goal, shape], 1)
+        places = self.world.scatter(2 * n, generator)
+        return torch.cat([start, shape, places[:n]], 1), torch.cat([goal, shape, places[n:]], 1)
 
 
 class MatchTask(Task):

@@ -139,6 +139,10 @@ class World(ABC):
     def _render(self, factors: Tensor) -> Tensor:
         """Draw rows that were checked already."""
 
+    def possible(self, factors: Tensor) -> Tensor:
+        """Which of the rows [n, K], within their ranges, can occur: bool [n]; all of them unless a subclass says less."""
+        return torch.ones(len(factors), dtype=torch.bool, device=factors.device)
+
     def check(self, factors: Tensor) -> None:
         """Raise TypeError or ValueError unless `factors` is a finite float tensor [n, K] within every factor's range."""
         if not isinstance(factors, Tensor) or not factors.is_floating_point():

@@ -44,7 +44,7 @@ def test_free_moves_add_up_and_blocked_moves_do_nothing():
 
 
 def test_every_step_ends_on_a_free_position(generator):
-    for world in (Planar(), Planar(noise=2.0), Planar(noise=1.0, compat=True)):
+    for world in (Planar(), Planar(noise=2.0), Planar(compat=True)):
         factors = world.sample(2000, generator)
         for _ in range(5):
             factors = world.step(factors, 6 * torch.rand(2000, 2, generator=generator) - 3, generator)
@@ -107,3 +107,41 @@ def test_bad_input_is_refused_by_name():
         Planar(noise=1.0).step(rows((5.0, 5.0)), torch.zeros(1, 2))
     with pytest.raises(ValueError, match="protocol"):
         PlanarTask(world, "xyz")
+
+
+def test_nuisances_are_seen_and_nothing_moves_them(generator):
+    world = Planar(nuisances=2)
+    assert world.names[3:] == ("row_0", "column_0", "row_1", "column_1")
+    factors = world.sample(50, generator)
+    assert (factors[:, 3:].std(0) > 5).all()
+    after = world.step(factors, 6 * torch.rand(50, 2, generator=generator) - 3)
+    assert torch.equal(after[:, 2:], factors[:, 2:])
+    assert not torch.equal(after[:, :2], factors[:, :2])
+    plain, drawn = Planar().render(factors[:, :3]), world.render(factors)
+    assert (drawn >= plain).all()
+    assert torch.equal(drawn[plain > 0], plain[plain > 0])
+    row = torch.tensor([[3.0, 3.0, 0.0, 15.0, 9.0, 30.0, 30.0]])
+    blob = world.render(row)[0, 0, 15]
+    # 140 exp(-d^2 / 18) at 0, 1, 3 and 6 pixels: 140, 132.4, 84.9, 18.9
+    assert blob[[9, 10, 12, 15]].tolist() == [140, 132, 85, 19]
+    for one, picture in zip(factors[:5], drawn, strict=False):
+        assert torch.equal(torch.from_numpy(world.draw_one(tuple(one.tolist()))), picture.permute(1, 2, 0))
+    start, goal = PlanarTask(world).begin(20, generator)
+    world.check(start)
+    assert (start[:, 3:] != goal[:, 3:]).all()
+    with pytest.raises(ValueError, match="nuisances"):
+        Planar(nuisances=-1)
+
+
+def test_published_noise_is_not_rechecked_and_ours_is(generator):
+    start = rows((20.5, 9.0)).repeat(500, 1)
+    pushed = {c: Planar(noise=3.0, compat=c).step(start, torch.zeros(500, 2), generator) for c in (False, True)}
+    assert Planar().possible(pushed[False]).all()
+    assert not Planar(compat=True).possible(pushed[True]).all()
+
+
+def test_the_published_agent_covers_the_four_pixels_before_its_place():
+    world = Planar(shapes=("pair",))
+    empty = Planar(shapes=("square",)).render(rows((36.0, 36.0)))[0, 0] > 0
+    picture = world.render(rows((5.0, 9.0)))[0, 0] > 0
+    assert picture[:20].logical_and(~empty[:20]).nonzero().tolist() == [[4, 8], [4, 9], [5, 8], [5, 9]]
