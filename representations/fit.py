@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from representations.model import Batch, Objective, Representation, write_atomically
+from representations.files import write_atomically
+from representations.model import Batch, Objective, Representation
 
 CHECKPOINT = "checkpoint.safetensors"
 Batches = Callable[[torch.Generator], Batch]

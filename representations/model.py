@@ -7,18 +7,17 @@ training it is a game: every `Objective` is one player, moved in order at every 
 from __future__ import annotations
 
 import inspect
-import json
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from representations.files import read_json, read_tensors, write_atomically, write_json
 
 Batch = Any
 Logs = dict[str, Tensor]
@@ -117,45 +116,40 @@ def check_pictures(observations: Tensor, shape: tuple[int, ...]) -> None:
         raise ValueError(f"observations must have shape [n, {', '.join(map(str, shape))}], got {got}")
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then put it in place; whatever goes wrong, the old file survives."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def write_model(model: Representation, folder: Path, name: str) -> Path:
     """Write `model.safetensors` and `config.json` (model name and settings) to `folder`; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.detach().contiguous().cpu() for key, value in model.state_dict().items()}
-    config = json.dumps({"model": name, "settings": model.settings}, indent=2) + "\n"
+    bad = not_finite(tensors)
+    if bad:
+        raise ValueError(f"{name} is not saved to {folder}: its {', '.join(bad)} hold values that are not finite")
     write_atomically(folder / "model.safetensors", lambda path: save_file(tensors, path))
-    write_atomically(folder / "config.json", lambda path: path.write_text(config))
+    write_json(folder / "config.json", {"model": name, "settings": model.settings})
     return folder
 
 
 def read_config(folder: Path) -> tuple[str, dict[str, Any]]:
     """The model's name and settings in a saved folder; ValueError says what is wrong with a foreign one."""
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        return config["model"], config["settings"]
-    except FileNotFoundError:
-        raise ValueError(f"{folder} is not a saved model: it has no config.json") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder}/config.json is not the configuration of a saved model: {error!r}") from None
+    path = folder / "config.json"
+    if not path.exists():
+        raise ValueError(f"{folder} is not a saved model: it has no config.json")
+    config = read_json(path, "the configuration of a saved model", ("model", "settings"))
+    if not isinstance(config["model"], str) or not isinstance(config["settings"], dict):
+        raise ValueError(f"{path} should name a model and its settings, got {config}")
+    return config["model"], config["settings"]
+
+
+def not_finite(tensors: Mapping[str, Tensor], most: int = 5) -> list[str]:
+    """The names of the first tensors that hold a NaN or an infinity; one look at the device where there is none."""
+    floats = {key: value for key, value in tensors.items() if value.is_floating_point() and value.numel()}
+    if not floats or torch.stack([norm.isfinite() for norm in torch._foreach_norm(list(floats.values()))]).all():
+        return []
+    return [key for key, value in floats.items() if not value.isfinite().all()][:most]
 
 
 def read_weights(model: nn.Module, path: Path) -> None:
     """Load a safetensors file into `model`; ValueError says how the two differ."""
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError:
-        raise ValueError(f"{path.parent} is not a saved model: it has no {path.name}") from None
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged or not a safetensors file: {error}") from None
+    tensors, _ = read_tensors(path, "the weights of a saved model")
     own = model.state_dict()
     wrong = [f"{k} is missing" for k in own.keys() - tensors.keys()]
     wrong += [f"{k} is not known" for k in tensors.keys() - own.keys()]

@@ -15,6 +15,7 @@ from representations.disentangled_autoencoder import DisentangledAutoencoder
 from representations.dyn_content import DynContent
 from representations.e2c import E2C
 from representations.factor_vae import FactorVAE
+from representations.files import home
 from representations.geometry_grasp import GeometryGrasp
 from representations.grasp_cnn import GraspCNN
 from representations.icf import ICF
@@ -63,13 +64,13 @@ def save(model: Representation, folder: str | Path) -> Path:
     """Write `model.safetensors` and `config.json` to `folder`; ValueError if its class is not in `MODELS`."""
     for name, known in MODELS.items():
         if type(model) is known:
-            return write_model(model, Path(folder), name)
+            return write_model(model, home(folder), name)
     raise ValueError(f"{type(model).__name__} has no name: add it to representations.MODELS before saving")
 
 
 def load(folder: str | Path) -> Representation:
     """The model saved in `folder`, in evaluation mode on the CPU; ValueError says what is wrong with a foreign folder."""
-    folder = Path(folder)
+    folder = home(folder)
     name, settings = read_config(folder)
     model = make(name, **settings)
     read_weights(model, folder / "model.safetensors")

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from benchmarks.harness.runs import job_folders
 from benchmarks.harness.summary import conclude
 from benchmarks.harness.table import Claim, Interval, Table, interval
+from envs.files.arrays import read_npz
 
 PUBLISHED = {"covariance_penalty": ("6.56", "0.0398"), "none": ("20.00", "0.0365"), "l1": ("4.03", "0.0569")}
 MEASURES = ("mapc", "cvr", "tdv", "ud90")
@@ -175,15 +176,13 @@ def xor_figure(folders: Mapping[str, Path]) -> Figure:
     """The covariance matrices of both hidden layers, a row per model (figure 3 of the paper)."""
     figure = Figure(figsize=(5.2, 2.5 * len(folders)), layout="constrained")
     for row, (model, folder) in enumerate(folders.items()):
-        with np.load(folder / "layers.npz") as file:
-            for column, name in enumerate(file.files):
-                matrix = file[name]
-                axes = figure.add_subplot(len(folders), 2, 2 * row + column + 1)
-                largest = max(float(np.abs(matrix).max()), 1e-6)
-                image = axes.imshow(matrix, cmap="RdBu_r", vmin=-largest, vmax=largest)
-                figure.colorbar(image, ax=axes, shrink=0.8)
-                axes.set(xticks=range(len(matrix)), yticks=range(len(matrix)))
-                axes.set_title(f"{model}, layer {column + 1}", fontsize=7)
+        for column, matrix in enumerate(read_npz(folder / "layers.npz", "the layers' covariances").values()):
+            axes = figure.add_subplot(len(folders), 2, 2 * row + column + 1)
+            largest = max(float(np.abs(matrix).max()), 1e-6)
+            image = axes.imshow(matrix, cmap="RdBu_r", vmin=-largest, vmax=largest)
+            figure.colorbar(image, ax=axes, shrink=0.8)
+            axes.set(xticks=range(len(matrix)), yticks=range(len(matrix)))
+            axes.set_title(f"{model}, layer {column + 1}", fontsize=7)
     return figure
 
 

@@ -30,6 +30,7 @@ from benchmarks.metrics import cvr, mapc, tdv, ud90
 from envs.files.cifar10 import load_cifar10
 from envs.objects3d import Objects3D
 from representations import fit
+from representations.files import write_atomically
 from representations.fit import choose_device
 from representations.model import pixels
 
@@ -214,7 +215,8 @@ def code_scores(model: Any, test: Tensor, job: Job, folder: Path) -> dict[str, f
 def xor_scores(model: Any, folder: Path) -> dict[str, float]:
     """Whether the four examples are right, and how many units of each hidden layer are active; keeps covariances."""
     layers = model.layers(TRUTH)
-    np.savez(folder / "layers.npz", *(np.cov(layer.numpy(), rowvar=False) for layer in layers))
+    matrices = [np.cov(layer.numpy(), rowvar=False) for layer in layers]
+    write_atomically(folder / "layers.npz", lambda path: np.savez(path, *matrices))
     right = ((model.classify(TRUTH) > 0.5) == (ODD > 0.5)).float().mean().item()
     counts = {f"active_{k + 1}": float(active(layer)) for k, layer in enumerate(layers)}
     return {"accuracy": right} | counts

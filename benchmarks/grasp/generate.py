@@ -10,7 +10,6 @@ shard depends on the seed and the object alone, not on workers, engine or order.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -25,10 +24,10 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from jsonargparse import auto_cli
 from tqdm import tqdm
 
-from benchmarks.grasp.set import Shard, read_shard, write_shard
+from benchmarks.grasp.set import Shard, read_names, read_shard, write_shard
 from benchmarks.harness.command import plain_errors
 from benchmarks.harness.rooms import CHECKOUT
-from benchmarks.harness.runs import check_neighbours, write_json
+from benchmarks.harness.runs import check_neighbours
 from benchmarks.harness.table import Table, show
 from envs.grasp.demonstration import demonstrate
 from envs.grasp.frames import MAX_OPENING, MIN_OPENING
@@ -36,6 +35,7 @@ from envs.grasp.objects import CATEGORIES, ObjectSpec, library, subset
 from envs.grasp.sampler import perturbed
 from envs.grasp.scene import REASONS, GraspScene
 from envs.grasp.world import SPREAD
+from representations.files import read_json, write_json
 
 PATIENCE = 12  # perturbed grasps tried, at most, for each that is kept
 OPENING_SPREAD = 0.008
@@ -138,7 +138,7 @@ def generate(settings: Generation, progress: bool = True) -> Path:
     folder, about = settings.out, describe(settings)
     manifest = folder / "dataset.json"
     if manifest.exists():
-        if json.loads(manifest.read_text()) != about:
+        if read_json(manifest, "the list of a grasping data set") != about:
             raise ValueError(f"{folder} holds another data set (see its dataset.json); name another folder")
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} is not empty and not a grasping data set; name a new or an empty folder")
@@ -201,7 +201,7 @@ def summary(folder: Path) -> Table:
     found: dict[str, Counter[str]] = {category: Counter() for category in CATEGORIES}
     tries: Counter[str] = Counter()
     known = {spec.name: spec for spec in library()}
-    for name in json.loads((folder / "dataset.json").read_text())["names"]:
+    for name in read_names(folder):
         shard = read_shard(folder / f"{name}.npz")
         category = known[name].category
         found[category].update(REASONS[int(reason)] for reason in shard.reason.flatten())

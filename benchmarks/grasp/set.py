@@ -6,9 +6,7 @@ Pictures are not stored: they are a pure function of object, place and camera, a
 
 from __future__ import annotations
 
-import json
 import math
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,12 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from envs.files.arrays import read_npz
 from envs.grasp.frames import DISTANCE, camera_poses, planted
 from envs.grasp.objects import ObjectSpec, library
 from envs.grasp.picture import draw
 from envs.grasp.scene import REASONS
 from envs.grasp.world import ELEVATIONS, placed
-from representations.model import write_atomically
+from representations.files import read_json, write_atomically
 from representations.parts.grasping import facing
 
 
@@ -56,15 +55,14 @@ def write_shard(shard: Shard, path: Path) -> None:
 
 def read_shard(path: Path) -> Shard:
     """Read a shard; ValueError says which file is damaged, and how."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = Shard(**{field.name: file[field.name] for field in fields(Shard)})
-    except FileNotFoundError:
+    if not path.exists():
+        raise ValueError(f"the shard {path} is missing: run python -m benchmarks.grasp_data with its --out again")
+    what = "a shard of a grasping data set (delete it and generate it again)"
+    found = Shard(**read_npz(path, what, [field.name for field in fields(Shard)]))
+    if found.reason.ndim != 2:
         raise ValueError(
-            f"the shard {path} is missing: run python -m benchmarks.grasp_data with its --out again"
-        ) from None
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"the shard {path} is damaged: {error!r}; delete it and generate it again") from None
+            f"the shard {path} is damaged: reason must have shape (scenes, grasps), got {found.reason.shape}"
+        )
     scenes, grasps = found.reason.shape
     shapes = {
         "place": (scenes, 3),
@@ -110,18 +108,24 @@ class GraspSet:
         return GraspSet(specs, *(getattr(self, field.name)[index] for field in fields(self)[1:]))
 
 
+def read_names(folder: Path) -> list[str]:
+    """The objects of the data set in `folder`; ValueError for a folder that holds none."""
+    path = folder / "dataset.json"
+    if not path.exists():
+        raise ValueError(f"{folder} is not a grasping data set: it has no dataset.json")
+    names = read_json(path, "the list of a grasping data set", ("names",))["names"]
+    known = [spec.name for spec in library()]
+    if not isinstance(names, list) or not names or any(name not in known for name in names):
+        raise ValueError(f"{path} should name objects of the library, got {names}")
+    return names
+
+
 def read_set(folder: Path, azimuths: int, seed: int = 0, elevations: Sequence[int] = ELEVATIONS) -> GraspSet:
     """The data set in `folder` with pictures from `azimuths` random directions at every elevation.
 
     Raises ValueError for a folder that holds none, and for missing or damaged shards.
     """
-    try:
-        about = json.loads((folder / "dataset.json").read_text())
-        names = about["names"]
-    except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(f"{folder} is not a grasping data set: it has no dataset.json") from None
-    except (json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"{folder}/dataset.json is damaged: {error!r}") from None
+    names = read_names(folder)
     known = {spec.name: spec for spec in library()}
     specs: list[ObjectSpec] = []
     columns: dict[str, list[Tensor]] = {field.name: [] for field in fields(GraspSet)[1:]}

@@ -5,12 +5,12 @@ A file there is the `result.json` of a sweep we stand behind, with the command t
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from benchmarks.harness.rooms import CHECKOUT, ROOMS
 from benchmarks.harness.table import Table
+from representations.files import read_json, read_text, write_text
 
 # Results that hold their tables, and how many of each stand in README.
 STORED = {"covariance": 2, "dci": 1, "grasp": 1, "maze": 1, "policies": 1}
@@ -99,7 +99,7 @@ def stored(name: str) -> str:
 def _results(name: str) -> list[dict[str, Any]]:
     """The kept results of a benchmark, those of its default first."""
     paths = sorted((ROOMS / name / "results").glob("*.json"), key=lambda path: (path.stem != "default", path.stem))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return [read_json(path, "a kept result") for path in paths]
 
 
 def generated() -> dict[str, str]:
@@ -128,7 +128,7 @@ def filled(text: str) -> str:
 def main() -> None:
     """Rewrite README in place."""
     path = CHECKOUT / "README.md"
-    path.write_text(filled(path.read_text()))
+    write_text(path, filled(read_text(path, "README")))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from gymnasium import spaces
 from stable_baselines3 import DQN, PPO, SAC, HerReplayBuffer
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -17,6 +16,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 import envs as _register  # noqa: F401
 from agents.sb3 import EncodeVec, SmallExtractor, Standardised, make_batched, policy_kwargs_for
 from representations import load
+from representations.files import read_yaml
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC, "dqn": DQN}
 SIGHTED = ("pixels", "state")
@@ -130,7 +130,7 @@ def learner(job: Policy, envs: VecEnv, policy_kwargs: dict[str, Any]) -> BaseAlg
 def restore(folder: Path, rows: int, seed: int) -> tuple[BaseAlgorithm, VecEnv]:
     """The policy in the folder of a finished run, and environments as it sees them; ValueError for another folder."""
     try:
-        values = yaml.safe_load((folder / "config.yaml").read_text())
+        values = read_yaml(folder / "config.yaml", "the configuration of a policy of benchmarks.policies")
         job = Policy(**{entry.name: values[entry.name] for entry in fields(Policy)})
         kind = ALGORITHMS[job.algorithm]
         envs, _ = view(job, rows, seed)

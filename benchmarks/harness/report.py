@@ -10,7 +10,7 @@ import jinja2
 import yaml
 
 from benchmarks.harness.table import Claim, Table
-from representations.model import write_atomically
+from representations.files import write_text
 
 TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
@@ -68,4 +68,4 @@ def write_report(
             config=yaml.safe_dump(config, sort_keys=False),
         )
     )
-    write_atomically(path, lambda partial: partial.write_text(text))
+    write_text(path, text)

@@ -21,10 +21,9 @@ from typing import Any, Protocol
 
 import joblib
 import torch
-import yaml
 
 from benchmarks.harness.rooms import CHECKOUT
-from representations.model import write_atomically
+from representations.files import read_json, read_yaml, write_json, write_yaml
 
 PACKAGES = ("torch", "numpy", "scipy", "gymnasium", "scikit-learn", "stable-baselines3")
 
@@ -97,9 +96,16 @@ def versions() -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found[package] = "missing"
-        revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True)
-    found["revision"] = revision.stdout.strip() or "unknown"
-    return found
+    return found | {"revision": revision()}
+
+
+def revision() -> str:
+    """The checkout's revision as git names it; "unknown" where there is no git, or no repository of it."""
+    try:
+        said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True)
+    except OSError:
+        return "unknown"
+    return said.stdout.strip() or "unknown"
 
 
 def hardware() -> dict[str, Any]:
@@ -107,7 +113,11 @@ def hardware() -> dict[str, Any]:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+            if "model name" in line
+        ]
         model = names[0] if names else model
     return {
         "processor": model,
@@ -131,12 +141,6 @@ def describe(benchmark: str, job: Job, scores: dict[str, Any], seconds: dict[str
     }
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file atomically."""
-    text = json.dumps(content, indent=2) + "\n"
-    write_atomically(path, lambda partial: partial.write_text(text))
-
-
 def plain(job: Any) -> dict[str, Any]:
     """A dataclass as plain data for YAML and JSON."""
     return json.loads(json.dumps(dataclasses.asdict(job), default=str))
@@ -148,13 +152,12 @@ def claim_folder(folder: Path, job: Any) -> None:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"the output {folder} is a file, not a folder")
     if config.exists():
-        if yaml.safe_load(config.read_text()) != plain(job):
+        if read_yaml(config, "the configuration of a run") != plain(job):
             raise ValueError(f"{folder} holds a run of another configuration (see its config.yaml); name another --out")
     elif folder.exists() and any(folder.iterdir()):
         raise ValueError(f"the output folder {folder} is not empty and not a run; name a new or an empty one")
     folder.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(plain(job), sort_keys=False)
-    write_atomically(config, lambda path: path.write_text(text))
+    write_yaml(config, plain(job))
 
 
 def sweep(
@@ -191,7 +194,7 @@ def sweep(
     else:
         parallel = joblib.Parallel(n_jobs=workers, backend="loky")
         parallel(joblib.delayed(_alone)(run, job, folder, resume) for job, folder in todo)
-    return [json.loads((folder / "result.json").read_text()) for folder in folders]
+    return [read_json(folder / "result.json", "the result of a run", ("scores",)) for folder in folders]
 
 
 def _alone(run: Callable[[Any, Path, bool], dict[str, Any]], job: Any, folder: Path, resume: bool) -> None:

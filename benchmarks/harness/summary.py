@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.report import write_report
-from benchmarks.harness.runs import job_folders, plain, write_json
+from benchmarks.harness.runs import job_folders, plain
 from benchmarks.harness.table import Claim, Interval, Table, interval, show
+from representations.files import write_json
 
 SHARED = ("benchmark", "preset", "precision", "versions", "hardware")
 

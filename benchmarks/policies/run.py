@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import yaml
 from gymnasium import spaces
 
 from benchmarks.harness import pretraining as pretrain
@@ -32,6 +31,7 @@ from benchmarks.harness.runs import Timer, describe, key, sweep
 from benchmarks.policies.measures import EVALUATION_SEED, clock_of, evaluate, film, step_times
 from benchmarks.policies.report import publish
 from representations import MODELS, load
+from representations.files import append_line, read_json, read_yaml
 from representations.model import read_config
 
 TASK_SETTINGS = ("protocol", "shape")
@@ -72,8 +72,7 @@ def run(job: Policy, folder: Path, resume: bool = True) -> dict[str, Any]:
         for name, value in zip(curve, (policy.num_timesteps, success, reward, seconds), strict=True):
             curve[name].append(value)
         progress = {name: values[-1] for name, values in curve.items()}
-        with (folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(progress) + "\n")
+        append_line(folder / "log.jsonl", json.dumps(progress))
     with timer("evaluation"):
         noisy, _ = evaluate(policy, tests, noise=True)
     with timer("timing"):
@@ -113,9 +112,9 @@ def pretrained(job: Policy) -> dict[str, float]:
     run_folder = Path(job.encoder).parent
     found = {"pretrain_transitions": 0, "pretrain_seconds": 0.0}
     if job.encoder not in SIGHTED and (run_folder / "result.json").exists():
-        seconds = json.loads((run_folder / "result.json").read_text())["seconds"]
+        seconds = read_json(run_folder / "result.json", "the result of benchmarks.pretrain", ("seconds",))["seconds"]
         found["pretrain_seconds"] = seconds.get("cpu", seconds.get("training", 0.0))
-        trained = yaml.safe_load((run_folder / "config.yaml").read_text())
+        trained = read_yaml(run_folder / "config.yaml", "the configuration of benchmarks.pretrain")
         drawn = trained.get("steps", 0) * trained.get("batch", 0)
         found["pretrain_transitions"] = min(trained.get("observations", 0), drawn)
     return found

@@ -16,11 +16,12 @@ from jsonargparse import ActionYesNo, ArgumentParser
 from rich.console import Console
 
 from benchmarks.harness.report import write_report
-from benchmarks.harness.runs import Timer, check_neighbours, describe, plain, write_json
+from benchmarks.harness.runs import Timer, check_neighbours, describe, plain
 from benchmarks.harness.table import Table, show
 from benchmarks.metrics import ORACLES, PROTOCOLS, SCORES, score_oracle
 from benchmarks.metrics.oracles import BASELINES
 from envs import make_world
+from representations.files import write_json
 
 INTRODUCTION = (
     "Codes that theory knows. A cell is the mean over the metric seeds, in brackets the least and the greatest.",

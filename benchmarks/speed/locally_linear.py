@@ -9,15 +9,14 @@ cost  sum_{t < T} q |z_t - goal|^2 + r |u_t|^2,   |u| <= limit
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from envs.files.arrays import read_npz
 from planners import Problem
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -131,16 +130,15 @@ def read(path: Path) -> LocallyLinear:
 
     ValueError says which file is not such a problem, and why.
     """
+    what = "an npz file with a locally linear problem"
+    arrays = read_npz(path, what)
     try:
-        with np.load(path) as file:
-            data = {name: torch.as_tensor(file[name], dtype=torch.float64) for name in file.files}
+        data = {name: torch.as_tensor(array, dtype=torch.float64) for name, array in arrays.items()}
         w = [data[f"{layer}_{kind}"] for layer in LAYERS for kind in ("weight", "bias")]
         numbers = [data[name].item() for name in ("limit", "q", "r", "horizon")]
         goal, x0 = data["goal"], data["x0"]
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist; it should be an npz file with a locally linear problem") from None
-    except (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not an npz file with a locally linear problem: {error!r}") from None
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{path} should be {what}, but it is not: {error!r}") from None
     if x0.ndim != 2 or x0.shape[1] != 2 or goal.shape != (2,):
         raise ValueError(f"{path}: x0 must be [n, 2] and goal [2], got {list(x0.shape)} and {list(goal.shape)}")
     weights = (w[0], w[1], w[2], w[3], w[4], w[5])

@@ -20,10 +20,11 @@ from rich.console import Console
 
 from benchmarks.harness.command import plain_errors
 from benchmarks.harness.report import write_report
-from benchmarks.harness.runs import Timer, check_neighbours, describe, plain, write_json
+from benchmarks.harness.runs import Timer, check_neighbours, describe, plain
 from benchmarks.harness.table import Claim, Table, show
 from benchmarks.speed.measures import BARS, GROUPS
 from benchmarks.speed.rows import Bar, Row, Sizes
+from representations.files import write_json
 
 COLUMNS = ("figure", "run as", "unit", "by the clock", "by processor time", "bar", "elsewhere", "limited by, or how")
 INTRODUCTION = (

@@ -32,6 +32,7 @@ from benchmarks.sprites.report import publish
 from envs import make_world
 from envs.world import World
 from representations import MODELS, Representation, fit
+from representations.files import write_atomically
 from representations.fit import choose_device, choose_precision
 
 LEARNERS = ("vae", "beta_vae", "capacity_vae", "dip_vae", "dip_vae_ii", "factor_vae", "factor_bottleneck")
@@ -183,7 +184,8 @@ def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> lis
     def look(step: int) -> None:
         if step in stages:
             codes = model.encode(seen.to(choose_device(job.device)))
-            np.save(folder / f"stage-{step:07d}.npy", draw(model, codes).cpu().numpy())
+            drawn = draw(model, codes).cpu().numpy()
+            write_atomically(folder / f"stage-{step:07d}.npy", lambda path: np.save(path, drawn))
 
     options: dict[str, Any] = {"device": job.device, "resume": resume, "log_every": max(steps // 100, 1)}
     options |= {"precision": job.precision, "decay": job.decay}

@@ -22,10 +22,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from benchmarks.harness.report import write_report
-from benchmarks.harness.runs import Timer, check_neighbours, describe, plain, write_json
+from benchmarks.harness.runs import Timer, check_neighbours, describe, plain
 from benchmarks.harness.table import Table, show
 from benchmarks.harness.timing import Work, rate
 from envs import WORLDS, VideoWorld, World
+from representations.files import write_json
 
 LARGE = 72  # a smaller picture is magnified by the whole number that brings its side nearest to this, from below
 DOTS = 100  # pixels of a sheet per inch

@@ -6,13 +6,14 @@ pixels of red, of green and of blue, row by row. The Python version of the data 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from envs.files.arrays import data_folder, read_bytes
 
 RECORDS = 10_000
 SHAPE = (3, 32, 32)
@@ -30,12 +31,12 @@ def load_cifar10(split: Literal["train", "test"], path: str | Path | None = None
     """
     if split not in FILES:
         raise ValueError(f"split must be one of {', '.join(FILES)}, got {split!r}")
-    root = path or os.environ.get("DISCO_DATA")
+    root = data_folder(path)
     if not root:
         raise FileNotFoundError(
             f"no folder to look for {FILES[split][0]} in: set path or DISCO_DATA; it is of {ORIGIN}"
         )
-    parts = [_records(_find(Path(root), name)) for name in FILES[split]]
+    parts = [_records(_find(root, name)) for name in FILES[split]]
     records = torch.from_numpy(np.concatenate(parts))
     return records[:, 1:].reshape(-1, *SHAPE), records[:, 0].long()
 
@@ -50,7 +51,7 @@ def _find(root: Path, name: str) -> Path:
 def _records(file: Path) -> np.ndarray:
     """The records of one file, uint8 [RECORDS, 1 + 3072]."""
     size = 1 + int(np.prod(SHAPE))
-    content = np.fromfile(file, np.uint8)
+    content = np.frombuffer(read_bytes(file, f"a file of {ORIGIN}"), np.uint8)
     if len(content) != RECORDS * size:
         raise ValueError(f"{file}: expected {RECORDS * size} bytes, got {len(content)}: cut short, or not of {ORIGIN}")
     records = content.reshape(RECORDS, size)

@@ -8,9 +8,6 @@ would take 3 GB, so they are read in slices, a pixel to a bit.
 
 from __future__ import annotations
 
-import os
-import zipfile
-import zlib
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from envs.files.arrays import NpzFile, data_folder, header_of
 from envs.world import Factor
 
 NAME = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
@@ -31,10 +29,11 @@ def find_file(path: str | Path | None) -> Path | None:
     Raises FileNotFoundError if `path` was given and leads to no file.
     """
     if path is None:
-        folder = os.environ.get("DISCO_DATA")
-        file = Path(folder) / NAME if folder else None
+        folder = data_folder()
+        file = folder / NAME if folder else None
         return file if file is not None and file.is_file() else None
-    file = Path(path) / NAME if Path(path).is_dir() else Path(path)
+    given = Path(path).expanduser()
+    file = given / NAME if given.is_dir() else given
     if not file.is_file():
         raise FileNotFoundError(f"{file} does not exist; expected the dSprites file {NAME}, published at {SOURCE}")
     return file
@@ -69,23 +68,18 @@ class StoredPictures:
 
 def read_file(file: Path) -> StoredPictures:
     """Read a file in the published format. Raises ValueError that says what is wrong with it."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            missing = {"imgs.npy", "latents_classes.npy", "latents_values.npy"} - set(archive.namelist())
-            if missing:
-                raise ValueError(f"no array {', '.join(sorted(missing))}")
-            with archive.open("latents_classes.npy") as stream:
-                classes = np.lib.format.read_array(stream, allow_pickle=False)
-            with archive.open("latents_values.npy") as stream:
-                latents = np.lib.format.read_array(stream, allow_pickle=False)
-            values = _grid(classes, latents)
-            with archive.open("imgs.npy") as stream:
-                rows = _packed(stream, len(classes))
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-        raise ValueError(
-            f"{file} is damaged or no dSprites file: {error}. Expected {NAME} with imgs uint8 [N, 64, 64], "
-            f"latents_classes and latents_values [N, 6], published at {SOURCE}"
-        ) from error
+    expected = (
+        f"{NAME} with imgs uint8 [N, 64, 64], latents_classes and latents_values [N, 6], the dSprites file published at "
+        f"{SOURCE}"
+    )
+    with NpzFile(file, expected) as arrays:
+        classes = arrays.read("latents_classes")
+        values = _grid(classes, arrays.read("latents_values"))
+        shape, dtype, _ = arrays.header("imgs")
+        if shape != (len(classes), 64, 64) or dtype != np.uint8:
+            raise ValueError(f"imgs is {dtype} {shape}, not uint8 ({len(classes)}, 64, 64)")
+        with arrays.open("imgs") as stream:
+            rows = _packed(stream, len(classes))
     return StoredPictures(rows, values)
 
 
@@ -109,11 +103,8 @@ def _grid(classes: np.ndarray, latents: np.ndarray) -> list[tuple[float, ...]]:
 
 def _packed(stream: IO[bytes], count: int) -> Tensor:
     """Read `imgs` slice by slice into int64 [count, 64]."""
-    version = np.lib.format.read_magic(stream)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read_header(stream)
-    if shape != (count, 64, 64) or dtype != np.uint8 or fortran:
-        raise ValueError(f"imgs is {dtype} {shape}, not uint8 ({count}, 64, 64)")
+    if header_of(stream)[1]:
+        raise ValueError("imgs is in Fortran's order, not in C's")
     rows = np.empty((count, 64), dtype="<i8")
     for start in range(0, count, SLICE):
         want = min(SLICE, count - start) * 4096

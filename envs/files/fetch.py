@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import os
@@ -10,12 +9,12 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-import zlib
 from pathlib import Path
 from typing import Literal
 
 import jsonargparse
 
+from envs.files.arrays import data_folder, unpack
 from envs.files.idx import PUBLISHED, Published, parse_published
 
 MINUTES = 20
@@ -35,7 +34,7 @@ def fetch(name: Literal["mnist", "fashion_mnist"], folder: str | None = None) ->
         name: the data set.
         folder: where data sets live; the folder that the variable DISCO_DATA names if it is left out.
     """
-    root = folder or os.environ.get("DISCO_DATA")
+    root = data_folder(folder)
     if not root:
         raise SystemExit("give --folder, or name a folder in the variable DISCO_DATA")
     data = PUBLISHED[name]
@@ -99,15 +98,16 @@ def _members(package: Path, data: Published) -> dict[str, bytes]:
                 f"{package.name} is no whole Debian package: {done.stderr.decode(errors='replace').strip()}"
             )
         content = done.stdout
-    contents = {}
+    contents, what = {}, f"an idx file of {data.origin}"
     try:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             for member in archive:
                 name = Path(member.name).name
                 if member.isfile() and "-ubyte" in name:
                     raw = archive.extractfile(member).read()  # type: ignore[union-attr]
-                    contents[name.removesuffix(".gz")] = gzip.decompress(raw) if name.endswith(".gz") else raw
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+                    packed = name.endswith(".gz")
+                    contents[name.removesuffix(".gz")] = unpack(raw, name, what) if packed else raw
+    except (tarfile.TarError, EOFError, ValueError) as error:
         raise ValueError(f"{package.name} does not unpack: {error}") from error
     return contents
 

@@ -5,17 +5,16 @@ idx file = 0, 0, type (8: unsigned byte), rank, size of every axis (4 bytes, big
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
-import os
 import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
+from envs.files.arrays import data_folder, read_bytes
 
 Split = Literal["all", "train", "test"]
 
@@ -91,9 +90,10 @@ PUBLISHED: dict[str, Published] = {
 }
 
 
-def read_idx(path: Path) -> np.ndarray:
+def read_idx(path: str | Path) -> np.ndarray:
     """The array in the idx file at `path`, plain or .gz: uint8 with the axes that the file names; see `parse_idx`."""
-    return parse_idx(_unpacked(path), str(path))
+    path = Path(path).expanduser()
+    return parse_idx(read_bytes(path, "an idx file"), str(path))
 
 
 def parse_idx(content: bytes, where: str) -> np.ndarray:
@@ -147,25 +147,17 @@ def load_published(name: str, split: Split = "all", path: str | None = None) -> 
 
 def _find(name: str, file: IdxFile, path: str | None) -> np.ndarray:
     data = PUBLISHED[name]
-    root = path or os.environ.get("DISCO_DATA")
+    root = data_folder(path)
     hint = f"it is published as {data.origin}; get it with: python -m envs.fetch {name} --folder FOLDER"
     if not root:
         raise FileNotFoundError(f"no folder to look for {file.name} in: set path or the variable DISCO_DATA; {hint}")
     for folder in (Path(root, name), Path(root, data.elsewhere), Path(root)):
         for found in (folder / file.name, folder / f"{file.name}.gz"):
             if found.is_file():
-                return parse_published(file, _unpacked(found), str(found), data.origin)
+                return parse_published(
+                    file, read_bytes(found, f"{file.name} of {data.origin}"), str(found), data.origin
+                )
     raise FileNotFoundError(
         f"no file {file.name} (or .gz) in {root} or its folders {name} and {data.elsewhere}; "
         f"expected {file.sizes[0]} items, sizes {file.sizes}; {hint}"
     )
-
-
-def _unpacked(path: Path) -> bytes:
-    content = path.read_bytes()
-    if path.suffix != ".gz":
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: expected a whole gzip file, but it does not unpack: {error}") from error

@@ -176,7 +176,7 @@ def test_a_missing_file_is_named_with_its_source(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"imgs": None}, "no array imgs"),
+        ({"imgs": None}, "no array 'imgs'"),
         ({"imgs": np.zeros((7, 64, 64), np.uint8)}, "imgs is uint8"),
         ({"imgs": np.full((108, 64, 64), 255, np.uint8)}, "other than 0 and 1"),
         ({"latents_classes": np.zeros((108, 6), np.int64)}, "combinations"),

@@ -156,7 +156,7 @@ def test_folders_and_settings_that_do_not_fit_are_refused(made, tmp_path):
     with pytest.raises(ValueError, match=r"no dataset\.json"):
         read_set(tmp_path, 1)
     (tmp_path / "dataset.json").write_text("{")
-    with pytest.raises(ValueError, match=r"dataset\.json is damaged"):
+    with pytest.raises(ValueError, match=r"dataset\.json should be the list of a grasping data set"):
         read_set(tmp_path, 1)
     for wrong, told in (
         ({"objects": 0}, "objects must be 1 to 101"),

@@ -152,7 +152,10 @@ def test_a_bar_is_reached_by_the_best_way_to_run_a_figure():
     [
         (["--only", "planers"], "unknown group 'planers'; the groups are worlds"),
         (["--repeats", "0"], "repeats must be at least 1, got 0"),
-        (["--only", "planners", "--ilqr", "nowhere.npz"], "nowhere.npz does not exist"),
+        (
+            ["--only", "planners", "--ilqr", "nowhere.npz"],
+            "nowhere.npz should be an npz file with a locally linear problem",
+        ),
     ],
 )
 def test_bad_settings_are_named(arguments, message):
@@ -178,7 +181,7 @@ def test_a_problem_is_read_as_it_was_written(tmp_path):
 def test_a_damaged_problem_is_named(content, tmp_path):
     path: Path = tmp_path / "p.npz"
     np.savez(path, goal=np.zeros(2)) if content is None else path.write_bytes(content)
-    with pytest.raises(ValueError, match="not an npz file with a locally linear problem"):
+    with pytest.raises(ValueError, match="should be an npz file with a locally linear problem"):
         read(path)
 
 

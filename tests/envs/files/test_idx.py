@@ -82,7 +82,7 @@ def test_damaged_gzip_is_named(tmp_path):
     packed = gzip.compress(idx_bytes(random_bytes(50, 50)))
     for content in (packed[:-20], b"not gzip", packed[:200] + b"????" + packed[204:]):
         (tmp_path / "images.gz").write_bytes(content)
-        with pytest.raises(ValueError, match=r"images\.gz: expected a whole gzip file"):
+        with pytest.raises(ValueError, match=r"images\.gz should be an idx file, a whole gzip file"):
             read_idx(tmp_path / "images.gz")
 
 
