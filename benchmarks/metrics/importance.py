@@ -85,8 +85,14 @@ def disentanglement(importance: Floats) -> tuple[float, Floats]:
     return float((importance.sum(axis=1) * per_code).sum() / total) if total > 0 else 0.0, per_code
 
 
-def completeness(importance: Floats) -> tuple[float, Floats]:
-    """The average C in [0, 1] and C_j [K] of a non-negative importance matrix [D, K]; C_j = 0 in an empty column."""
+def completeness(importance: Floats, *, compat: bool = False) -> tuple[float, Floats]:
+    """The average C in [0, 1] and C_j [K] of a non-negative importance matrix [D, K]; C_j = 0 in an empty column.
+
+    `compat` weighs the factors by their columns' sums, as the code since Locatello et al. 2019 does: a factor that no
+    dimension holds then costs nothing.
+    """
+    if compat:
+        return disentanglement(importance.T)
     per_factor = _certainty(importance.T)
     return float(per_factor.mean()), per_factor
 
@@ -116,9 +122,9 @@ def dci(
     does (a fast fixed choice else: penalty 0.02, unlimited depth). `held_out` (bool [n]) marks factor combinations that
     are neither trained nor tested on: their error is `zero_shot`. `compat` keeps all importances, takes every factor as a
     plain number, and divides zero-shot errors by the spread of the held-out rows, as the paper does (its table 1c
-    calls 1.78 of them worse than "the constant regressor"); with "boosted" it is one classifier per factor, of 100
-    rounds of trees of depth 3, all factors as classes, whose impurity importances and error rate (in place of NRMSE)
-    are the numbers common since Locatello et al. 2019.
+    calls 1.78 of them worse than "the constant regressor"), and weighs completeness by importance; with "boosted" it is
+    one classifier per factor, of 100 rounds of trees of depth 3, all factors as classes, whose impurity importances and
+    error rate (in place of NRMSE) are the numbers common since Locatello et al. 2019.
 
     A perfect code has D and C near 1; noise and a constant code have 0 for D, C and I. Raises ValueError for an unknown
     regressor, or for `tuned` boosted trees. Eastwood & Williams 2018.
@@ -158,7 +164,7 @@ def dci(
             if len(unseen):
                 zero_shot[j] = error(predictor, scaled[unseen], target[unseen], target[unseen if compat else train])
     d, per_code = disentanglement(importance)
-    c, per_factor = completeness(importance)
+    c, per_factor = completeness(importance, compat=compat)
     return DCI(
         regressor=describe(regressor, tuned, classify),
         rows=len(train),

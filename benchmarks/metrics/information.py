@@ -146,13 +146,13 @@ def modularity(
 
     codes [n, D], factors [n, K], n >= 2. The mean over the dimensions that know about some factor (chi-squared test);
     0 where none does, so noise and a constant code score 0; 1 with a single factor. `compat`: 20 equal-width bins and
-    every dimension that is not constant, where noise scores about 0.7. Ridgeway & Mozer 2018, arXiv:1802.05312.
+    every dimension, where noise scores about 0.7 and a constant dimension counts as 0. Ridgeway & Mozer 2018, arXiv:1802.05312.
     """
     found = mutual_information(codes, factors, kinds, compat=compat)
-    counted = found.values.max(axis=1) > 0 if compat else found.significant.any(axis=1)
-    if not counted.any():
-        return 0.0
-    squares = found.values[counted] ** 2
-    best = squares.max(axis=1)
-    others = max(squares.shape[1] - 1, 1)
-    return float((1 - (squares.sum(axis=1) - best) / (best * others)).mean())
+    squares = found.values**2
+    best, others = squares.max(axis=1), max(squares.shape[1] - 1, 1)
+    informed = best > 0 if compat else found.significant.any(axis=1)
+    per_code = np.zeros(len(best))
+    per_code[informed] = 1 - (squares.sum(axis=1) - best)[informed] / (best[informed] * others)
+    counted = np.ones_like(informed) if compat else informed
+    return float(per_code[counted].mean()) if counted.any() else 0.0

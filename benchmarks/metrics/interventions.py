@@ -168,11 +168,11 @@ def factor_vae(
 
     codes [n, D], factors [n, K], n >= 4. 1 for a perfect code at any scale, about 1/K for noise, exactly 1/K for a
     constant code. Constant dimensions are dropped, for 0/0 would win every vote. `compat` drops the dimensions whose
-    variance is below 0.05 instead, as is common, whatever the scale of the code, and returns 0 when none is left.
+    standard deviation is below 0.05 instead, as is common, whatever the scale of the code; 0 when none is left.
     """
     code, factor, columns = as_pair(codes, factors, kinds, least=4)
     generator = generator_or_default(generator)
-    kept = code.var(axis=0) >= 0.05 if compat else alive(code)
+    kept = code.std(axis=0, ddof=1) >= 0.05 if compat else alive(code)
     if not kept.any():
         return 0.0 if compat else 1 / len(columns)
     scaled = standardised(code[:, kept]).astype(np.float32)

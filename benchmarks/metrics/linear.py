@@ -48,8 +48,8 @@ def sap(
 
     codes [n, D], factors [n, K], n >= 4. Close to 1 for a perfect code, 0 for a constant or a doubled one. With D = 1
     the runner-up counts as 0. `compat`: accuracy of a linear support vector classifier (C = 0.01, balanced) per
-    dimension and factor on the last third of the rows, all factors as classes: a perfect code stays far below 1 there,
-    because a line cannot single out a middle class. Kumar et al. 2018, arXiv:1711.00848.
+    dimension, as it is scaled, and factor on the last third of the rows, all factors as classes: a perfect code stays
+    far below 1 there, because a line cannot single out a middle class. Kumar et al. 2018, arXiv:1711.00848.
     """
     code, factor, columns = as_pair(codes, factors, kinds, least=4)
     table = np.zeros((code.shape[1] + 1, len(columns)))
@@ -57,7 +57,7 @@ def sap(
     scaled = standardised(code)
     for k, column in enumerate(columns):
         if compat:
-            table[kept, k] = _svc_accuracy(scaled, classes(factor[:, k], column))
+            table[:-1, k] = _svc_accuracy(code, classes(factor[:, k], column))
         else:
             table[kept, k] = _separate(scaled, factor[:, k], column)
     table.sort(axis=0)
@@ -95,15 +95,15 @@ def _nearest_mean(dimension: Floats, label: Labels) -> float:
     return max(0.0, float(recall.mean() * len(sizes) - 1) / (len(sizes) - 1))
 
 
-def _svc_accuracy(scaled: Floats, label: Labels) -> Floats:
+def _svc_accuracy(code: Floats, label: Labels) -> Floats:
     """Accuracy on the last third of the rows of a support vector classifier of every dimension [n, D] by itself: [D]."""
     train = 2 * len(label) // 3
     present, known = np.unique(label[:train], return_inverse=True)
     if len(present) < 2:
-        return np.full(scaled.shape[1], (label[train:] == label[0]).mean())
+        return np.full(code.shape[1], (label[train:] == label[0]).mean())
     place = np.full(int(label.max()) + 1, -1)
     place[present] = np.arange(len(present))
-    values = torch.from_numpy(np.ascontiguousarray(scaled.T))
+    values = torch.from_numpy(np.ascontiguousarray(code.T))
     truth = torch.from_numpy(place[label[train:]])
     return line_svm.accuracy(values[:, :train], torch.from_numpy(known), values[:, train:], truth, SVM_C).numpy()
 

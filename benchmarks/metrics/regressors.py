@@ -16,10 +16,11 @@ from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import Lasso
 
 from benchmarks.metrics.arrays import Floats, Labels
+from benchmarks.metrics.boosting import DEPTH, ROUNDS, BoostedClassifier
 
 Regressor = Literal["lasso", "forest", "boosted"]
 
@@ -27,7 +28,6 @@ ALPHA = 0.02
 ALPHAS = (0.3, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 TREES = 10
 DEPTHS = (2, 4, 8, 12, 16, None)
-ROUNDS, DEPTH = 100, 3
 
 
 class Predictor(Protocol):
@@ -54,7 +54,7 @@ class ConstantGuess:
 def describe(regressor: Regressor, tuned: bool, classify: bool) -> str:
     """The regressor in words, for the reader of a table."""
     if classify:
-        return f"{ROUNDS} histogram-boosted classifiers of depth {DEPTH}"
+        return f"{ROUNDS} rounds of boosted trees of depth {DEPTH}"
     settings = {
         "lasso": "lasso, penalty tuned" if tuned else f"lasso {ALPHA}",
         "forest": f"forest of {TREES}, depth tuned" if tuned else f"forest of {TREES}",
@@ -138,17 +138,9 @@ def _fit_boosted(codes: Floats, target: Floats, generator: np.random.Generator) 
 
 
 def fit_classifier(codes: Floats, target: Labels, generator: np.random.Generator) -> tuple[Predictor, Floats]:
-    """The common boosted-trees protocol on histograms: a classifier of the classes [n, 1], impurity importances [D].
-
-    The importance of a dimension is what all splits on it gain together.
-    """
-    model = HistGradientBoostingClassifier(max_iter=ROUNDS, max_depth=DEPTH, early_stopping=False)
-    model.fit(codes, target[:, 0])
-    gain = np.zeros(codes.shape[1])
-    for tree in (tree for trees in model._predictors for tree in trees):  # scikit-learn shows gains nowhere else
-        splits = tree.nodes[tree.nodes["is_leaf"] == 0]
-        np.add.at(gain, splits["feature_idx"], splits["gain"])
-    return model, gain / max(gain.sum(), 1e-12)
+    """The common boosted-trees protocol: a classifier of the classes [n, 1], and its importances [D]."""
+    model = BoostedClassifier(codes, target[:, 0])
+    return model, model.importance
 
 
 # The first entry is the fast default, the others are what `tuned` chooses from.

@@ -199,17 +199,20 @@ PROTOCOLS: dict[str, tuple[str, str]] = {
     "beta_vae_fixed": ("logistic regression, 10,000 + 5,000 points of 64 pairs from the pool",) * 2,
     "factor_vae": (
         "10,000 + 5,000 votes of 64 from the pool, constant dimensions dropped",
-        "10,000 + 5,000 votes of 64 from the pool, dimensions with variance under 0.05 dropped",
+        "10,000 + 5,000 votes of 64 from the pool, dimensions with a deviation under 0.05 dropped",
     ),
     "mig": ("quantile bins, bias corrected", "20 equal-width bins"),
-    "sap": ("squared correlation, best cut of an angle, nearest class mean", "linear SVC, C 0.01, per dimension"),
+    "sap": (
+        "squared correlation, best cut of an angle, nearest class mean",
+        "linear SVC, C 0.01, per dimension unscaled",
+    ),
     "modularity": ("dimensions with significant information", "20 equal-width bins, all dimensions"),
     "explicitness": ("logistic regression, ROC-AUC",) * 2,
     "dci_lasso": ("lasso 0.02 on z-scores, angles as (cos, sin)", "lasso 0.02 on z-scores, factors as numbers"),
     "dci_forest": ("10 regression trees, impurity, angles as (cos, sin)", "10 regression trees, factors as numbers"),
     "dci_boosted": (
         "100 histogram-boosted trees, permutation",
-        "100 boosted depth-3 classifiers on histograms, error rate",
+        "100 rounds of boosted trees of depth 3, error rate",
     ),
     "mapc": ("dimensions that vary",) * 2,
     "cvr": ("sum |C| / tr C", "sum |C| / (p^2 tr C)"),

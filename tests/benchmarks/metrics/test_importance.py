@@ -2,8 +2,10 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.ensemble import GradientBoostingClassifier
 
 from benchmarks.metrics import completeness, dci, disentanglement
+from benchmarks.metrics.boosting import BoostedClassifier
 
 MATRIX = np.array([[3.0, 1.0], [0.0, 2.0], [0.0, 0.0]])
 
@@ -28,6 +30,31 @@ def test_equal_importance_scores_zero_and_nothing_scores_zero():
     assert completeness(np.ones((4, 3)))[0] == pytest.approx(0)
     assert disentanglement(np.zeros((4, 3)))[0] == 0
     assert completeness(np.ones((1, 3)))[0] == 1
+
+
+def test_a_factor_that_no_dimension_holds_costs_the_common_completeness_nothing():
+    half = np.eye(5)[:2]
+    assert completeness(half)[0] == pytest.approx(0.4)
+    assert completeness(half, compat=True)[0] == pytest.approx(1)
+    assert completeness(MATRIX, compat=True)[0] == pytest.approx((3 * 1 + 3 * completeness(MATRIX)[1][1]) / 6)
+    assert completeness(np.zeros((3, 2)), compat=True)[0] == 0
+
+
+def test_boosted_classifiers_are_the_librarys_on_a_random_linear_code():
+    random = np.random.default_rng(0)
+    factors = np.stack([random.integers(size, size=700) for size in (2, 3, 6)], axis=1)
+    codes = (factors / factors.std(axis=0)) @ random.normal(size=(3, 5)) + 0.3 * random.normal(size=(700, 5))
+    ours, theirs = [], []
+    for column in factors.T:
+        model = BoostedClassifier(codes[:500], column[:500])
+        exact = GradientBoostingClassifier(random_state=0).fit(codes[:500], column[:500])
+        ours.append(model.importance)
+        theirs.append(exact.feature_importances_)
+        wrong = [(fitted.predict(codes[500:]) != column[500:]).mean() for fitted in (model, exact)]
+        assert wrong[0] == pytest.approx(wrong[1], abs=0.03)  # a tie between two dimensions is broken at random there
+    ours, theirs = np.stack(ours, axis=1), np.stack(theirs, axis=1)
+    assert ours == pytest.approx(theirs, abs=0.01)
+    assert disentanglement(ours)[0] == pytest.approx(disentanglement(theirs)[0], abs=0.01)
 
 
 @pytest.mark.parametrize("regressor", ["lasso", "forest", "boosted"])

@@ -39,6 +39,13 @@ def test_modularity_by_the_formula_written_a_second_way(codes, factors, kinds):
     assert modularity(codes["rotation"], factors, kinds, compat=True) == pytest.approx(np.mean(scores))
 
 
+def test_the_common_modularity_counts_dimensions_that_say_nothing():
+    factors = np.random.default_rng(0).integers(10, size=(6000, 5)).astype(float)
+    dead = np.concatenate([factors, np.full(factors.shape, 3.0)], axis=1)
+    assert modularity(dead, factors, compat=True) == pytest.approx(0.5, abs=1e-3)
+    assert modularity(dead, factors) > 0.99
+
+
 def test_noise_has_no_information_once_the_bias_is_gone(codes, factors, kinds):
     plain = mutual_information(codes["noise"], factors, kinds, compat=True)
     ours = mutual_information(codes["noise"], factors, kinds)

@@ -48,9 +48,14 @@ def test_pairs_of_different_shapes_are_refused():
 
 
 def test_a_small_scale_does_not_kill_a_perfect_code(codes, factors, kinds):
-    small = 0.05 * codes["identity"]
+    small = 0.04 * codes["identity"]
     assert factor_vae(small, factors, kinds, train=500, test=500) > 0.97
     assert factor_vae(small, factors, kinds, train=500, test=500, compat=True) == 0
+
+
+def test_the_common_protocol_keeps_a_deviation_of_a_twentieth(codes, factors, kinds):
+    assert factor_vae(0.2 * codes["identity"], factors, kinds, train=500, test=500, compat=True) > 0.97
+    assert factor_vae(0.06 * codes["identity"], factors, kinds, train=500, test=500, compat=True) > 0.97
 
 
 def test_factors_without_shared_values_are_refused():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
+from sklearn.svm import LinearSVC
 
 from benchmarks.metrics import sap
 from benchmarks.metrics.linear import _area, _nearest_mean
@@ -39,3 +40,22 @@ def test_area_equals_the_roc_curve():
     positive = random.random(200) < 0.3
     margin = (random.normal(size=200) + positive).round(1)
     assert _area(margin, positive) == pytest.approx(roc_auc_score(positive, margin))
+
+
+def test_compat_sap_is_that_of_the_library_with_codes_as_they_are_scaled():
+    random = np.random.default_rng(0)
+    factors = random.integers(10, size=(1500, 3))
+    codes = np.concatenate([factors + 1.0, factors[:, :1] + random.normal(size=(1500, 1)), np.full((1500, 1), 3.0)], 1)
+    found = np.zeros((5, 3))
+    for i, k in np.ndindex(5, 3):
+        model = LinearSVC(C=0.01, class_weight="balanced", max_iter=10_000, tol=1e-6)
+        model.fit(codes[:1000, [i]], factors[:1000, k])
+        found[i, k] = (model.predict(codes[1000:, [i]]) == factors[1000:, k]).mean()
+    found.sort(axis=0)
+    ours = sap(codes, factors, ["categorical"] * 3, compat=True)
+    assert ours == pytest.approx((found[-1] - found[-2]).mean(), abs=0.004)  # two rows of 500 at a class border
+
+
+def test_compat_sap_of_the_identity_code_of_ten_values():
+    factors = np.random.default_rng(0).integers(10, size=(15_000, 5))
+    assert sap(factors + 1.0, factors, ["categorical"] * 5, compat=True) == pytest.approx(0.178, abs=0.02)
