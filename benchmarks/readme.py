@@ -1,4 +1,4 @@
-"""`python -m benchmarks.readme`: the tables of the benchmarks' pages, made anew from what they keep in `results/`."""
+"""`python -m benchmarks.readme`: the generated parts of every README.md, made anew from `results/` and the registries."""
 
 from benchmarks.harness.pages import main
 

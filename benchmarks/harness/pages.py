@@ -1,134 +1,292 @@
-"""Writes README's tables from the results they keep: `python -m benchmarks.readme`.
+"""The generated parts of the README.md of every room: `python -m benchmarks.readme`.
 
-A file there is the `result.json` of a sweep we stand behind, with the command that made it.
+A part stands between `<!-- name -->` and `<!-- /name -->` and is made anew from what is kept or registered:
+
+    results [file ...]   of results in this room's `results/` the command, the claims, and the tables that the room shows;
+                         without names, of all that no other part of the page names
+    scores               one table of this room's results, a row a model, with the columns that the room declares
+    benchmarks           every room: its question, the time it takes, and the link to its page
+    systems              every room's headlines, on a page that has `benchmarks` too: what was published, what was found
+    worlds, environments, models, metrics    what is registered
+
+A result is the `result.json` of a run that we stand behind, with the `command` that made it. What a room shows it says in
+its `about.yaml`, under `page` (see `Page`) and `headlines` (see `Headline`). A new benchmark needs no code here.
 """
 
 from __future__ import annotations
 
+import inspect
+import os
 import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.rooms import CHECKOUT, ROOMS
+from benchmarks.harness.command import Parser, plain_errors
+from benchmarks.harness.rooms import CHECKOUT, ROOMS, Room, rooms
 from benchmarks.harness.table import Table
 from representations.files import read_json, read_text, write_text
 
-# Results that hold their tables, and how many of each stand in README.
-STORED = {"covariance": 2, "dci": 1, "grasp": 1, "maze": 1, "policies": 1}
-CONTROL = (
-    ("reconstruction", 1, 1.0),
-    ("prediction", 1, 1.0),
-    ("success", 0, 100.0),
-    ("time_in_goal", 1, 100.0),
-    ("map_r2", 3, 1.0),
+HOUSES = ("envs", "representations", "planners", "agents", "benchmarks")
+PART = re.compile(
+    r"(?P<begin><!-- (?P<name>\w+)(?: (?P<words>[^>]*?))? -->\n)(?P<inside>.*?)(?P<end><!-- /(?P=name) -->)", re.DOTALL
 )
+Result = Mapping[str, Any]
 
 
-def _cell(found: dict[str, Any] | None, digits: int, scale: float) -> str:
+@dataclass(frozen=True)
+class Page:
+    """What a room's page shows of its results.
+
+    `tables`: how many of each result's own tables, the first ones; all where it is None. `columns`: score -> heading and
+    digits, and a factor such as 100 for per cent, of the table `scores`; `prefixes`: prefix of a score's name -> name,
+    where every model has a row for each of several sets; `published`: rows of that table from elsewhere.
+    """
+
+    tables: int | None = None
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    prefixes: Mapping[str, str] = field(default_factory=lambda: {"": ""})
+    published: Sequence[Sequence[str]] = ()
+
+    def scores(self, results: Sequence[Result]) -> Table:
+        """One table of all results' intervals."""
+        sets = list(self.prefixes) != [""]
+        rows = [tuple(row) for row in self.published]
+        for result in results:
+            for model, scores in result.get("intervals", {}).items():
+                for prefix, name in self.prefixes.items():
+                    cells = [_cell(scores.get(prefix + score), *about[1:]) for score, about in self.columns.items()]
+                    if any(cell != "-" for cell in cells):
+                        rows.append((model + (result.get("setting") or ""), *([name] if sets else []), *cells))
+        headings = (about[0] for about in self.columns.values())
+        return Table("", ("model", *(["set"] if sets else []), *headings), tuple(rows))
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One row of README's table: a system, a figure of it, what was published and where ours stands.
+
+    Ours is in the room's `results/<result>.json`: the number at the end of the path `at`, times `scale`; or, of the result's
+    tables, the cell of the row that starts with `row` in the column `column`, without its interval.
+    """
+
+    system: str
+    figure: str
+    published: str
+    result: str = "default"
+    at: Sequence[str] = ()
+    row: str = ""
+    column: str = ""
+    digits: int = 0
+    scale: float = 1.0
+
+    def ours(self, room: Room) -> str:
+        """The figure as the room's result holds it; ValueError where it does not."""
+        path = room.folder / "results" / f"{self.result}.json"
+        found = _read(path)
+        if self.at:
+            for key in self.at:
+                if key not in found:
+                    raise ValueError(f"headline {self.system!r}: {path} has no {key!r} on the way {list(self.at)}")
+                found = found[key]
+            return f"{found * self.scale:,.{self.digits}f}"  # type: ignore[operator]
+        for table in found["tables"]:
+            for row in table["rows"]:
+                if row[0] == self.row and self.column in table["columns"]:
+                    return row[table["columns"].index(self.column)].partition(" [")[0]
+        raise ValueError(f"headline {self.system!r}: {path} has no row {self.row!r} with a column {self.column!r}")
+
+
+def _cell(found: Mapping[str, Any] | None, digits: int, scale: float = 1.0) -> str:
     if found is None:
         return "-"
     mean, low, high = (found[key] * scale for key in ("mean", "low", "high"))
     return f"{mean:.{digits}f}" if low == high else f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def planar_table(results: list[dict[str, Any]]) -> str:
-    """The rows of every planar result: model and setting, then X and Y side by side."""
-    columns = ("model", "set", "reconstruction", "prediction", "success %", "time in goal %", "map R²")
-    rows: list[tuple[str, ...]] = [
-        ("dyn_content, published", "X", "3.6 ± 1.7", "6.2 ± 2.8", "100", "-", "-"),
-        ("dyn_content, published", "Y", "3.9 ± 2.2", "6.3 ± 3.0", "100", "-", "-"),
-    ]
-    for result in results:
-        for model, scores in result["intervals"].items():
-            for set_ in "xy":
-                cells = (_cell(scores.get(f"{set_}_{name}"), digits, scale) for name, digits, scale in CONTROL)
-                rows.append((f"{model}{result['setting']}", set_.upper(), *cells))
-    return Table("", columns, tuple(rows)).markdown()
+def verdict(claim: Mapping[str, Any]) -> str:
+    """What a kept claim says of itself: shown, not shown, or another word such as undecided; in bold where it is not shown."""
+    said = claim["verdict"] if "verdict" in claim else claim["shown"]
+    word = str(said) if not isinstance(said, bool) else "shown" if said else "not shown"
+    return word if word == "shown" else f"**{word}**"
 
 
-SPRITES = (
-    ("nll", "nats a picture", 1),
-    ("pixel_error", "error a pixel", 4),
-    ("latents_used", "latents used", 1),
-    ("beta_vae_fixed", "beta-VAE metric", 3),
-    ("factor_vae", "FactorVAE", 3),
-    ("mig", "MIG", 3),
-    ("dci_lasso_disentanglement", "DCI (lasso)", 3),
-)
-SWEPT = (
-    ("beta_vae_changed", "metric, one factor changed", 3),
-    ("factor_vae", "FactorVAE", 3),
-    ("nll", "nats a picture", 1),
-    ("latents_used", "latents used", 1),
-    ("accuracy_0.1", "accuracy, 10 % of labels", 3),
-    ("accuracy_1", "accuracy, all labels", 3),
-)
+def claims_list(result: Result) -> str:
+    """The command of a result, and every claim that it decides."""
+    lines = [f"- {verdict(claim)}: {claim['text']} ({claim['evidence']})" for claim in result.get("claims", ())]
+    return f"`{result['command']}`\n" + "".join(f"\n{line}" for line in lines) + ("\n" if lines else "")
 
 
-def score_table(results: list[dict[str, Any]], columns: tuple[tuple[str, str, int], ...]) -> str:
-    """A line per row of every result, with those of `columns` (score, heading, digits) that it has."""
-    rows = [
-        (f"{row}{result['setting']}", *(_cell(scores.get(name), digits, 1.0) for name, _, digits in columns))
-        for result in results
-        for row, scores in result["intervals"].items()
-        if any(name in scores for name, _, _ in columns)
-    ]
-    return Table("", ("model", *(heading for _, heading, _ in columns)), tuple(rows)).markdown()
+def kept(room: Room, names: Sequence[str] = (), besides: Sequence[str] = ()) -> list[Result]:
+    """The kept results of a room: those named, or all but those `besides`, the default's first."""
+    known = {path.stem: path for path in (room.folder / "results").glob("*.json")}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{room.name} keeps no result {name!r}; it keeps {', '.join(sorted(known))}")
+    ordered = sorted(known.keys() - set(besides), key=lambda name: (name != "default", name))
+    return [_read(known[name]) for name in names or ordered]
 
 
-def claims_list(results: list[dict[str, Any]]) -> str:
-    """Every claim, shown or not, with its evidence and the command that decides it."""
-    lines = []
-    for result in results:
-        lines.append(f"- `{result['command']}`")
-        for claim in result["claims"]:
-            lines.append(f"  - {'shown' if claim['shown'] else '**not shown**'}: {claim['text']} ({claim['evidence']})")
-    return "\n".join(lines) + "\n"
+def _read(path: Path) -> Result:
+    return read_json(path, "a kept result")
 
 
-def stored(name: str) -> str:
-    """The results `name*.json`: the command and the claims of each, then its first tables."""
+def results_part(room: Room, names: Sequence[str], besides: Sequence[str]) -> str:
+    """Command, claims and tables of results."""
     parts = []
-    for result in _results(name):
-        parts.append(claims_list([result]))
-        for table in result["tables"][: STORED[name]]:
+    for result in kept(room, names, besides):
+        parts.append(claims_list(result))
+        for table in result.get("tables", ())[: Page(**room.page).tables]:
             heading = f"{table['title']}:\n\n" if table["title"] else ""
             parts.append(heading + Table(**{**table, "rows": tuple(table["rows"])}).markdown())
     return "\n".join(parts)
 
 
-def _results(name: str) -> list[dict[str, Any]]:
-    """The kept results of a benchmark, those of its default first."""
-    paths = sorted((ROOMS / name / "results").glob("*.json"), key=lambda path: (path.stem != "default", path.stem))
-    return [read_json(path, "a kept result") for path in paths]
+def systems_part() -> str:
+    """The headlines of all rooms; the links to their pages are those that the part `benchmarks` defines."""
+    rows = [
+        (line.system, line.figure, line.published, line.ours(room), f"[{room.name}]")
+        for room in rooms()
+        for line in (Headline(**entry) for entry in room.headlines)
+    ]
+    return _aligned(("system", "figure", "published", "ours", "page"), rows)
 
 
-def generated() -> dict[str, str]:
-    """The generated sections of README by name."""
-    planar, sprites, swept = _results("planar"), _results("sprites"), _results("beta_sweep")
-    return {
-        "planar": planar_table(planar),
-        "claims": claims_list(planar),
-        "sprites": score_table(sprites, SPRITES),
-        "beta_sweep": score_table(swept, SWEPT),
-        "sprites_claims": claims_list(sprites + swept),
-    } | {name: stored(name) for name in STORED}
+def benchmarks_part(page: Path) -> str:
+    """Every room with its question and time, and the links to their pages, as seen from `page`."""
+    items = [f"- [{room.name}]: {room.question} ({room.time})" for room in rooms()]
+    lines = [line for item in items for line in textwrap.wrap(item, 80, subsequent_indent="  ")]
+    where = os.path.relpath(ROOMS, page.parent)
+    links = [f"[{room.name}]: {os.path.normpath(f'{where}/{room.name}')}/README.md" for room in rooms()]
+    return "\n".join([*lines, "", *links]) + "\n"
 
 
-def filled(text: str) -> str:
-    """README with its generated sections, between `<!-- name -->` and `<!-- /name -->`, made anew."""
-    for name, section in generated().items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        found = pattern.search(text)
-        if not found:
-            raise ValueError(f"README has no section between <!-- {name} --> and <!-- /{name} -->")
-        text = text[: found.end(1)] + section + text[found.start(2) :]
-    return text
+def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns line up in plain text too."""
+    widths = [max(len(line[k]) for line in (columns, *rows)) for k in range(len(columns))]
+    lines = [columns, ["-" * width for width in widths], *rows]
+    return "".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |\n"
+        for line in lines
+    )
 
 
-def main() -> None:
-    """Rewrite README in place."""
-    path = CHECKOUT / "README.md"
-    write_text(path, filled(read_text(path, "README")))
+def _summary(thing: Any) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n")[0]
+
+
+def worlds_part() -> str:
+    """Every registered world and what it draws."""
+    from envs import WORLDS
+
+    return Table(
+        "", ("world", "what it is"), tuple((f"`{name}`", _summary(w)) for name, w in WORLDS.items())
+    ).markdown()
+
+
+def environments_part() -> str:
+    """Every Gymnasium id of ours and the steps of an episode."""
+    import gymnasium as gym
+
+    import envs  # noqa: F401  (registers them)
+
+    ours = [spec for name, spec in sorted(gym.registry.items()) if name.startswith("disco/")]
+    rows = tuple((f"`{spec.id}`", str(spec.max_episode_steps)) for spec in ours)
+    return Table("", ("id", "steps of an episode"), rows).markdown()
+
+
+def models_part() -> str:
+    """Every registered model, the paper as its file names it, and the file."""
+    from representations import MODELS
+
+    rows = []
+    for name, model in MODELS.items():
+        module = inspect.getmodule(model)
+        file = Path(inspect.getfile(model)).name
+        rows.append((f"`{name}`", _summary(module), f"[{file}]({file})"))
+    return Table("", ("model", "paper", "file"), tuple(rows)).markdown()
+
+
+def metrics_part() -> str:
+    """Every score, and how it is computed: our way, and the published protocol's where that differs."""
+    from benchmarks.metrics import PROTOCOLS, SCORES
+
+    rows = tuple(
+        (f"`{name}`", PROTOCOLS[name][0], PROTOCOLS[name][1] if len(set(PROTOCOLS[name])) > 1 else "the same")
+        for name in SCORES
+    )
+    return Table("", ("score", "ours", "`compat=True`"), rows).markdown()
+
+
+def pages() -> list[Path]:
+    """README.md of the project and of each of its rooms."""
+    return [
+        CHECKOUT / "README.md",
+        *(path for house in HOUSES for path in sorted((CHECKOUT / house).rglob("README.md"))),
+    ]
+
+
+def filled(page: Path) -> str:
+    """The text of a page with its generated parts made anew."""
+    text = read_text(page, "a page")
+    own = next((room for room in rooms() if room.folder == page.parent), None)
+    named = [
+        word for part in PART.finditer(text) if part["name"] == "results" for word in (part["words"] or "").split()
+    ]
+
+    def result_part(words: Sequence[str]) -> str:
+        if own is None:
+            raise ValueError(f"{page} is no benchmark's page, and has no results to show")
+        return results_part(own, words, named)
+
+    def score_part(words: Sequence[str]) -> str:
+        if own is None:
+            raise ValueError(f"{page} is no benchmark's page, and has no scores to show")
+        return Page(**own.page).scores(kept(own, words)).markdown()
+
+    makers: dict[str, Callable[[Sequence[str]], str]] = {
+        "results": result_part,
+        "scores": score_part,
+        "systems": lambda words: systems_part(),
+        "benchmarks": lambda words: benchmarks_part(page),
+        "worlds": lambda words: worlds_part(),
+        "environments": lambda words: environments_part(),
+        "models": lambda words: models_part(),
+        "metrics": lambda words: metrics_part(),
+    }
+
+    def made(part: re.Match[str]) -> str:
+        if part["name"] not in makers:
+            raise ValueError(f"{page}: unknown part {part['name']!r}; the parts are {', '.join(makers)}")
+        return part["begin"] + makers[part["name"]]((part["words"] or "").split()) + part["end"]
+
+    return PART.sub(made, text)
+
+
+def stale() -> dict[Path, str]:
+    """The pages that are out of date, and what they should be."""
+    texts = {page: filled(page) for page in pages()}
+    return {page: text for page, text in texts.items() if text != read_text(page, "a page")}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = Parser(prog="python -m benchmarks.readme", description="Make the generated parts of every README.md anew.")
+    help_ = "only name the pages that are out of date; the exit status is 1 if there are any"
+    parser.add_argument("--check", action="store_true", help=help_)
+    check = parser.parse_args(arguments).check
+    with plain_errors():
+        found = stale()
+    for page, text in found.items():
+        if not check:
+            write_text(page, text)
+        print(f"{page.relative_to(CHECKOUT).as_posix()} {'is out of date' if check else 'was made anew'}")
+    if not found:
+        print("every page is up to date")
+    elif check:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,12 +15,17 @@ CHECKOUT = ROOMS.parent
 
 @dataclass(frozen=True)
 class Room:
-    """One benchmark: `python -m benchmarks.<name>`; `time` is that of its defaults on two cores."""
+    """One benchmark: `python -m benchmarks.<name>`; `time` is that of its defaults on two cores.
+
+    `page` and `headlines` say what of its results stands on its page and in README: see `harness.pages`.
+    """
 
     name: str
     question: str
     systems: str
     time: str
+    page: Mapping[str, Any] = field(default_factory=dict)
+    headlines: Sequence[Mapping[str, Any]] = ()
 
     @property
     def folder(self) -> Path:
