@@ -1,6 +1,7 @@
 """Worlds whose factors are known, and their Gymnasium face. Importing this package registers `disco/...`."""
 
 from envs.env import WorldEnv, WorldVectorEnv
+from envs.fork import guard
 from envs.register import register_all
 from envs.registry import WORLDS, make_world
 from envs.world import Clip, Factor, MovingWorld, VideoWorld, World
@@ -17,4 +18,5 @@ __all__ = [
     "make_world",
 ]
 
+guard()
 register_all()

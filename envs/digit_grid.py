@@ -32,8 +32,6 @@ class DigitGrid(MovingWorld):
     another size, or cells less than 2 or closer than a pixel.
     """
 
-    action_space = gym.spaces.Discrete(8)
-
     def __init__(
         self, cells: int = 6, size: int = 64, source: str = "embedded", path: str | None = None, split: Split = "all"
     ):
@@ -42,6 +40,7 @@ class DigitGrid(MovingWorld):
         if not 2 <= cells <= size - DIGIT:
             raise ValueError(f"cells must be 2 to {size - DIGIT} for {size} pixels, got {cells}")
         self.cells, self.size = cells, size
+        self.action_space = gym.spaces.Discrete(8)
         self.handwriting = Handwriting(source, path, split)
         axis = [float(i) for i in range(cells)]
         examples = self.handwriting.examples
@@ -62,7 +61,7 @@ class DigitGrid(MovingWorld):
             raise ValueError(f"actions must be {len(factors)} whole numbers below 8, got {actions}")
         actions = actions.long()
         moves = self._steps.to(factors)[actions % 4][:, None].repeat(1, 2, 1)
-        moves[torch.arange(len(factors)), 1 - actions // 4] = 0
+        moves[torch.arange(len(factors), device=factors.device), 1 - actions // 4] = 0
         places = (factors[:, :4] + moves.flatten(1)).clamp(0, self.cells - 1)
         return torch.cat([places, factors[:, 4:]], 1)
 

@@ -50,6 +50,10 @@ class Moves(MovingWorld):
     def _render(self, factors: Tensor) -> Tensor:
         return self.world.render(factors)
 
+    def screens(self, factors: Tensor) -> Tensor:
+        """As in the world itself."""
+        return self.world.screens(factors)
+
     def step(self, factors: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The next factors [n, K] after actions [n] in 0 .. 2 K - 1, or [n, m] in the box; ValueError for others."""
         following = self._in_box(factors, actions) if self.box else self._discrete(factors, actions)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.vector import AutoresetMode
 
 from envs.digit_grid import DigitGrid
 from envs.env import WorldEnv, WorldVectorEnv
 from envs.moves import moving
 from envs.planar import Planar
-from envs.registry import make_world
+from envs.registry import WORLDS, _nearest, make_world
 from envs.switch_maze import SwitchMaze
 from envs.tasks import DigitGridTask, MatchTask, PlanarTask, SwitchMazeTask, Task
 from envs.world import World
@@ -27,27 +29,31 @@ IDS = {
 }
 
 
+# What an environment takes besides its world's settings, and what its task takes.
+ENVIRONMENT = ("render_mode", "goal_dict", "symbolic", "box", "autoreset_mode")
+TASKS = {"planar": ("protocol", "shape"), "switch_maze": ("protocol",)}
 GRASP, ATTEMPTS = "disco/Grasp-v0", 20
 
 
-def _compose(world: str, box: bool, settings: dict[str, Any]) -> tuple[World, Task]:
-    made, task = _tasked(world, settings)
-    return moving(made, box), task
-
-
-def _tasked(world: str, settings: dict[str, Any]) -> tuple[World, Task]:
-    if world == "planar":
-        task = {key: settings.pop(key) for key in ("protocol", "shape") if key in settings}
-        planar = make_world(world, **settings)
-        assert isinstance(planar, Planar)
-        return planar, PlanarTask(planar, **task)
-    if world == "switch_maze":
-        protocol = settings.pop("protocol", "reach")
-        maze = make_world(world, **{"goal": protocol != "switches"} | settings)
-        assert isinstance(maze, SwitchMaze)
-        return maze, SwitchMazeTask(maze, protocol)
-    made = make_world(world, **settings)
-    return made, DigitGridTask(made) if isinstance(made, DigitGrid) else MatchTask(made)
+def _compose(name: str, box: bool, settings: dict[str, Any]) -> tuple[World, Task]:
+    kind, task = WORLDS[name], TASKS.get(name, ())
+    known = [*ENVIRONMENT, *task, *inspect.signature(kind).parameters]
+    for setting in settings:
+        if setting not in known:
+            told = _nearest(setting, known)
+            raise TypeError(f"the environment of {name!r} has no setting {setting!r}; its settings are {told}")
+    wanted = {key: settings.pop(key) for key in task if key in settings}
+    if name == "switch_maze":
+        settings = {"goal": wanted.get("protocol") != "switches"} | settings
+    world = make_world(name, **settings)
+    made: Task
+    if isinstance(world, Planar):
+        made = PlanarTask(world, **wanted)
+    elif isinstance(world, SwitchMaze):
+        made = SwitchMazeTask(world, **wanted)
+    else:
+        made = DigitGridTask(world) if isinstance(world, DigitGrid) else MatchTask(world)
+    return moving(world, box), made
 
 
 def make_env(
@@ -73,11 +79,16 @@ def make_vector_env(
     goal_dict: bool = False,
     symbolic: bool = False,
     box: bool = False,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
     **settings: Any,
 ) -> WorldVectorEnv:
-    """The natively batched environment of a world by name."""
+    """The natively batched environment of a world by name; see `envs.env.WorldVectorEnv` for `autoreset_mode`."""
     made, task = _compose(world, box, settings)
-    return WorldVectorEnv(made, task, num_envs, max_episode_steps, render_mode, goal_dict, symbolic)
+    return WorldVectorEnv(made, task, num_envs, max_episode_steps, render_mode, goal_dict, symbolic, autoreset_mode)
+
+
+# Gymnasium reads the render modes of a function here, and puts its wrappers around what the environment does not do.
+make_env.metadata = WorldEnv.metadata  # type: ignore[attr-defined]
 
 
 def register_all() -> None:

@@ -127,7 +127,11 @@ class SwitchMaze(MovingWorld):
 
     def draw_one(self, factors: tuple[float, ...]) -> np.ndarray:
         """`render` for a single state: uint8 [64, 64, 3]."""
-        return self._render(torch.tensor([factors]))[0].permute(1, 2, 0).numpy()
+        return self._paint(torch.tensor([factors]))[0].numpy()
+
+    def screens(self, factors: Tensor) -> Tensor:
+        """As in every world; this is how cells are put together, so that nothing is turned round."""
+        return self._paint(self.within(factors))
 
     @property
     def _columns(self) -> int:
@@ -151,6 +155,10 @@ class SwitchMaze(MovingWorld):
         return self._factors(torch.stack([*columns, *([cells()] if self.goal else [])], 1))
 
     def _render(self, factors: Tensor) -> Tensor:
+        return self._paint(factors).permute(0, 3, 1, 2).contiguous()
+
+    def _paint(self, factors: Tensor) -> Tensor:
+        """The pictures uint8 [n, 64, 64, 3]."""
         index = factors.round().long()
         cell = index[:, 0] * self.size + index[:, 1]
         sprites = self._sprites.to(factors.device)
@@ -172,7 +180,7 @@ class SwitchMaze(MovingWorld):
             cells = pictures[:, span, span].unflatten(1, grid).unflatten(3, grid).transpose(2, 3)
             rows = torch.arange(len(factors), device=factors.device)
             cells[rows, index[:, -2], index[:, -1]] = sprites[content, 2 + (goal == cell).long()]
-        return pictures.permute(0, 3, 1, 2)
+        return pictures
 
     def _draw_bases(self) -> Tensor:
         """The pictures for every cell of the agent, all switches at their first shade: uint8 [size^2, 64, 64, 3]."""

@@ -39,6 +39,15 @@ class Factor:
     high: float
     values: tuple[float, ...] = ()
 
+    def __repr__(self) -> str:
+        """Short whatever the number of values."""
+        shown = f"{self.name!r}, {self.kind}, {self.unit!r}, {self.low:g} to {self.high:g}"
+        if not self.values:
+            return f"Factor({shown})"
+        values = [f"{value:g}" for value in self.values]
+        listed = values if len(values) <= 6 else [*values[:3], "...", values[-1]]
+        return f"Factor({shown}, {len(values)} values: {', '.join(listed)})"
+
     @classmethod
     def categorical(cls, name: str, size: int, unit: str = "class") -> Factor:
         """A factor that is one of `size` unordered classes, held as the class index 0 .. size - 1."""
@@ -132,8 +141,11 @@ class World(ABC):
 
         Raises TypeError or ValueError if `factors` is not a finite float tensor [n, K] inside the factors' ranges.
         """
-        self.check(factors)
-        return self._render(factors)
+        return self._render(self.within(factors))
+
+    def screens(self, factors: Tensor) -> Tensor:
+        """What `render` gives with the channels last, as Gymnasium has pictures: uint8 [n, H, W, C], contiguous."""
+        return self.render(factors).permute(0, 2, 3, 1).contiguous()
 
     @abstractmethod
     def _render(self, factors: Tensor) -> Tensor:
@@ -144,7 +156,14 @@ class World(ABC):
         return torch.ones(len(factors), dtype=torch.bool, device=factors.device)
 
     def check(self, factors: Tensor) -> None:
-        """Raise TypeError or ValueError unless `factors` is a finite float tensor [n, K] within every factor's range."""
+        """Raise TypeError or ValueError unless `factors` is a finite float tensor [n, K] within every factor's range.
+
+        A rounding error of 1e-4 beyond a range is forgiven.
+        """
+        self.within(factors)
+
+    def within(self, factors: Tensor) -> Tensor:
+        """The rows [n, K] as `check` passes them, cut back to the ranges where a rounding error had left them."""
         if not isinstance(factors, Tensor) or not factors.is_floating_point():
             got = factors.dtype if isinstance(factors, Tensor) else type(factors).__name__
             raise TypeError(f"factors must be a float tensor [n, {len(self.factors)}], got {got}")
@@ -153,15 +172,21 @@ class World(ABC):
                 f"factors must have shape [n, {len(self.factors)}] for {self.names}, got {tuple(factors.shape)}"
             )
         if not len(factors):
-            return
+            return factors
+        exact = True
         low, high = factors.amin(0).tolist(), factors.amax(0).tolist()
         for factor, least, most in zip(self.factors, low, high, strict=True):
             # NaN fails both comparisons, so it is refused here as well.
             if not (least >= factor.low - 1e-4 and most <= factor.high + 1e-4):
                 raise ValueError(
                     f"factor {factor.name!r} must lie in [{factor.low:g}, {factor.high:g}] {factor.unit}, "
-                    f"got values from {least:g} to {most:g}"
+                    f"got values from {least:.9g} to {most:.9g}"
                 )
+            exact = exact and least >= factor.low and most <= factor.high
+        if exact:
+            return factors
+        ends = [factors.new_tensor([getattr(factor, end) for factor in self.factors]) for end in ("low", "high")]
+        return factors.clamp(*ends)
 
 
 class MovingWorld(World):

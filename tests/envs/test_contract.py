@@ -1,5 +1,7 @@
 """The contract that every world and every environment keeps."""
 
+import copy
+import os
 import subprocess
 import sys
 
@@ -11,7 +13,9 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import envs
+from envs.moves import moving
 from envs.register import IDS
+from envs.world import Factor
 
 PICTURES = [name for name in envs.WORLDS if name != "swiss_roll"]
 
@@ -39,6 +43,10 @@ def test_rendering_is_pure_and_row_by_row(world, generator):
     pictures = world.render(factors)
     assert pictures.shape == (6, *world.shape)
     assert torch.equal(factors, before)
+    assert pictures.is_contiguous()
+    if pictures.ndim == 4:
+        assert torch.equal(world.screens(factors), pictures.permute(0, 2, 3, 1))
+        assert world.screens(factors).is_contiguous()
     assert torch.equal(pictures, torch.cat([world.render(row[None]) for row in factors]))
     assert len(world.render(factors[:0])) == 0
 
@@ -65,6 +73,24 @@ def test_values_out_of_range_and_wrong_shapes_are_refused(world, generator):
         world.render(factors[0])
     with pytest.raises(TypeError, match="float"):
         world.render(factors.long())
+
+
+def test_a_rounding_error_beyond_a_range_is_drawn_at_its_end(world, generator):
+    factors = world.sample(1, generator)
+    for k, factor in enumerate(world.factors):
+        for end, over in ((factor.low, -5e-5), (factor.high, 5e-5)):
+            edge, beyond = factors.clone(), factors.clone()
+            edge[0, k], beyond[0, k] = end, end + over
+            world.check(beyond)
+            assert torch.equal(world.render(beyond), world.render(edge))
+
+
+def test_factors_are_printed_in_a_line_each(world):
+    for factor in world.factors:
+        assert len(repr(factor)) < 130
+        assert repr(factor.name) in repr(factor)
+    many = Factor.categorical("example", 7000)
+    assert repr(many) == "Factor('example', categorical, 'class', 0 to 6999, 7000 values: 0, 1, 2, ..., 6999)"
 
 
 def test_a_condition_on_named_factors_holds_for_every_sample(world, generator):
@@ -173,6 +199,139 @@ def test_a_goal_and_a_start_can_be_given(name):
     assert np.array_equal(info["goal_factors"], np.stack([start, goal]))
     with pytest.raises(ValueError, match="2 factor rows"):
         rows.reset(options={"goal": np.stack([start] * 3)})
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_an_action_outside_the_space_is_an_error_and_the_environment_goes_on_living(name):
+    single, rows = gym.make(name, disable_env_checker=True), gym.make_vec(name, num_envs=3)
+    for env, space in ((single, single.action_space), (rows, rows.action_space)):
+        observation, _ = env.reset(seed=0)
+        space.seed(0)
+        good = np.asarray(space.sample())
+        wrong = [good.astype(np.float64) + 0.5, good - 1000, good + 1000] if good.dtype.kind in "iu" else []
+        for bad in [*wrong, "left", None, np.full(good.shape, np.nan), np.zeros((7, 7))]:
+            with pytest.raises(ValueError, match="action"):
+                env.step(bad)
+        if env is rows:  # one bad row of a batch
+            bad = good.astype(np.float64)
+            bad[1] = np.nan
+            with pytest.raises(ValueError, match="action"):
+                env.step(bad)
+        again, *_ = env.step(good)
+        assert again.shape == observation.shape
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_before_reset_gymnasium_says_what_is_missing(name):
+    for env in (gym.make(name, render_mode="rgb_array").unwrapped, gym.make_vec(name, num_envs=2)):
+        with pytest.raises(gym.error.ResetNeeded):
+            env.step(env.action_space.sample())
+        with pytest.raises(gym.error.ResetNeeded):
+            env.render()
+
+
+def test_no_environment_shares_its_action_space_with_another():
+    world, task = _planar()
+    one, other = envs.WorldEnv(world, task), envs.WorldEnv(world, task)
+    assert one.action_space is not other.action_space
+    for name in envs.WORLDS:
+        first, second = (moving(envs.make_world(name)).action_space for _ in range(2))
+        assert first is not second
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_copied_environment_goes_its_own_way(name):
+    env = gym.make(name)
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    actions = [env.action_space.sample() for _ in range(4)]
+    env.step(actions[0])
+    twin = copy.deepcopy(env)
+    wanted = [env.step(action)[4]["factors"] for action in actions]
+    assert all(np.array_equal(twin.step(a)[4]["factors"], told) for a, told in zip(actions, wanted, strict=True))
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_lists_of_pictures_come_from_gymnasiums_wrapper(name):
+    env = gym.make(name, render_mode="rgb_array_list")
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    assert [frame.ndim for frame in env.render()] == [3, 3]
+
+
+def test_unknown_options_and_states_that_cannot_be_are_refused():
+    planar = gym.make("disco/Planar-v0").unwrapped
+    with pytest.raises(ValueError, match=r"no option 'starts'; its options are start, goal"):
+        planar.reset(options={"starts": [5.0, 5.0, 0.0]})
+    for option in ("start", "goal"):
+        for row in ([20.5, 5.5, 0.0], [5.0, 5.0, 0.5]):
+            with pytest.raises(ValueError, match=option):
+                planar.reset(options={option: row})
+    maze = gym.make("disco/SwitchMaze-v0", map="..../.##./.##./....").unwrapped
+    for row in ([1.0, 1.0, 0.0, 0.0], [0.5, 0.0, 0.0, 0.0]):
+        with pytest.raises(ValueError, match="start"):
+            maze.reset(options={"start": row})
+    assert maze.reset(options={"start": [3.0, 3.0, 0.0, 0.0]})[1]["factors"].tolist() == [3, 3, 0, 0]
+    digits = gym.make_vec("disco/DigitGrid-v0", num_envs=2)
+    with pytest.raises(ValueError, match="row_0"):
+        digits.reset(options={"start": [0.5, 0, 0, 0, 0, 0, 0, 0]})
+
+
+def test_an_unknown_setting_lists_the_environments_too():
+    for make in (gym.make, lambda name, **settings: gym.make_vec(name, num_envs=2, **settings)):
+        with pytest.raises(TypeError, match=r"no setting 'goal_dit'; its settings are goal_dict, .*noise"):
+            make("disco/Planar-v0", goal_dit=True)
+        with pytest.raises(TypeError, match=r"its settings are protocol, .*symbolic"):
+            make("disco/SwitchMaze-v0", protocl="both")
+
+
+def test_the_next_step_may_start_new_episodes_as_gymnasiums_wrappers_want():
+    env = gym.make_vec("disco/Planar-v0", num_envs=3, autoreset_mode="NEXT_STEP", max_episode_steps=2)
+    assert env.metadata["autoreset_mode"] == gym.vector.AutoresetMode.NEXT_STEP
+    assert gym.make_vec("disco/Planar-v0", num_envs=3).metadata["autoreset_mode"] == gym.vector.AutoresetMode.SAME_STEP
+    env.reset(seed=0)
+    push = np.full((3, 2), 1.0, np.float32)
+    moved, last, first, second = (env.step(push) for _ in range(4))
+    assert [step[3].all() for step in (moved, last, first, second)] == [False, True, False, False]
+    assert "final_obs" not in last[4]
+    assert np.array_equal(first[1], np.zeros(3))
+    assert first[4]["_goal"].all()
+    assert (np.abs(first[4]["factors"] - last[4]["factors"]).sum(1) > 2).all()
+    np.testing.assert_allclose(second[4]["factors"][:, :2] - first[4]["factors"][:, :2], 1.0)
+    wrapped = gym.wrappers.vector.NormalizeObservation(
+        gym.make_vec("disco/DSprites-v0", num_envs=2, autoreset_mode=gym.vector.AutoresetMode.NEXT_STEP)
+    )
+    assert wrapped.reset(seed=0)[0].shape == (2, 64, 64, 1)
+    with pytest.raises(ValueError, match="autoreset_mode"):
+        gym.make_vec("disco/Planar-v0", num_envs=2, autoreset_mode="sometimes")
+
+
+FORK = """
+import multiprocessing, torch
+torch.set_num_threads(2)
+torch.relu(torch.randn(1_000_000))  # the parent has computed in parallel
+{before}
+def drawn(name):
+    import envs
+    world = envs.make_world(name)
+    return len(world.render(world.sample(40, torch.Generator().manual_seed(0))))
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    print(pool.map_async(drawn, {names}).get(100))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.parametrize("before", ["import envs", ""])
+def test_forked_workers_draw_after_the_parent_has_computed(before):
+    code = FORK.format(before=before, names=list(envs.WORLDS))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=False)
+    assert done.stdout.strip() == str([40] * len(envs.WORLDS)), done.stderr[-500:]
+
+
+def test_other_processes_keep_their_threads():
+    code = "import torch; torch.set_num_threads(3); import envs; print(torch.get_num_threads())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "3"
 
 
 def test_bad_actions_are_refused_with_what_is_allowed():
