@@ -22,8 +22,10 @@ from collections.abc import Iterable
 from functools import partial
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from borders import Count, NonNegative, Positive, Real, Shape, Size
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
 from representations.parts.networks import Background, conv_decoder, he_weights
@@ -38,9 +40,8 @@ class Capacity(nn.Module):
 
     def __init__(self, first: float, last: float, gamma: float, steps: int):
         super().__init__()
-        if not (0 <= first <= last and gamma >= 0 and steps >= 1):
-            got = f"{first}, {last}, {gamma}, {steps}"
-            raise ValueError(f"first <= last nats, gamma and steps must not be negative, steps not 0, got {got}")
+        if first > last:
+            raise ValueError(f"first must be at most last, got {first} and {last} nats")
         self.gamma, self.ramp = gamma, Ramp(first, last, steps)
 
     def terms(self, nll: Tensor, kl: Tensor) -> tuple[Tensor, Logs]:
@@ -60,15 +61,15 @@ class CapacityVAE(PictureVAE):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (1, 64, 64),
-        code_size: int = 10,
-        gamma: float = 1000.0,
-        first: float = 0.0,
-        last: float = 25.0,
-        steps: int = 100_000,
-        channels: int = 32,
-        hidden: int = 256,
-        learning_rate: float = 5e-4,
+        shape: Shape = (1, 64, 64),
+        code_size: Size = 10,
+        gamma: NonNegative = 1000.0,
+        first: NonNegative = 0.0,
+        last: NonNegative = 25.0,
+        steps: Count = 100_000,
+        channels: Size = 32,
+        hidden: Size = 256,
+        learning_rate: Positive = 5e-4,
     ):
         super().__init__()
         self.code_size, self.learning_rate = code_size, learning_rate
@@ -99,17 +100,17 @@ class FactorBottleneck(Representation):
 
     def __init__(
         self,
-        low: tuple[float, ...] = (0.0, 0.5, 0.0, 0.0, 0.0),
-        high: tuple[float, ...] = (2.0, 1.0, 2 * math.pi, 1.0, 1.0),
-        shape: tuple[int, int, int] = (1, 64, 64),
-        gamma: float = 1000.0,
-        first: float = 0.5,
-        last: float = 25.0,
-        steps: int = 100_000,
-        channels: int = 32,
-        hidden: int = 256,
-        learning_rate: float = 5e-4,
-        channel_rate: float = 1e-4,
+        low: tuple[Real, ...] = (0.0, 0.5, 0.0, 0.0, 0.0),
+        high: tuple[Real, ...] = (2.0, 1.0, 2 * math.pi, 1.0, 1.0),
+        shape: Shape = (1, 64, 64),
+        gamma: NonNegative = 1000.0,
+        first: NonNegative = 0.5,
+        last: NonNegative = 25.0,
+        steps: Count = 100_000,
+        channels: Size = 32,
+        hidden: Size = 256,
+        learning_rate: Positive = 5e-4,
+        channel_rate: Positive = 1e-4,
     ):
         super().__init__()
         if len(low) != len(high) or not low or not all(a < b for a, b in zip(low, high, strict=True)):
@@ -125,10 +126,8 @@ class FactorBottleneck(Representation):
         self.background = Background()
         self.capacity = Capacity(first, last, gamma, steps)
 
-    def encode(self, observations: Tensor) -> Tensor:
+    def encode(self, observations: Float[Tensor, "n code_size"]) -> Tensor:
         """The means scale_k f_k [n, K] of factor rows [n, K], f standardised as uniform on [low, high]."""
-        if observations.ndim != 2 or observations.shape[1] != self.code_size:
-            raise ValueError(f"factors must have shape [n, {self.code_size}], got {tuple(observations.shape)}")
         return self.scale * (2 * (observations - self.low) / (self.high - self.low) - 1) * math.sqrt(3)
 
     def decode(self, code: Tensor) -> Tensor:

@@ -18,12 +18,14 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import MinLen
 from torch import Tensor, nn
 from torch.nn import functional
 
+from borders import NonNegative, Positive, Side, Size
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.parts.networks import he_weights, mlp
 from representations.parts.terms import covariance_penalty, l1_penalty
@@ -59,13 +61,6 @@ def watch(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]
             hook.remove()
 
 
-def _check(penalty: str, weight: float) -> None:
-    if penalty not in PENALTIES:
-        raise ValueError(f"penalty must be one of {', '.join(PENALTIES)}, got {penalty!r}")
-    if not weight >= 0:
-        raise ValueError(f"weight must not be negative, got {weight}")
-
-
 class CovariancePenalty(Representation):
     """An autoencoder of `shape` with `weight` times L_Sigma ("covariance") or L_1 ("l1") of its coding layer.
 
@@ -79,21 +74,17 @@ class CovariancePenalty(Representation):
 
     def __init__(
         self,
-        shape: tuple[int, ...] = (3, 32, 32),
-        code_size: int = 84,
+        shape: tuple[Side, ...] = (3, 32, 32),
+        code_size: Size = 84,
         penalty: Penalty = "covariance",
-        weight: float = 0.08,
-        channels: int = 32,
-        hidden: int = 112,
-        learning_rate: float = 1e-3,
+        weight: NonNegative = 0.08,
+        channels: Size = 32,
+        hidden: Size = 112,
+        learning_rate: Positive = 1e-3,
     ):
         super().__init__()
-        _check(penalty, weight)
-        if len(shape) not in (1, 3) or min(*shape, code_size, channels, hidden) < 1:
-            raise ValueError(
-                "shape must be (p,) or (C, H, W), and shape, code_size, channels and hidden positive, "
-                f"got {tuple(shape)}, {code_size}, {channels}, {hidden}"
-            )
+        if len(shape) not in (1, 3):
+            raise ValueError(f"shape must be (p,) or (C, H, W), got {shape}")
         self.shape, self.code_size, self.learning_rate = tuple(shape), code_size, learning_rate
         self.span = 2.0 if len(shape) == 3 else 1.0  # of a number's range, in the units of the error
         self.penalty, self.weight = penalty, weight
@@ -102,7 +93,7 @@ class CovariancePenalty(Representation):
             self.decoder: nn.Module = nn.Linear(code_size, shape[0])
         else:
             if shape[1] % 4 or shape[2] % 4:
-                raise ValueError(f"the sides of pictures must be multiples of 4, got {tuple(shape)}")
+                raise ValueError(f"shape must have sides that are multiples of 4, got {shape}")
             deepest = (channels, shape[1] // 4, shape[2] // 4)
             self.encoder = nn.Sequential(
                 nn.Conv2d(shape[0], channels, 4, 2, 1),
@@ -163,16 +154,13 @@ class CovarianceClassifier(Representation):
 
     def __init__(
         self,
-        sizes: tuple[int, ...] = (2, 4, 4, 1),
+        sizes: Annotated[tuple[Size, ...], MinLen(3)] = (2, 4, 4, 1),
         penalty: Penalty = "covariance",
-        weight: float = 0.2,
-        gain: float = 2.0,
-        learning_rate: float = 0.1,
+        weight: NonNegative = 0.2,
+        gain: Positive = 2.0,
+        learning_rate: Positive = 0.1,
     ):
         super().__init__()
-        _check(penalty, weight)
-        if len(sizes) < 3 or min(sizes) < 1 or not gain > 0:
-            raise ValueError(f"sizes must be three or more positive numbers, gain positive, got {tuple(sizes)}, {gain}")
         self.code_size, self.penalty, self.weight, self.learning_rate = sizes[-2], penalty, weight, learning_rate
         self.network: nn.Sequential = mlp(*sizes, activation=nn.Sigmoid)
         for layer in (m for m in self.network if isinstance(m, nn.Linear)):

@@ -22,6 +22,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from borders import NonNegative, Positive, Shape, Share, Size
 from representations.model import Logs, Objective
 from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
 from representations.parts.terms import covariance, identity_distance
@@ -40,15 +41,15 @@ class DIPVAE(PictureVAE):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (1, 64, 64),
-        code_size: int = 10,
-        lambda_od: float = 10.0,
-        lambda_d: float | None = None,
+        shape: Shape = (1, 64, 64),
+        code_size: Size = 10,
+        lambda_od: NonNegative = 10.0,
+        lambda_d: NonNegative | None = None,
         kind: Literal["I", "II"] = "I",
-        memory: float = 0.9,
-        channels: int = 32,
-        hidden: int = 256,
-        learning_rate: float = 5e-4,
+        memory: Share = 0.9,
+        channels: Size = 32,
+        hidden: Size = 256,
+        learning_rate: Positive = 5e-4,
     ):
         super().__init__()
         if kind not in ("I", "II"):

@@ -16,6 +16,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from borders import NonNegative, Positive, Shape, Share, Size
 from representations.model import Logs, Objective, pixels
 from representations.parts.autoencoder import GaussianAutoencoder, Network, PictureVAE
 
@@ -39,20 +40,16 @@ class DisentangledAutoencoder(PictureVAE):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (1, 64, 64),
-        code_size: int = 10,
-        beta: float = 1.0,
+        shape: Shape = (1, 64, 64),
+        code_size: Size = 10,
+        beta: NonNegative = 1.0,
         network: Network = "conv",
-        noise: float = 0.0,
-        channels: int = 32,
-        hidden: int = 256,
-        learning_rate: float = 1e-3,
+        noise: Share = 0.0,
+        channels: Size = 32,
+        hidden: Size = 256,
+        learning_rate: Positive = 1e-3,
     ):
         super().__init__()
-        if not beta >= 0:
-            raise ValueError(f"beta must not be negative, got {beta}")
-        if not 0 <= noise <= 1:
-            raise ValueError(f"noise must be a share of pixels from 0 to 1, got {noise}")
         self.code_size, self.beta, self.noise, self.learning_rate = code_size, beta, noise, learning_rate
         self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden, network)
 

@@ -21,7 +21,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from borders import Count, NonNegative, Positive, Shape, Size
+from representations.model import Logs, Objective, Representation, pixels
 from representations.parts.networks import SeparableDecoder, smooth_encoder
 from representations.parts.terms import (
     bernoulli_nll,
@@ -41,17 +42,17 @@ class DynContent(Representation):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (1, 40, 40),
-        action_size: int = 2,
-        dynamics_size: int = 2,
-        content_size: int = 2,
-        hidden: int = 300,
-        transition: int = 100,
-        smooth: float = 10.0,
-        rank: int = 8,
-        unfold: float = 10.0,
-        steps: int = 4000,
-        learning_rate: float = 1e-3,
+        shape: Shape = (1, 40, 40),
+        action_size: Size = 2,
+        dynamics_size: Size = 2,
+        content_size: Size = 2,
+        hidden: Size = 300,
+        transition: Size = 100,
+        smooth: Positive = 10.0,
+        rank: Size = 8,
+        unfold: NonNegative = 10.0,
+        steps: Count = 4000,
+        learning_rate: Positive = 1e-3,
     ):
         super().__init__()
         self.shape, self.action_size, self.learning_rate = tuple(shape), action_size, learning_rate
@@ -69,7 +70,6 @@ class DynContent(Representation):
 
     def encode(self, observations: Tensor) -> Tensor:
         """The posterior means [z, w] of pictures [n, C, H, W], whichever set they are from: [n, code_size]."""
-        check_pictures(observations, self.shape)
         z, _, w, _ = self.posterior(pixels(observations))
         return torch.cat([z, w], -1)
 

@@ -16,7 +16,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from borders import Count, NonNegative, Positive, Shape, Size
+from representations.model import Logs, Objective, Representation, pixels
 from representations.parts.networks import SeparableDecoder, mlp, smooth_encoder
 from representations.parts.terms import bernoulli_nll, gaussian_kl, gaussian_sample
 from representations.rce import Unfolding
@@ -31,18 +32,18 @@ class E2C(Representation):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (1, 40, 40),
-        action_size: int = 2,
-        code_size: int = 2,
-        hidden: int = 300,
-        transition: int = 100,
-        smooth: float = 10.0,
-        rank: int = 8,
-        agreement: float = 0.25,
-        unfold: float = 10.0,
+        shape: Shape = (1, 40, 40),
+        action_size: Size = 2,
+        code_size: Size = 2,
+        hidden: Size = 300,
+        transition: Size = 100,
+        smooth: Positive = 10.0,
+        rank: Size = 8,
+        agreement: NonNegative = 0.25,
+        unfold: NonNegative = 10.0,
         plain: bool = False,
-        steps: int = 4000,
-        learning_rate: float = 1e-3,
+        steps: Count = 4000,
+        learning_rate: Positive = 1e-3,
     ):
         super().__init__()
         self.shape, self.code_size, self.action_size = tuple(shape), code_size, action_size
@@ -65,7 +66,6 @@ class E2C(Representation):
 
     def encode(self, observations: Tensor) -> Tensor:
         """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
-        check_pictures(observations, self.shape)
         return self.posterior(pixels(observations))[0]
 
     def decode(self, code: Tensor) -> Tensor:

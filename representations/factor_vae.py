@@ -14,6 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from borders import NonNegative, Positive, Shape, Size
 from representations.model import Logs, Objective
 from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
 from representations.parts.networks import mlp
@@ -29,16 +30,16 @@ class FactorVAE(PictureVAE):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (1, 64, 64),
-        code_size: int = 10,
-        gamma: float = 35.0,
-        depth: int = 3,
-        width: int = 256,
-        repeats: int = 1,
-        channels: int = 32,
-        hidden: int = 256,
-        learning_rate: float = 5e-4,
-        discriminator_rate: float = 5e-4,
+        shape: Shape = (1, 64, 64),
+        code_size: Size = 10,
+        gamma: NonNegative = 35.0,
+        depth: Size = 3,
+        width: Size = 256,
+        repeats: Size = 1,
+        channels: Size = 32,
+        hidden: Size = 256,
+        learning_rate: Positive = 5e-4,
+        discriminator_rate: Positive = 5e-4,
     ):
         super().__init__()
         if not gamma >= 0 or min(depth, width, repeats) < 1:

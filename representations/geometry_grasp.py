@@ -19,21 +19,25 @@ learns both together, end to end.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import MultipleOf
 from torch import Tensor, nn
 from torch.nn import functional
 
+from borders import Positive, Size
 from representations.model import Logs, Objective, Representation
 from representations.parts.grasping import (
     ACTION_SIZE,
     BOX,
+    RGBD,
     TAN_HALF,
     Predictor,
     Residual,
     check_grasps,
     check_rgbd,
+    check_square,
     describe_grasps,
     exact,
     facing,
@@ -64,22 +68,19 @@ class GeometryGrasp(Representation):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (4, 64, 64),
-        code_size: int = 256,
-        state_size: int = 256,
-        channels: int = 32,
-        hidden: int = 256,
-        voxels: int = 40,
-        samples: int = 40,
-        local: int = 20,
+        shape: RGBD = (4, 64, 64),
+        code_size: Size = 256,
+        state_size: Size = 256,
+        channels: Size = 32,
+        hidden: Size = 256,
+        voxels: Annotated[Size, MultipleOf(8)] = 40,
+        samples: Size = 40,
+        local: Size = 20,
         residual: bool = True,
-        learning_rate: float = 1e-3,
+        learning_rate: Positive = 1e-3,
     ):
         super().__init__()
-        if tuple(shape) != (4, shape[1], shape[1]):
-            raise ValueError(f"shape must be (4, size, size) for RGBD pictures, got {shape}")
-        if voxels < 8 or voxels % 8:
-            raise ValueError(f"voxels must be a multiple of 8, got {voxels}")
+        check_square(shape)
         self.code_size, self.size, self.learning_rate = code_size, shape[1], learning_rate
         self.voxels, self.samples, self.local = voxels, samples, local
         self.stage, self.residual = "shape", residual

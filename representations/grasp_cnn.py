@@ -13,12 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from borders import Positive, Size
 from representations.model import Logs, Objective, Representation
 from representations.parts.grasping import (
     ACTION_SIZE,
+    RGBD,
     Predictor,
     check_grasps,
     check_rgbd,
+    check_square,
     describe_grasps,
     facing,
     lift,
@@ -37,15 +40,14 @@ class GraspCNN(Representation):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (4, 64, 64),
-        code_size: int = 256,
-        channels: int = 32,
-        hidden: int = 256,
-        learning_rate: float = 1e-3,
+        shape: RGBD = (4, 64, 64),
+        code_size: Size = 256,
+        channels: Size = 32,
+        hidden: Size = 256,
+        learning_rate: Positive = 1e-3,
     ):
         super().__init__()
-        if tuple(shape) != (4, shape[1], shape[1]):
-            raise ValueError(f"shape must be (4, size, size) for RGBD pictures, got {shape}")
+        check_square(shape)
         self.code_size, self.size, self.learning_rate = code_size, shape[1], learning_rate
         self.state = residual_encoder(6, self.size, channels, code_size)
         self.action = mlp(ACTION_SIZE, hidden, hidden)

@@ -45,14 +45,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.parts.factor_output import OUTPUTS, Output, raw_size, reach, shaped, spread_out
+from borders import Count, NonNegative, Positive, Size
+from representations.model import Logs, Objective, Representation, pixels
+from representations.parts.factor_output import Output, raw_size, reach, shaped, spread_out
 from representations.parts.networks import SeparableDecoder, mlp
 from representations.parts.selectivity import (
-    ESTIMATORS,
+    Alike,
+    Estimator,
+    Sides16,
     Whitening,
-    check_alike,
-    check_word,
     coder,
     entropy,
     log_ratio,
@@ -85,42 +86,38 @@ class ICF(Representation):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (3, 64, 64),
-        actions: int = 6,
-        code_size: int = 2,
-        noise_size: int = 2,
-        channels: int = 8,
-        hidden: int = 64,
+        shape: Sides16 = (3, 64, 64),
+        actions: Size = 6,
+        code_size: Size = 2,
+        noise_size: Size = 2,
+        channels: Size = 8,
+        hidden: Size = 64,
         output: Output = "scaled_simplex",
         kernel: Literal["gaussian", "directed"] = "gaussian",
-        width: float = 0.7,
-        floor: float = 1e-3,
-        horizon: int = 1,
-        samples: int = 64,
-        estimator: Literal["enumerated", "sampled"] = "enumerated",
+        width: Positive = 0.7,
+        floor: Positive = 1e-3,
+        horizon: Size = 1,
+        samples: Size = 64,
+        estimator: Estimator = "enumerated",
         constant: bool = True,
         whiten: bool = True,
-        alike: float = 0.6,
-        spread: float = 2.0,
-        ridge: float = 1e-4,
-        closeness: float = 0.0,
-        blur: float = 0.0,
+        alike: Alike = 0.6,
+        spread: NonNegative = 2.0,
+        ridge: NonNegative = 1e-4,
+        closeness: NonNegative = 0.0,
+        blur: NonNegative = 0.0,
         separable: bool = True,
         normalise: bool = True,
-        selectivity: float = 10.0,
-        reconstruction: float = 0.1,
-        prediction: float = 1.0,
-        entropy: float = 0.3,
-        last_entropy: float = 0.0,
-        steps: int = 1200,
-        learning_rate: float = 1e-3,
-        decoder_rate: float = 4.0,
+        selectivity: NonNegative = 10.0,
+        reconstruction: NonNegative = 0.1,
+        prediction: NonNegative = 1.0,
+        entropy: NonNegative = 0.3,
+        last_entropy: NonNegative = 0.0,
+        steps: Count = 1200,
+        learning_rate: Positive = 1e-3,
+        decoder_rate: Positive = 4.0,
     ):
         super().__init__()
-        check_word("output", output, OUTPUTS)
-        check_word("kernel", kernel, ("gaussian", "directed"))
-        check_word("estimator", estimator, ESTIMATORS)
-        check_alike(alike)
         self.shape, self.code_size, self.action_size = tuple(shape), code_size, code_size
         self.actions, self.noise_size, self.samples, self.horizon = actions, noise_size, samples, horizon
         self.output, self.kernel, self.estimator = output, kernel, estimator
@@ -146,7 +143,6 @@ class ICF(Representation):
 
     def encode(self, observations: Tensor) -> Tensor:
         """The codes h [n, code_size] of pictures [n, C, H, W]."""
-        check_pictures(observations, self.shape)
         return self.white(self.encoder(pixels(observations)))
 
     def decode(self, code: Tensor) -> Tensor:

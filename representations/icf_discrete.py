@@ -25,14 +25,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from borders import Count, NonNegative, Positive, Size
+from representations.model import Logs, Objective, Representation, pixels
 from representations.parts.networks import mlp
 from representations.parts.selectivity import (
-    ESTIMATORS,
     FLOOR,
+    Alike,
+    Estimator,
+    Sides16,
     Whitening,
-    check_alike,
-    check_word,
     coder,
     entropy,
     log_ratio,
@@ -58,27 +59,24 @@ class ICFDiscrete(Representation):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (1, 64, 64),
-        actions: int = 8,
-        code_size: int = 4,
-        channels: int = 8,
-        hidden: int = 32,
+        shape: Sides16 = (1, 64, 64),
+        actions: Size = 8,
+        code_size: Size = 4,
+        channels: Size = 8,
+        hidden: Size = 32,
         kernel: Literal["gaussian", "directed", "absolute"] = "gaussian",
-        estimator: Literal["enumerated", "sampled"] = "enumerated",
+        estimator: Estimator = "enumerated",
         whiten: bool = True,
-        alike: float = 0.45,
+        alike: Alike = 0.45,
         signed: bool = True,
         attend: bool = True,
         normalise: bool = True,
-        entropy: float = 0.4,
-        last_entropy: float = 0.0,
-        steps: int = 1200,
-        learning_rate: float = 1e-3,
+        entropy: NonNegative = 0.4,
+        last_entropy: NonNegative = 0.0,
+        steps: Count = 1200,
+        learning_rate: Positive = 1e-3,
     ):
         super().__init__()
-        check_word("kernel", kernel, ("gaussian", "directed", "absolute"))
-        check_word("estimator", estimator, ESTIMATORS)
-        check_alike(alike)
         self.shape, self.code_size, self.actions = tuple(shape), code_size, actions
         self.kernel, self.estimator, self.whiten, self.alike = kernel, estimator, whiten, alike
         self.signed, self.normalise, self.entropy = signed, normalise, (entropy, last_entropy)
@@ -94,7 +92,6 @@ class ICFDiscrete(Representation):
 
     def encode(self, observations: Tensor) -> Tensor:
         """The features h [n, code_size] of pictures [n, C, H, W]."""
-        check_pictures(observations, self.shape)
         return self.white(self.encoder(pixels(observations)))
 
     def log_policies(self, code: Tensor, allowed: Tensor | None = None) -> Tensor:

@@ -19,7 +19,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from borders import Natural, NonNegative, Positive, Shape, Size, Width
+from representations.model import Logs, Objective, Representation, pixels
 from representations.parts.networks import conv_decoder, conv_encoder, he_weights, mlp
 from representations.parts.residual import residual_generator, residual_trunk
 from representations.parts.terms import gaussian_log_density, gradient_penalty, linear_schedule
@@ -50,40 +51,24 @@ class InfoGAN(Representation):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (3, 64, 64),
-        code_size: int = 6,
-        noise: int = 128,
-        information: float = 8.0,
-        penalty: float = 10.0,
-        repeats: int = 5,
+        shape: Shape = (3, 64, 64),
+        code_size: Size = 6,
+        noise: Width = 128,
+        information: NonNegative = 8.0,
+        penalty: NonNegative = 10.0,
+        repeats: Size = 5,
         prior: Literal["uniform", "normal"] = "uniform",
-        least_spread: float = 0.05,
-        haze: float = 0.0,
-        first_haze: float = 0.0,
-        clearing: int = 0,
+        least_spread: Positive = 0.05,
+        haze: NonNegative = 0.0,
+        first_haze: NonNegative = 0.0,
+        clearing: Natural = 0,
         network: Literal["residual", "convolutional", "full"] = "residual",
-        channels: int = 64,
-        hidden: int = 256,
-        learning_rate: float = 1e-4,
-        critic_rate: float = 1e-4,
+        channels: Size = 64,
+        hidden: Size = 256,
+        learning_rate: Positive = 1e-4,
+        critic_rate: Positive = 1e-4,
     ):
         super().__init__()
-        if len(shape) != 3 or min(shape) < 1:
-            raise ValueError(f"shape must be (C, H, W) of positive sizes, got {tuple(shape)}")
-        if min(code_size, repeats, channels, hidden, least_spread) <= 0 or min(noise, information, penalty) < 0:
-            raise ValueError(
-                "code_size, repeats, channels, hidden and least_spread must be positive, noise, information and penalty "
-                f"not negative, got {code_size}, {repeats}, {channels}, {hidden}, {least_spread}, {noise}, {information}, "
-                f"{penalty}"
-            )
-        if min(haze, first_haze, clearing) < 0:
-            raise ValueError(
-                f"haze, first_haze and clearing must not be negative, got {haze}, {first_haze}, {clearing}"
-            )
-        if prior not in ("uniform", "normal") or network not in ("residual", "convolutional", "full"):
-            raise ValueError(
-                f"prior must be uniform or normal, network residual, convolutional or full, got {prior!r}, {network!r}"
-            )
         self.shape, self.code_size, self.noise, self.prior = tuple(shape), code_size, noise, prior
         self.information, self.penalty, self.repeats = information, penalty, repeats
         self.haze, self.first_haze, self.clearing = haze, first_haze, clearing
@@ -101,7 +86,6 @@ class InfoGAN(Representation):
 
     def encode(self, observations: Tensor) -> Tensor:
         """Q's mean [n, code_size] of pictures [n, C, H, W]; with `haze`, over the same 16 hazed views of every picture."""
-        check_pictures(observations, self.shape)
         pictures = pixels(observations)
         if not self.haze:
             return self.posterior(self.read(pictures))[0]
@@ -135,8 +119,6 @@ class InfoGAN(Representation):
 
     def decode(self, code: Tensor, noise: Tensor | None = None) -> Tensor:
         """The generator's pictures [n, C, H, W] in [0, 1] of codes and `noise` [n, noise], else one draw for all."""
-        if code.ndim != 2 or code.shape[1] != self.code_size:
-            raise ValueError(f"codes must have shape [n, {self.code_size}], got {tuple(code.shape)}")
         noise = self.still.expand(len(code), -1) if noise is None else noise
         return self.generator(torch.cat([noise, code], -1)).float().sigmoid()
 

@@ -6,21 +6,28 @@ training it is a game: every `Objective` is one player, moved in order at every 
 
 from __future__ import annotations
 
+import functools
 import inspect
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float, UInt8
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from borders import Natural, checked, plain, unchecked
 from representations.files import read_json, read_tensors, write_atomically, write_json
 
 Batch = Any
 Logs = dict[str, Tensor]
+Pictures = UInt8[Tensor, "n *shape"] | Float[Tensor, "n *shape"]
+Codes = Float[Tensor, "*n code_size"]
+Actions = Float[Tensor, "*n action_size"]
 
 
 @dataclass(frozen=True)
@@ -40,22 +47,25 @@ class Objective:
 
 
 class Representation(nn.Module, ABC):
-    """A learner. Subclasses say how they encode and what they minimise; `settings` holds the constructor's arguments."""
+    """A learner. Subclasses say how they encode and what they minimise; `settings` holds the constructor's arguments.
+
+    Constructors and the methods of the contract check their arguments by the annotations (`borders`): those of the
+    subclass, or where it has none those written here.
+    """
 
     code_size: int
     settings: dict[str, Any]
 
-    def __new__(cls, *args: Any, **settings: Any) -> Self:
-        """Remember the constructor's arguments as JSON knows them, so that any instance can be saved and made again."""
-        self = super().__new__(cls)
-        bound = inspect.signature(cls.__init__).bind_partial(self, *args, **settings)
-        bound.apply_defaults()
-        settings = {k: v for k, v in bound.arguments.items() if k != "self"}
-        self.__dict__["settings"] = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
-        return self
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Set the borders."""
+        super().__init_subclass__(**more)
+        for name, method in list(vars(cls).items()):
+            if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
+                inner = _remembered(method) if name == "__init__" else method
+                setattr(cls, name, checked(inner, CONTRACT.get(name)))
 
     @abstractmethod
-    def encode(self, observations: Tensor) -> Tensor:
+    def encode(self, observations: Pictures) -> Tensor:
         """The deterministic codes [n, code_size] of observations, uint8 pictures [n, C, H, W] for learners of pictures."""
 
     @abstractmethod
@@ -63,11 +73,53 @@ class Representation(nn.Module, ABC):
         """The players of the training game, in the order in which they move."""
 
 
+def _remembered(constructor: Callable[..., None]) -> Callable[..., None]:
+    """The constructor, which notes its arguments in `settings` as JSON knows them, so that any instance can be saved."""
+    signature = inspect.signature(constructor)
+
+    @functools.wraps(constructor)
+    def remember(self: Representation, *args: Any, **settings: Any) -> None:
+        if unchecked(type(self).__init__) is remember:  # not on the way through a subclass's constructor
+            bound = signature.bind(self, *args, **settings)
+            bound.apply_defaults()
+            found: dict[str, Any] = {}
+            for name, value in list(bound.arguments.items())[1:]:
+                kind = signature.parameters[name].kind
+                if kind == inspect.Parameter.VAR_POSITIONAL and value:
+                    raise TypeError(f"{type(self).__name__} takes its settings by name, got {value!r} without one")
+                found |= value if kind == inspect.Parameter.VAR_KEYWORD else {name: value}
+            self.__dict__["settings"] = {name: as_json(name, value) for name, value in found.items()}
+        try:
+            constructor(self, *args, **settings)
+        except (RuntimeError, MemoryError) as error:
+            if "alloc" not in str(error) and "memory" not in str(error):
+                raise
+            raise ValueError(
+                f"{type(self).__name__} of these settings needs more memory than there is: {settings}"
+            ) from error
+
+    return remember
+
+
+def as_json(name: str, value: Any) -> Any:
+    """A setting as a JSON file gives it back; TypeError where that is not the same setting."""
+    value = plain(value)
+    try:
+        read = json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError):
+        read = None
+    if plain(read) != value:
+        raise TypeError(
+            f"{name} must be a number, a word, or a list or dict of those, to be saved and loaded, got {value!r}"
+        )
+    return read
+
+
 @runtime_checkable
 class Decodes(Protocol):
     """Can draw a code."""
 
-    def decode(self, code: Tensor) -> Tensor:
+    def decode(self, code: Codes) -> Tensor:
         """Pictures in [0, 1], float [n, C, H, W], of codes [n, code_size]."""
         ...
 
@@ -76,11 +128,11 @@ class Decodes(Protocol):
 class Predicts(Protocol):
     """Has a locally linear model of how actions move its code."""
 
-    def predict(self, code: Tensor, action: Tensor) -> Tensor:
+    def predict(self, code: Codes, action: Actions) -> Tensor:
         """The expected next codes [n, code_size] after actions [n, m]."""
         ...
 
-    def linearize(self, code: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def linearize(self, code: Codes, action: Actions) -> tuple[Tensor, Tensor, Tensor]:
         """A [n, d, d], B [n, d, m], c [n, d] with code' = A code + B action + c around the given point."""
         ...
 
@@ -89,15 +141,25 @@ class Predicts(Protocol):
 class Generates(Protocol):
     """Can draw new observations."""
 
-    def generate(self, n: int, generator: torch.Generator) -> Tensor:
+    def generate(self, n: Natural, generator: torch.Generator) -> Tensor:
         """`n` new pictures in [0, 1], float [n, C, H, W]."""
         ...
 
 
-def pixels(observations: Tensor) -> Tensor:
-    """Pictures as every learner takes them: float in [0, 1] from uint8 0 .. 255, or floats already in [0, 1].
+CONTRACT: dict[str, Callable[..., Any]] = {
+    "encode": Representation.encode,
+    "decode": Decodes.decode,
+    "predict": Predicts.predict,
+    "linearize": Predicts.linearize,
+    "generate": Generates.generate,
+}
 
-    Raises TypeError for another dtype and ValueError for floats that are not finite or outside [0, 1].
+
+def pixels(observations: Tensor) -> Tensor:
+    """Pictures as every learner takes them: float32 in [0, 1] from uint8 0 .. 255, or of floats already in [0, 1].
+
+    What lies beside [0, 1] by no more than rounding is cut. Raises TypeError for another dtype and ValueError for floats
+    that are not finite or outside [0, 1].
     """
     if observations.dtype == torch.uint8:
         return observations.float().div_(255)
@@ -105,8 +167,11 @@ def pixels(observations: Tensor) -> Tensor:
         raise TypeError(f"pictures must be uint8 or float, got {observations.dtype}")
     if observations.numel() and not (observations.amin() >= 0 and observations.amax() <= 1):
         low, high = observations.amin().item(), observations.amax().item()
-        raise ValueError(f"float pictures must lie in [0, 1], got values from {low:g} to {high:g}")
-    return observations
+        rounding = max(1e-5, 4 * torch.finfo(observations.dtype).eps)
+        if not (low >= -rounding and high <= 1 + rounding):
+            raise ValueError(f"float pictures must lie in [0, 1], got values from {low:.9g} to {high:.9g}")
+        observations = observations.clamp(0, 1)
+    return observations if torch.is_autocast_enabled(observations.device.type) else observations.float()
 
 
 def check_pictures(observations: Tensor, shape: tuple[int, ...]) -> None:
@@ -116,10 +181,15 @@ def check_pictures(observations: Tensor, shape: tuple[int, ...]) -> None:
         raise ValueError(f"observations must have shape [n, {', '.join(map(str, shape))}], got {got}")
 
 
+def owned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, each in memory of its own, as safetensors wants them: tied ones become copies."""
+    return {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
+
+
 def write_model(model: Representation, folder: Path, name: str) -> Path:
     """Write `model.safetensors` and `config.json` (model name and settings) to `folder`; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {key: value.detach().contiguous().cpu() for key, value in model.state_dict().items()}
+    tensors = owned(model.state_dict())
     bad = not_finite(tensors)
     if bad:
         raise ValueError(f"{name} is not saved to {folder}: its {', '.join(bad)} hold values that are not finite")

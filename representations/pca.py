@@ -18,6 +18,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from borders import Shape, Size
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 
 
@@ -28,10 +29,8 @@ class PCA(Representation):
     rows: Tensor
     scales: Tensor
 
-    def __init__(self, shape: tuple[int, int, int] = (3, 64, 64), code_size: int = 6, rank: int = 64):
+    def __init__(self, shape: Shape = (3, 64, 64), code_size: Size = 6, rank: Size = 64):
         super().__init__()
-        if len(shape) != 3 or min(shape) < 1:
-            raise ValueError(f"shape must be (C, H, W) of positive sizes, got {tuple(shape)}")
         size = math.prod(shape)
         if not 1 <= code_size <= rank <= size:
             raise ValueError(f"1 <= code_size <= rank <= {size} numbers of a picture, got {code_size}, {rank}")
@@ -48,13 +47,10 @@ class PCA(Representation):
 
     def encode(self, observations: Tensor) -> Tensor:
         """The components [n, code_size] of pictures [n, C, H, W]."""
-        check_pictures(observations, self.shape)
         return (pixels(observations).flatten(1) - self.mean) @ self.directions[: self.code_size].T
 
     def decode(self, code: Tensor) -> Tensor:
         """The pictures nearest to the mean that have these components [n, code_size], cut to [0, 1]: [n, C, H, W]."""
-        if code.ndim != 2 or code.shape[1] != self.code_size:
-            raise ValueError(f"codes must have shape [n, {self.code_size}], got {tuple(code.shape)}")
         drawn = code @ self.directions[: self.code_size] + self.mean
         return drawn.clamp(0, 1).unflatten(1, self.shape)
 

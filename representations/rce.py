@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from borders import Count, NonNegative, Positive, Shape, Size
+from representations.model import Logs, Objective, Representation, pixels
 from representations.parts.networks import SeparableDecoder, mlp, smooth_encoder
 from representations.parts.terms import (
     bernoulli_nll,
@@ -136,17 +137,17 @@ class RCE(Representation):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (1, 40, 40),
-        action_size: int = 2,
-        code_size: int = 2,
-        hidden: int = 300,
-        transition: int = 100,
-        smooth: float = 10.0,
-        rank: int = 8,
-        unfold: float = 10.0,
+        shape: Shape = (1, 40, 40),
+        action_size: Size = 2,
+        code_size: Size = 2,
+        hidden: Size = 300,
+        transition: Size = 100,
+        smooth: Positive = 10.0,
+        rank: Size = 8,
+        unfold: NonNegative = 10.0,
         plain: bool = False,
-        steps: int = 4000,
-        learning_rate: float = 1e-3,
+        steps: Count = 4000,
+        learning_rate: Positive = 1e-3,
     ):
         super().__init__()
         self.shape, self.code_size, self.action_size = tuple(shape), code_size, action_size
@@ -168,7 +169,6 @@ class RCE(Representation):
 
     def encode(self, observations: Tensor) -> Tensor:
         """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
-        check_pictures(observations, self.shape)
         return self.posterior(pixels(observations))[0]
 
     def decode(self, code: Tensor) -> Tensor:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from borders import make_named
 from representations.capacity_vae import CapacityVAE, FactorBottleneck
 from representations.covariance_penalty import CovarianceClassifier, CovariancePenalty
 from representations.dip_vae import DIPVAE
@@ -50,14 +48,7 @@ MODELS: dict[str, type[Representation]] = {
 
 def make(name: str, **settings: Any) -> Representation:
     """A new model `name` with `settings`; ValueError or TypeError lists what is allowed, nearest first."""
-    if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}; the models are {_nearest(name, MODELS)}")
-    model = MODELS[name]
-    known = list(inspect.signature(model).parameters)
-    for setting in settings:
-        if setting not in known:
-            raise TypeError(f"model {name!r} has no setting {setting!r}; its settings are {_nearest(setting, known)}")
-    return model(**settings)
+    return make_named("model", name, MODELS, settings)
 
 
 def save(model: Representation, folder: str | Path) -> Path:
@@ -75,7 +66,3 @@ def load(folder: str | Path) -> Representation:
     model = make(name, **settings)
     read_weights(model, folder / "model.safetensors")
     return model.eval()
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    return ", ".join(sorted(known, key=lambda other: -difflib.SequenceMatcher(None, name, other).ratio()))

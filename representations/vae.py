@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from borders import Natural, NonNegative, Positive, Shape, Size
 from representations.model import Logs, Objective
 from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
 from representations.parts.ramp import Ramp
@@ -27,17 +28,15 @@ class BetaVAE(PictureVAE):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (1, 64, 64),
-        code_size: int = 10,
-        beta: float = 4.0,
-        warmup: int = 0,
-        channels: int = 32,
-        hidden: int = 256,
-        learning_rate: float = 5e-4,
+        shape: Shape = (1, 64, 64),
+        code_size: Size = 10,
+        beta: NonNegative = 4.0,
+        warmup: Natural = 0,
+        channels: Size = 32,
+        hidden: Size = 256,
+        learning_rate: Positive = 5e-4,
     ):
         super().__init__()
-        if not beta >= 0:
-            raise ValueError(f"beta must not be negative, got {beta}")
         self.code_size, self.beta, self.learning_rate = code_size, beta, learning_rate
         self.ramp = Ramp(0.0, 1.0, warmup)
         self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
@@ -59,11 +58,11 @@ class VAE(PictureVAE):
 
     def __init__(
         self,
-        shape: tuple[int, int, int] = (1, 64, 64),
-        code_size: int = 10,
-        channels: int = 32,
-        hidden: int = 256,
-        learning_rate: float = 5e-4,
+        shape: Shape = (1, 64, 64),
+        code_size: Size = 10,
+        channels: Size = 32,
+        hidden: Size = 256,
+        learning_rate: Positive = 5e-4,
     ):
         super().__init__()
         self.code_size, self.learning_rate = code_size, learning_rate

@@ -6,12 +6,13 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-ROOMS = ("envs", "planners", "representations", "agents", "benchmarks")
+ROOMS = ("borders", "envs", "planners", "representations", "agents", "benchmarks")
 ALLOWED = {
-    "envs": {"envs"},
-    "planners": {"planners"},
-    "representations": {"representations"},
-    "agents": {"agents", "planners", "representations.model", "representations.registry"},
+    "borders": {"borders"},
+    "envs": {"envs", "borders"},
+    "planners": {"planners", "borders"},
+    "representations": {"representations", "borders"},
+    "agents": {"agents", "planners", "borders", "representations.model", "representations.registry"},
     "benchmarks": set(ROOMS),
 }
 

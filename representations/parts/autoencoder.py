@@ -12,7 +12,7 @@ the networks compute in: a sum of nats in bfloat16 would be off by an eighth at 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -45,25 +45,18 @@ class GaussianAutoencoder(nn.Module):
     """Encoder and decoder of pictures `shape` = (C, H, W), the networks of Burgess et al. 2018, appendix A.1.
 
     `network` "dense" has two layers of `hidden` units on either side instead. Weights start by He et al. 2015, those of
-    the posterior a tenth as large, so that every code starts near the prior. Raises ValueError for a shape, code size,
-    width or network that does not exist.
+    the posterior a tenth as large, so that every code starts near the prior.
     """
 
     def __init__(self, shape: tuple[int, ...], code_size: int, channels: int, hidden: int, network: Network = "conv"):
         super().__init__()
-        if len(shape) != 3 or min(shape) < 1:
-            raise ValueError(f"shape must be (C, H, W) of positive sizes, got {tuple(shape)}")
-        if min(code_size, channels, hidden) < 1:
-            raise ValueError(f"code_size, channels and hidden must be positive, got {code_size}, {channels}, {hidden}")
         self.shape, self.code_size = tuple(shape), code_size
         if network == "conv":
             self.encoder = conv_encoder(self.shape, 2 * code_size, channels, hidden)
             self.decoder = conv_decoder(code_size, self.shape, channels, hidden)
-        elif network == "dense":
+        else:
             self.encoder = dense_encoder(self.shape, 2 * code_size, hidden)
             self.decoder = dense_decoder(code_size, self.shape, hidden)
-        else:
-            raise ValueError(f"network must be one of {', '.join(get_args(Network))}, got {network!r}")
         self.background = Background()
         he_weights(self)
         last = [layer for layer in self.encoder.modules() if isinstance(layer, nn.Linear)][-1]
@@ -77,9 +70,7 @@ class GaussianAutoencoder(nn.Module):
         return mean, logvar
 
     def decode(self, code: Tensor) -> Tensor:
-        """The mean picture of p(x | z), float [n, C, H, W] in [0, 1]; ValueError unless codes are [n, code_size]."""
-        if code.ndim != 2 or code.shape[1] != self.code_size:
-            raise ValueError(f"codes must have shape [n, {self.code_size}], got {tuple(code.shape)}")
+        """The mean picture of p(x | z), float [n, C, H, W] in [0, 1], of codes [n, code_size]."""
         return self.decoder(code).float().sigmoid()
 
     def generate(self, n: int, generator: torch.Generator) -> Tensor:
@@ -103,6 +94,11 @@ class PictureVAE(Representation):
     """A learner whose networks are a `GaussianAutoencoder`: its code is the posterior mean."""
 
     autoencoder: GaussianAutoencoder
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of the pictures."""
+        return self.autoencoder.shape
 
     def encode(self, observations: Tensor) -> Tensor:
         """The posterior mean [n, code_size] of pictures [n, C, H, W]."""

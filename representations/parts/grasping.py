@@ -8,17 +8,19 @@ that a scene seen from elsewhere looks turned, not different.
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from borders import Side
 from representations.parts.networks import HalvingConv, mlp
 from representations.parts.projection import Box, directions
 
 BOX = Box((-0.112, -0.112, 0.0), (0.112, 0.112, 0.224))  # metres: what a voxel grid fills, in the facing frame
 TAN_HALF = 0.21  # half the width of a picture at depth 1
+RGBD = tuple[Literal[4], Side, Side]
 DEPTH_RANGE = (0.1, 5.0)
 # The gripper in its own frame: tips 15 mm before the grasp centre, roots 30 mm and the palm's back 50 mm behind it.
 TIP, ROOT, BACK = 0.015, -0.030, -0.050
@@ -41,6 +43,12 @@ class Grasps(Protocol):
 def exact(like: Tensor) -> torch.autocast:
     """A context in which geometry is computed as it comes: bfloat16 would move a camera by millimetres."""
     return torch.autocast(like.device.type, enabled=False)
+
+
+def check_square(shape: tuple[int, int, int]) -> None:
+    """Raise ValueError unless RGBD pictures of `shape` = (4, H, W) are square."""
+    if shape[1] != shape[2]:
+        raise ValueError(f"shape must be (4, size, size), got {shape}")
 
 
 def check_rgbd(rgbd: Tensor, size: int) -> None:

@@ -6,30 +6,22 @@ S = log A(h', h, phi) - log mean_j A(h', h, phi_j)                              
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from itertools import pairwise
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Interval, MultipleOf
 from torch import Tensor, nn
 
+from borders import Side
 from representations.parts.networks import mlp
 
-ESTIMATORS = ("enumerated", "sampled")
 FLOOR = 1e-3  # added to a kernel that can be 0, so that its logarithm is finite
 FADE = 0.2  # share of the training over which h becomes visible to policies
+Estimator = Literal["enumerated", "sampled"]
+Alike = Annotated[float, Interval(ge=0, le=1 - FADE)]  # a share of the training that leaves room for the rest
+Sides16 = tuple[Side, Annotated[Side, MultipleOf(16)], Annotated[Side, MultipleOf(16)]]
 RUNNING = 0.05  # share of the newest batch in the running unit and origin of codes
-
-
-def check_word(name: str, value: str, known: Iterable[str]) -> None:
-    """Raise ValueError unless the setting `name` has one of the `known` values."""
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-
-
-def check_alike(alike: float) -> None:
-    """Raise ValueError unless the share `alike` of the training leaves room for the rest."""
-    if not 0 <= alike <= 1 - FADE:
-        raise ValueError(f"alike must lie in [0, {1 - FADE:g}], got {alike}")
 
 
 def visible(step: Tensor, steps: int, alike: float) -> Tensor:
@@ -107,11 +99,9 @@ class Whitening(nn.Module):
 def coder(shape: tuple[int, ...], code_size: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:
     """Encoder with batch normalisation and leaky ReLU, and the transposed decoder with ReLU (appendix A.1).
 
-    Four convolutions of stride 2; pictures [n, C, H, W] -> [n, code_size] -> pictures [n, C, H, W]. Raises ValueError
-    unless the sides are multiples of 16 pixels.
+    Four convolutions of stride 2; pictures [n, C, H, W] -> [n, code_size] -> pictures [n, C, H, W], whose sides are
+    multiples of 16 pixels.
     """
-    if any(side % 16 for side in shape[1:]):
-        raise ValueError(f"sides must be multiples of 16 pixels, got {tuple(shape)}")
     widths = (shape[0], channels, channels, 2 * channels, 2 * channels)
     small = (2 * channels, shape[1] // 16, shape[2] // 16)
     down: list[nn.Module] = []

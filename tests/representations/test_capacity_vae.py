@@ -99,7 +99,9 @@ def test_bottleneck_is_saved_and_resumed(tmp_path):
 
 
 def test_wrong_factors_are_named():
-    with pytest.raises(ValueError, match=r"factors must have shape \[n, 2\], got \(3, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"observations must be a float \[n, code_size = 2\] tensor, got shape \[3, 4\]"
+    ):
         bottleneck().encode(torch.zeros(3, 4))
     with pytest.raises(ValueError, match="a range for every factor"):
         representations.make("factor_bottleneck", low=(0.0,), high=(0.0,))

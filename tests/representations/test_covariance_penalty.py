@@ -102,11 +102,11 @@ def test_both_hidden_layers_of_the_classifier_are_penalised(generator):
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("covariance_penalty", {"penalty": "l2"}, "covariance, l1, got 'l2'"),
-        ("covariance_penalty", {"weight": -1.0}, "weight must not be negative"),
+        ("covariance_penalty", {"penalty": "l2"}, "penalty must be 'covariance' or 'l1', got 'l2'"),
+        ("covariance_penalty", {"weight": -1.0}, "weight must be at least 0"),
         ("covariance_penalty", {"shape": (3, 30, 30)}, "multiples of 4"),
         ("covariance_penalty", {"shape": (3, 32)}, "shape must be"),
-        ("covariance_classifier", {"sizes": (2, 1)}, "three or more"),
+        ("covariance_classifier", {"sizes": (2, 1)}, "at least 3 entries"),
     ],
 )
 def test_impossible_settings_are_named(name, settings, message):

@@ -272,11 +272,11 @@ def test_a_killed_run_resumes_to_the_same_numbers_and_a_saved_model_encodes_the_
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"output": "ball"}, "hypercube, sphere"),
-        ({"kernel": "cosine"}, "gaussian, directed"),
-        ({"estimator": "exact"}, "enumerated, sampled"),
+        ({"output": "ball"}, "output must be 'hypercube'"),
+        ({"kernel": "cosine"}, "kernel must be 'gaussian'"),
+        ({"estimator": "exact"}, "estimator must be 'enumerated'"),
         ({"alike": 0.9}, "alike"),
-        ({"shape": (3, 60, 64)}, "multiples of 16"),
+        ({"shape": (3, 60, 64)}, "multiple of 16"),
     ],
 )
 def test_bad_settings_are_named(settings, told):

@@ -106,9 +106,9 @@ def test_a_saved_model_encodes_the_same(tmp_path, generator):
 
 
 def test_bad_settings_are_named():
-    with pytest.raises(ValueError, match="gaussian, directed, absolute"):
+    with pytest.raises(ValueError, match="kernel must"):
         small(kernel="cosine")
-    with pytest.raises(ValueError, match="enumerated, sampled"):
+    with pytest.raises(ValueError, match="estimator must"):
         small(estimator="exact")
     with pytest.raises(ValueError, match="alike"):
         small(alike=1.0)

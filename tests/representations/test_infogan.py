@@ -195,11 +195,11 @@ def test_the_residual_networks_are_those_of_the_published_program():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"prior": "cauchy"}, "uniform or normal"),
-        ({"network": "dense"}, "residual, convolutional or full"),
+        ({"prior": "cauchy"}, "prior must be 'uniform' or 'normal'"),
+        ({"network": "dense"}, "network must"),
         ({"least_spread": 0.0}, "least_spread"),
-        ({"clearing": -1}, "must not be negative, got 0.0, 0.0, -1"),
-        ({"shape": (3, 8)}, "shape must be"),
+        ({"clearing": -1}, "clearing must be at least 0, got -1"),
+        ({"shape": (3, 8)}, "shape must have 3 entries"),
     ],
 )
 def test_impossible_settings_are_named(settings, message):

@@ -80,5 +80,5 @@ def test_impossible_settings_are_named():
         representations.make("pca", code_size=9, rank=8)
     with pytest.raises(ValueError, match="shape"):
         representations.make("pca", shape=(64, 64))
-    with pytest.raises(ValueError, match="codes must have shape"):
+    with pytest.raises(ValueError, match="code must be a float"):
         make("pca", shape=(3, 4, 4), rank=8).decode(torch.zeros(2, 5))

@@ -60,15 +60,15 @@ def test_draws_pictures_between_0_and_1(name):
 @pytest.mark.parametrize("name", VAES)
 def test_wrong_observations_and_codes_are_named(name):
     learner = model(name)
-    with pytest.raises(ValueError, match=r"shape \[n, 1, 16, 16\], got \(2, 1, 15, 16\)"):
+    with pytest.raises(ValueError, match=r"\[n, 1, 16, 16\] tensor, got shape \[2, 1, 15, 16\]"):
         learner.encode(torch.zeros(2, 1, 15, 16, dtype=torch.uint8))
     with pytest.raises(ValueError, match="must lie in"):
         learner.encode(torch.full((1, *SHAPE), 255.0))
     with pytest.raises(TypeError, match="uint8 or float"):
         learner.encode(torch.zeros(1, *SHAPE, dtype=torch.int64))
-    with pytest.raises(ValueError, match=r"codes must have shape \[n, 3\]"):
+    with pytest.raises(ValueError, match=r"code must be a float \[n, code_size = 3\] tensor"):
         learner.decode(torch.zeros(2, 4))
-    with pytest.raises(ValueError, match="shape must be"):
+    with pytest.raises(ValueError, match="shape must have 3 entries"):
         model(name, shape=(16, 16))
     with pytest.raises(ValueError, match="code_size"):
         model(name, code_size=0)

@@ -225,7 +225,7 @@ def test_bad_input_is_refused_by_name(name):
         model.outcome(seen, batch["pose"] * 1.1, batch["opening"])
     with pytest.raises(ValueError, match="openings"):
         model.outcome(seen, batch["pose"], batch["opening"][:, :2])
-    with pytest.raises(ValueError, match=r"shape must be \(4"):
+    with pytest.raises(ValueError, match=r"shape\[0\] must be 4"):
         make(name, shape=(3, 64, 64))
 
 

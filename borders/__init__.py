@@ -1,0 +1,25 @@
+"""What a caller may give, stated once in the annotation and checked where arguments are bound."""
+
+from borders.checked import checked, unchecked
+from borders.names import known_settings, look_up, make_named, nearest
+from borders.settings import Count, Natural, NonNegative, Positive, Real, Shape, Share, Side, Size, Width, plain
+
+__all__ = [
+    "Count",
+    "Natural",
+    "NonNegative",
+    "Positive",
+    "Real",
+    "Shape",
+    "Share",
+    "Side",
+    "Size",
+    "Width",
+    "checked",
+    "known_settings",
+    "look_up",
+    "make_named",
+    "nearest",
+    "plain",
+    "unchecked",
+]
