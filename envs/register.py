@@ -8,11 +8,12 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
+from borders import nearest
 from envs.digit_grid import DigitGrid
 from envs.env import WorldEnv, WorldVectorEnv
 from envs.moves import moving
 from envs.planar import Planar
-from envs.registry import WORLDS, _nearest, make_world
+from envs.registry import WORLDS, make_world
 from envs.switch_maze import SwitchMaze
 from envs.tasks import DigitGridTask, MatchTask, PlanarTask, SwitchMazeTask, Task
 from envs.world import World
@@ -40,7 +41,7 @@ def _compose(name: str, box: bool, settings: dict[str, Any]) -> tuple[World, Tas
     known = [*ENVIRONMENT, *task, *inspect.signature(kind).parameters]
     for setting in settings:
         if setting not in known:
-            told = _nearest(setting, known)
+            told = nearest(setting, known)
             raise TypeError(f"the environment of {name!r} has no setting {setting!r}; its settings are {told}")
     wanted = {key: settings.pop(key) for key in task if key in settings}
     if name == "switch_maze":

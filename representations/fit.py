@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from representations.files import write_atomically
-from representations.model import Batch, Objective, Representation
+from representations.model import Batch, Objective, Representation, owned
 
 CHECKPOINT = "checkpoint.safetensors"
 Batches = Callable[[torch.Generator], Batch]
@@ -177,7 +177,7 @@ def _move(player: Objective, optimizer: torch.optim.Optimizer, batch: Batch, pre
 
 def _checkpoint(path: Path, model: Representation, players: list, step: int, root: int) -> None:
     """Model, optimizers and step in one safetensors file, put in place atomically."""
-    tensors = {f"model/{key}": value.detach().contiguous() for key, value in model.state_dict().items()}
+    tensors = {f"model/{key}": value for key, value in owned(model.state_dict()).items()}
     for player, optimizer in players:
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {
