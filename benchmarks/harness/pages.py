@@ -2,15 +2,15 @@
 
 A part stands between `<!-- name -->` and `<!-- /name -->` and is made anew from what is kept or registered:
 
-    results [file ...]   of results in this room's `results/` the command, the claims, and the tables that the room shows;
-                         without names, of all that no other part of the page names
-    scores               one table of this room's results, a row a model, with the columns that the room declares
+    results [file ...]   of results in this room's `results/` the command, the claims, and the tables that the room shows
+    scores [file ...]    one table of such results, a row a model, with the columns that the room declares
     benchmarks           every room: its question, the time it takes, and the link to its page
     systems              every room's headlines, on a page that has `benchmarks` too: what was published, what was found
     worlds, environments, models, metrics    what is registered
 
-A result is the `result.json` of a run that we stand behind, with the `command` that made it. What a room shows it says in
-its `about.yaml`, under `page` (see `Page`) and `headlines` (see `Headline`). A new benchmark needs no code here.
+Without names `results` and `scores` show whatever no other part of that kind names. A result is the `result.json` of a run
+that we stand behind, with the `command` that made it. What a room shows it says in its `about.yaml`, under `page` (see
+`Page`) and `headlines` (see `Headline`). A new benchmark needs no code here.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ class Page:
     """What a room's page shows of its results.
 
     `tables`: how many of each result's own tables, the first ones; all where it is None. `columns`: score -> heading and
-    digits, and a factor such as 100 for per cent, of the table `scores`; `prefixes`: prefix of a score's name -> name,
-    where every model has a row for each of several sets; `published`: rows of that table from elsewhere.
+    digits, and a factor such as 100 for per cent, of the table `scores`, in which a column without a number is left out;
+    `prefixes`: prefix of a score's name -> name, where every model has a row for each of several sets; `published`: rows
+    from elsewhere, which stand above those of the default run.
     """
 
     tables: int | None = None
@@ -50,18 +51,19 @@ class Page:
     prefixes: Mapping[str, str] = field(default_factory=lambda: {"": ""})
     published: Sequence[Sequence[str]] = ()
 
-    def scores(self, results: Sequence[Result]) -> Table:
-        """One table of all results' intervals."""
+    def scores(self, results: Mapping[str, Result]) -> Table:
+        """One table of the intervals of results by file name."""
         sets = list(self.prefixes) != [""]
-        rows = [tuple(row) for row in self.published]
-        for result in results:
+        rows = [tuple(row) for row in self.published] if "default" in results else []
+        for result in results.values():
             for model, scores in result.get("intervals", {}).items():
                 for prefix, name in self.prefixes.items():
                     cells = [_cell(scores.get(prefix + score), *about[1:]) for score, about in self.columns.items()]
                     if any(cell != "-" for cell in cells):
                         rows.append((model + (result.get("setting") or ""), *([name] if sets else []), *cells))
-        headings = (about[0] for about in self.columns.values())
-        return Table("", ("model", *(["set"] if sets else []), *headings), tuple(rows))
+        columns = ("model", *(["set"] if sets else []), *(about[0] for about in self.columns.values()))
+        filled = [k for k in range(len(columns)) if any(row[k] != "-" for row in rows)]
+        return Table("", tuple(columns[k] for k in filled), tuple(tuple(row[k] for k in filled) for row in rows))
 
 
 @dataclass(frozen=True)
@@ -119,24 +121,24 @@ def claims_list(result: Result) -> str:
     return f"`{result['command']}`\n" + "".join(f"\n{line}" for line in lines) + ("\n" if lines else "")
 
 
-def kept(room: Room, names: Sequence[str] = (), besides: Sequence[str] = ()) -> list[Result]:
-    """The kept results of a room: those named, or all but those `besides`, the default's first."""
+def kept(room: Room, names: Sequence[str] = (), besides: Sequence[str] = ()) -> dict[str, Result]:
+    """The kept results of a room by file name: those named, or all but those `besides`, the default's first."""
     known = {path.stem: path for path in (room.folder / "results").glob("*.json")}
     for name in names:
         if name not in known:
             raise ValueError(f"{room.name} keeps no result {name!r}; it keeps {', '.join(sorted(known))}")
     ordered = sorted(known.keys() - set(besides), key=lambda name: (name != "default", name))
-    return [_read(known[name]) for name in names or ordered]
+    return {name: _read(known[name]) for name in names or ordered}
 
 
 def _read(path: Path) -> Result:
     return read_json(path, "a kept result")
 
 
-def results_part(room: Room, names: Sequence[str], besides: Sequence[str]) -> str:
+def results_part(room: Room, results: Mapping[str, Result]) -> str:
     """Command, claims and tables of results."""
     parts = []
-    for result in kept(room, names, besides):
+    for result in results.values():
         parts.append(claims_list(result))
         for table in result.get("tables", ())[: Page(**room.page).tables]:
             heading = f"{table['title']}:\n\n" if table["title"] else ""
@@ -232,23 +234,21 @@ def filled(page: Path) -> str:
     """The text of a page with its generated parts made anew."""
     text = read_text(page, "a page")
     own = next((room for room in rooms() if room.folder == page.parent), None)
-    named = [
-        word for part in PART.finditer(text) if part["name"] == "results" for word in (part["words"] or "").split()
-    ]
+    named: dict[str, list[str]] = {}
+    for part in PART.finditer(text):
+        named.setdefault(part["name"], []).extend((part["words"] or "").split())
 
-    def result_part(words: Sequence[str]) -> str:
-        if own is None:
-            raise ValueError(f"{page} is no benchmark's page, and has no results to show")
-        return results_part(own, words, named)
+    def of_room(kind: str, make: Callable[[Room, Mapping[str, Result]], str]) -> Callable[[Sequence[str]], str]:
+        def made(words: Sequence[str]) -> str:
+            if own is None:
+                raise ValueError(f"{page} is no benchmark's page, and has no {kind} to show")
+            return make(own, kept(own, words, named[kind]))
 
-    def score_part(words: Sequence[str]) -> str:
-        if own is None:
-            raise ValueError(f"{page} is no benchmark's page, and has no scores to show")
-        return Page(**own.page).scores(kept(own, words)).markdown()
+        return made
 
     makers: dict[str, Callable[[Sequence[str]], str]] = {
-        "results": result_part,
-        "scores": score_part,
+        "results": of_room("results", results_part),
+        "scores": of_room("scores", lambda room, results: Page(**room.page).scores(results).markdown()),
         "systems": lambda words: systems_part(),
         "benchmarks": lambda words: benchmarks_part(page),
         "worlds": lambda words: worlds_part(),

@@ -125,13 +125,13 @@ def test_a_claim_stands_behind_its_command():
 
 def test_scores_are_one_table_with_a_row_for_each_set():
     numbers = {"x_success": {"mean": 0.5, "low": 0.25, "high": 0.75}, "y_success": {"mean": 1, "low": 1, "high": 1}}
-    results = [{"intervals": {"mine": numbers, "other": {"a": numbers["y_success"]}}, "setting": ", noise 1"}]
-    page = Page(
-        columns={"success": ["success %", 0, 100]}, prefixes={"x_": "X", "y_": "Y"}, published=[["p", "X", "9"]]
-    )
-    table = page.scores(results)
+    found = {"intervals": {"mine": numbers, "other": {"a": numbers["y_success"]}}, "setting": ", noise 1"}
+    columns = {"success": ["success %", 0, 100], "held": ["never measured", 0]}
+    page = Page(columns=columns, prefixes={"x_": "X", "y_": "Y"}, published=[["p", "X", "9", "-"]])
+    table = page.scores({"default": found})
     assert table.columns == ("model", "set", "success %")
     assert table.rows == (("p", "X", "9"), ("mine, noise 1", "X", "50 [25, 75]"), ("mine, noise 1", "Y", "100"))
+    assert page.scores({"noise": found}).rows == table.rows[1:]
 
 
 def test_a_headline_is_read_from_its_place_and_refused_without(tmp_path, monkeypatch):
