@@ -33,6 +33,7 @@ HOUSES = ("envs", "representations", "planners", "agents", "benchmarks")
 PART = re.compile(
     r"(?P<begin><!-- (?P<name>\w+)(?: (?P<words>[^>]*?))? -->\n)(?P<inside>.*?)(?P<end><!-- /(?P=name) -->)", re.DOTALL
 )
+UNLEARNED = {"random": "noise", "random_linear": "random_linear (reads the true factors)"}
 Result = Mapping[str, Any]
 
 
@@ -43,7 +44,7 @@ class Page:
     `tables`: how many of each result's own tables, the first ones; all where it is None. `columns`: score -> heading and
     digits, and a factor such as 100 for per cent, of the table `scores`, in which a column without a number is left out;
     `prefixes`: prefix of a score's name -> name, where every model has a row for each of several sets; `published`: rows
-    from elsewhere, which stand above those of the default run.
+    from elsewhere, above those of the default run. Below it stand the codes that no learning made, if it has them.
     """
 
     tables: int | None = None
@@ -55,12 +56,17 @@ class Page:
         """One table of the intervals of results by file name."""
         sets = list(self.prefixes) != [""]
         rows = [tuple(row) for row in self.published] if "default" in results else []
-        for result in results.values():
-            for model, scores in result.get("intervals", {}).items():
+        for file, result in results.items():
+            found = {
+                model + (result.get("setting") or ""): scores for model, scores in result.get("intervals", {}).items()
+            }
+            if file == "default":
+                found |= {UNLEARNED.get(k, k): _points(scores) for k, scores in result.get("baselines", {}).items()}
+            for model, scores in found.items():
                 for prefix, name in self.prefixes.items():
                     cells = [_cell(scores.get(prefix + score), *about[1:]) for score, about in self.columns.items()]
                     if any(cell != "-" for cell in cells):
-                        rows.append((model + (result.get("setting") or ""), *([name] if sets else []), *cells))
+                        rows.append((model, *([name] if sets else []), *cells))
         columns = ("model", *(["set"] if sets else []), *(about[0] for about in self.columns.values()))
         filled = [k for k in range(len(columns)) if any(row[k] != "-" for row in rows)]
         return Table("", tuple(columns[k] for k in filled), tuple(tuple(row[k] for k in filled) for row in rows))
@@ -99,6 +105,11 @@ class Headline:
                 if row[0] == self.row and self.column in table["columns"]:
                     return row[table["columns"].index(self.column)].partition(" [")[0]
         raise ValueError(f"headline {self.system!r}: {path} has no row {self.row!r} with a column {self.column!r}")
+
+
+def _points(scores: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Single scores as intervals without width."""
+    return {name: {"mean": value, "low": value, "high": value} for name, value in scores.items()}
 
 
 def _cell(found: Mapping[str, Any] | None, digits: int, scale: float = 1.0) -> str:

@@ -134,6 +134,16 @@ def test_scores_are_one_table_with_a_row_for_each_set():
     assert page.scores({"noise": found}).rows == table.rows[1:]
 
 
+def test_codes_that_no_learning_made_stand_below_the_default_run():
+    found = {
+        "intervals": {"mine": {"mig": {"mean": 0.1, "low": 0.1, "high": 0.1}}},
+        "baselines": {"random": {"mig": 0.0}},
+    }
+    page = Page(columns={"mig": ["MIG", 1]})
+    assert page.scores({"default": found}).rows == (("mine", "0.1"), ("noise", "0.0"))
+    assert page.scores({"other": found}).rows == (("mine", "0.1"),)
+
+
 def test_a_headline_is_read_from_its_place_and_refused_without(tmp_path, monkeypatch):
     monkeypatch.setattr(Room, "folder", property(lambda self: tmp_path))
     (tmp_path / "results").mkdir()
