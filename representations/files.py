@@ -49,6 +49,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def set_aside(path: Path) -> None:
+    """Rename a file to `previous-` and its name, where there is one."""
+    if path.exists():
+        os.replace(path, path.with_name(f"previous-{path.name}"))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text atomically."""
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
@@ -186,7 +192,7 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, st
         raise ValueError(f"{path} should be {what}, but it is damaged or no safetensors file: {error}") from None
 
 
-_owned: dict[Path, tuple[FileLock, int]] = {}
+_claimed: dict[Path, tuple[FileLock, int]] = {}
 _guard = threading.RLock()
 
 
@@ -195,7 +201,7 @@ class FolderInUse(RuntimeError):
 
 
 @contextmanager
-def owned(folder: Path, patience: float = 1.0) -> Iterator[None]:
+def claimed(folder: Path, patience: float = 1.0) -> Iterator[None]:
     """Make `folder` and keep it for this process; the end of the process, however it comes, sets it free.
 
     Inside, what broken writers left behind is gone. FolderInUse says which process has the folder if it is not free
@@ -204,21 +210,21 @@ def owned(folder: Path, patience: float = 1.0) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     place = folder.resolve()
     with _guard:
-        lock, count = _owned.get(place) or (FileLock(place / LOCK), 0)
+        lock, count = _claimed.get(place) or (FileLock(place / LOCK), 0)
         try:
             if not count:
                 lock.acquire(timeout=patience)
                 _say_who(place)
         except Timeout:
             raise FolderInUse(f"{folder} is in use by {_who(place)}; wait for it, or name another folder") from None
-        _owned[place] = lock, count + 1
+        _claimed[place] = lock, count + 1
     try:
         yield
     finally:
         with _guard:
-            lock, count = _owned.pop(place)
+            lock, count = _claimed.pop(place)
             if count > 1:
-                _owned[place] = lock, count - 1
+                _claimed[place] = lock, count - 1
             else:
                 with suppress(OSError):
                     (place / OWNER).unlink(missing_ok=True)

@@ -1,29 +1,44 @@
 """The one training loop. It names no model: a model gives players, this moves them.
 
-Step t draws everything from the seed (root, t): the batches and the noise inside a loss alike. A run that was killed and
+Step t draws everything from the seed (root, t): the batches and the noise inside a loss alike. A run that was stopped and
 resumed from a checkpoint therefore meets the same batches and the same noise as one that was not.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+import signal
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from representations.files import write_atomically
-from representations.model import Batch, Objective, Representation, owned
+from representations.batches import Batches, Stream, to_device
+from representations.checkpoint import Players, Standing, read_checkpoint, write_checkpoint
+from representations.files import append_line, claimed, home, read_log, set_aside, write_text
+from representations.model import Batch, Objective, Representation, not_finite
 
 CHECKPOINT = "checkpoint.safetensors"
-Batches = Callable[[torch.Generator], Batch]
+LOG = "log.jsonl"
 Precision = Literal["float32", "bfloat16", "auto"]
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal, `number`, ended a training behind a step, and its state is saved."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -65,45 +80,64 @@ def fit(
     resume: bool = False,
     log_every: int = 100,
     checkpoint_every: int = 1000,
-    progress: bool = True,
+    checkpoint_seconds: float = 30.0,
+    progress: bool | str = True,
     on_step: Callable[[int], None] | None = None,
     tensorboard: bool = False,
 ) -> list[dict[str, float]]:
     """Train `model` for `steps` steps and return the logs, one dict every `log_every` steps.
 
-    `batches(generator)` draws one batch (a tensor, or a tuple or dict of tensors). With a `run` folder the logs go to
-    `log.jsonl`, and behind a log line, when `checkpoint_every` steps have passed, a checkpoint is written; `resume`
-    continues from the checkpoint, if there is one. `decay` takes every learning rate linearly to zero; `precision` is
-    chosen by `choose_precision`; `on_step(t)` is called behind step t; `tensorboard` writes the log's figures as events into
-    the `run` folder too, where the package is installed. Raises FloatingPointError, naming step and player,
-    where a loss stops being finite, and ValueError for a checkpoint of another model.
+    `batches(generator)` draws one batch (a tensor, or a nest of tuples, lists and dicts of tensors); an iterable of batches
+    is taken too, see `Stream`. What requires no gradient is left as it is. With a `run` folder, which belongs to this
+    process meanwhile, the logs go to `log.jsonl` and the state to a checkpoint, every `checkpoint_every` steps, when
+    `checkpoint_seconds` have passed, and on SIGINT or SIGTERM, which then end in `Stopped`. `resume` continues from the
+    checkpoint, if there is one; otherwise an earlier one is set aside. `decay` takes every learning rate linearly to zero;
+    `precision` is chosen by `choose_precision`; `progress` shows a bar on a terminal, behind a text if it is one;
+    `on_step(t)` is called behind step t; `tensorboard` writes the log's figures as events into the `run` folder too, where
+    the package is installed.
+
+    Raises FloatingPointError where a loss, a weight or a gradient stops being finite: it names steps and what it was, and
+    the last good state, which stays. ValueError for a checkpoint of another model, seed or other settings, or a damaged
+    one; FolderInUse where another process has the folder.
     """
     if steps < 0 or log_every < 1 or checkpoint_every < 1:
         raise ValueError(f"steps, log_every, checkpoint_every: got {steps}, {log_every}, {checkpoint_every}")
+    if not checkpoint_seconds > 0:
+        raise ValueError(f"checkpoint_seconds must be positive, got {checkpoint_seconds}")
+    if tensorboard and run is None:
+        raise ValueError("tensorboard needs a run folder to write to")
     target = choose_device(device)
     computed = choose_precision(precision, target)
     model.to(target).train()
-    players = [(player, player.optimizer(player.parameters)) for player in model.objectives()]
+    players = _players(model)
     rates = [[group["lr"] for group in optimizer.param_groups] for _, optimizer in players]
-    if tensorboard and run is None:
-        raise ValueError("tensorboard needs a run folder to write to")
     root = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
-    folder = Path(run) if run is not None else None
-    start = 0
+    stream, standing = Stream(batches, root), Standing()
+    folder = home(run) if run is not None else None
     logs: list[dict[str, float]] = []
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        if resume and (folder / CHECKPOINT).exists():
-            start = _restore(folder / CHECKPOINT, model, players, root)
-        logs = _keep_log(folder / "log.jsonl", start)
-    board = _board(folder, start) if folder is not None and tensorboard else None
-    draws = torch.Generator(generator.device)
-    began, since, saved = time.perf_counter(), start, start
-    window: dict[str, Any] = {}
-    bar = tqdm(
-        range(start, steps), initial=start, total=steps, disable=None if progress else True, mininterval=1, leave=False
-    )
-    with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
+    about = _about(model, players) | {"seed": root, "precision": precision, "decay": steps if decay else False}
+    with ExitStack() as stack:
+        if folder is not None:
+            stack.enter_context(claimed(folder))
+            if resume and (folder / CHECKPOINT).exists():
+                standing = read_checkpoint(folder / CHECKPOINT, model, players, about)
+                stream.skip_to(standing.epoch, standing.drawn)
+                if progress:
+                    print(f"{folder}: continues at step {standing.step} of {steps}", file=sys.stderr)
+            elif not resume:
+                set_aside(folder / CHECKPOINT)
+            logs = _keep_log(folder / LOG, standing.step)
+        board = _board(folder, standing.step) if folder is not None and tensorboard else None
+        draws = torch.Generator(generator.device)
+        began = time.perf_counter() - standing.seconds
+        saved, saved_at = standing.step, time.monotonic()
+        good = standing.step if standing.step else None
+        label = progress if isinstance(progress, str) else None
+        shown: dict[str, Any] = {"desc": label, "disable": None if progress else True, "mininterval": 1, "leave": False}
+        bar = tqdm(range(standing.step, steps), initial=standing.step, total=steps, **shown)
+        stop = stack.enter_context(_stopping(folder is not None))
+        stack.enter_context(torch.random.fork_rng(devices=[target] if target.type == "cuda" else []))
+        stack.callback(bar.close)
         for step in bar:
             torch.manual_seed(root + step)
             draws.manual_seed(root + step)
@@ -112,34 +146,126 @@ def fit(
                     for group, rate in zip(optimizer.param_groups, initial, strict=True):
                         group["lr"] = rate * (1 - step / steps)
                 for _ in range(player.repeats):
-                    values = _move(player, optimizer, to_device(batches(draws), target), computed)
+                    values = _move(player, optimizer, to_device(stream.draw(draws), target), computed)
                 for key, value in values.items():
-                    window[key] = window.get(key, 0) + value
-            done = step + 1
+                    standing.window[key] = standing.window.get(key, 0) + value
+            done = standing.step = step + 1
             if on_step is not None:
                 on_step(done)
             if done % log_every == 0 or done == steps:
                 line = {"step": done, "seconds": round(time.perf_counter() - began, 3)}
-                line |= {key: float(total) / (done - since) for key, total in window.items()}
+                line |= {key: _number(key, total) / (done - standing.since) for key, total in standing.window.items()}
                 bad = [key for key, value in line.items() if not abs(value) < float("inf")]
+                bad += _not_finite(model, players)
                 if bad:
-                    raise FloatingPointError(f"{', '.join(bad)} stopped being finite between steps {since} and {done}")
+                    raise FloatingPointError(_diverged(bad, standing.since, done, folder, good))
                 logs.append(line)
-                window, since = {}, done
+                standing.window, standing.since = {}, done
                 bar.set_postfix({key: f"{value:.4g}" for key, value in list(line.items())[2:5]})
                 if board is not None:
                     for key, value in line.items():
                         board.add_scalar(key, value, done)
                 if folder is not None:
-                    with (folder / "log.jsonl").open("a") as file:
-                        file.write(json.dumps(line) + "\n")
-                    if done - saved >= checkpoint_every or done == steps:
-                        _checkpoint(folder / CHECKPOINT, model, players, done, root)
-                        saved = done
-    if board is not None:
-        board.close()
+                    append_line(folder / LOG, json.dumps(line))
+            if folder is None:
+                continue
+            late = done - saved >= checkpoint_every or time.monotonic() - saved_at >= checkpoint_seconds
+            if late or done == steps or stop:
+                standing.seconds = time.perf_counter() - began
+                standing.epoch, standing.drawn = stream.epoch, stream.drawn
+                bad = _not_finite(model, players)
+                bad = bad or write_checkpoint(folder / CHECKPOINT, model, players, standing, about)
+                if bad:
+                    raise FloatingPointError(_diverged(bad, standing.since, done, folder, good))
+                good = saved = done
+                saved_at = time.monotonic()
+            if stop:
+                raise Stopped(f"stopped at step {done} of {steps}; the same command continues", stop[0])
+        if board is not None:
+            board.close()
     model.eval()
     return logs
+
+
+def _players(model: Representation) -> Players:
+    """The players with what they may move, those who may move nothing left out, and their optimizers."""
+    found = []
+    for player in model.objectives():
+        free = tuple(parameter for parameter in player.parameters if parameter.requires_grad)
+        if free:
+            found.append((dataclasses.replace(player, parameters=free), player.optimizer(free)))
+    if not found:
+        raise ValueError(f"there is nothing to train: no parameter of {type(model).__name__} requires a gradient")
+    return found
+
+
+def _names(model: nn.Module) -> dict[int, str]:
+    return {id(parameter): name for name, parameter in model.named_parameters()}
+
+
+def _about(model: Representation, players: Players) -> dict[str, Any]:
+    """What a checkpoint must agree in with the training that continues it."""
+    names = _names(model)
+    return {
+        "model": type(model).__name__,
+        "settings": getattr(model, "settings", {}),
+        "trained": {player.name: [names.get(id(p), "?") for p in player.parameters] for player, _ in players},
+    }
+
+
+def _not_finite(model: nn.Module, players: Players) -> list[str]:
+    """The names of weights and of gradients that are not finite."""
+    names = _names(model)
+    moved = [parameter for player, _ in players for parameter in player.parameters if parameter.grad is not None]
+    gradients = {f"the gradient of {names.get(id(p), '?')}": p.grad for p in moved if p.grad is not None}
+    return not_finite({**model.state_dict(), **gradients})
+
+
+def _number(key: str, total: Any) -> float:
+    try:
+        return float(total)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"the log {key} must be a number or a tensor of one, got {total!r}") from None
+
+
+def _diverged(bad: list[str], since: int, done: int, folder: Path | None, good: int | None) -> str:
+    said = f"{', '.join(bad)} stopped being finite between steps {since} and {done}"
+    if folder is None:
+        return said
+    kept = (
+        f"the last good state, of step {good}, is kept in {folder / CHECKPOINT}"
+        if good
+        else "no state was saved before"
+    )
+    return f"{said}; {kept}"
+
+
+@contextmanager
+def _stopping(wanted: bool) -> Iterator[list[int]]:
+    """Inside, the first SIGINT or SIGTERM is noted in the list that this gives; the next one acts as ever."""
+    asked: list[int] = []
+    if not wanted or threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
+
+    process = os.getpid()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, before[signal.Signals(number)])
+        if os.getpid() == process:
+            asked.append(number)
+        else:  # in a process that was forked off meanwhile
+            os.kill(os.getpid(), number)
+
+    try:
+        for number in before:
+            signal.signal(number, note)
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _board(folder: Path, start: int) -> Any:
@@ -151,16 +277,7 @@ def _board(folder: Path, start: int) -> Any:
     return SummaryWriter(str(folder), purge_step=start + 1)
 
 
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch, a tensor or a nest of tuples and dicts of tensors, on `device`."""
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
-    if isinstance(batch, dict):
-        return {key: to_device(value, device) for key, value in batch.items()}
-    return type(batch)(to_device(value, device) for value in batch)
-
-
-def _move(player: Objective, optimizer: torch.optim.Optimizer, batch: Batch, precision: str) -> dict[str, Tensor]:
+def _move(player: Objective, optimizer: torch.optim.Optimizer, batch: Batch, precision: str) -> dict[str, Any]:
     """One move of one player; its logs under its own name, still on the device."""
     device = player.parameters[0].device.type
     with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
@@ -172,54 +289,13 @@ def _move(player: Objective, optimizer: torch.optim.Optimizer, batch: Batch, pre
     optimizer.step()
     if player.after is not None:
         player.after()
-    return {f"{player.name}/loss": loss.detach(), **{f"{player.name}/{k}": v.detach() for k, v in logs.items()}}
-
-
-def _checkpoint(path: Path, model: Representation, players: list, step: int, root: int) -> None:
-    """Model, optimizers and step in one safetensors file, put in place atomically."""
-    tensors = {f"model/{key}": value for key, value in owned(model.state_dict()).items()}
-    for player, optimizer in players:
-        for index, state in optimizer.state_dict()["state"].items():
-            tensors |= {
-                f"optimizer/{player.name}/{index}/{key}": torch.as_tensor(v).contiguous() for key, v in state.items()
-            }
-    about = {"step": str(step), "root": str(root)}
-    write_atomically(path, lambda partial: save_file({k: v.cpu() for k, v in tensors.items()}, partial, about))
-
-
-def _restore(path: Path, model: Representation, players: list, root: int) -> int:
-    """Load a checkpoint into model and optimizers; return its step."""
-    try:
-        with safe_open(path, "pt") as file:
-            about = file.metadata()
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        step, other = int(about["step"]), int(about["root"])
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged or not a checkpoint: {error!r}") from None
-    if other != root:
-        raise ValueError(f"{path} belongs to a run with another seed; give another folder, or do not resume")
-    own = {key.removeprefix("model/"): value for key, value in tensors.items() if key.startswith("model/")}
-    try:
-        model.load_state_dict(own)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit {type(model).__name__}: {error}") from None
-    for player, optimizer in players:
-        state: dict[int, dict[str, Any]] = {}
-        prefix = f"optimizer/{player.name}/"
-        for key, value in tensors.items():
-            if key.startswith(prefix):
-                index, field = key.removeprefix(prefix).split("/")
-                like = player.parameters[int(index)]
-                if value.shape == like.shape:  # a moment: in memory as its parameter is, as in `_move`
-                    value = torch.empty_like(like, dtype=value.dtype, requires_grad=False).copy_(value)
-                state.setdefault(int(index), {})[field] = value
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return step
+    plain = {key: value.detach() if isinstance(value, Tensor) else value for key, value in logs.items()}
+    return {f"{player.name}/loss": loss.detach(), **{f"{player.name}/{key}": value for key, value in plain.items()}}
 
 
 def _keep_log(path: Path, step: int) -> list[dict[str, float]]:
     """Cut the log back to the lines up to `step`, and return them."""
-    lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
+    lines = read_log(path, "the log of a training", ("step",)) if step and path.exists() else []
     kept = [line for line in lines if line["step"] <= step]
-    write_atomically(path, lambda partial: partial.write_text("".join(json.dumps(line) + "\n" for line in kept)))
+    write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
     return kept

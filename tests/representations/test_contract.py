@@ -112,7 +112,7 @@ def test_foreign_and_damaged_folders_are_named(tmp_path, generator):
         fit(
             small("rce"), batches_of, 5, torch.Generator().manual_seed(9), tmp_path / "run", resume=True, progress=False
         )
-    with pytest.raises(ValueError, match="does not fit E2C"):
+    with pytest.raises(ValueError, match="does not fit E2C: it is of RCE"):
         fit(
             small("e2c"), batches_of, 5, torch.Generator().manual_seed(0), tmp_path / "run", resume=True, progress=False
         )

@@ -17,8 +17,8 @@ import torch
 from representations.files import (
     FolderInUse,
     append_line,
+    claimed,
     home,
-    owned,
     read_json,
     read_log,
     read_tensors,
@@ -149,8 +149,8 @@ def test_the_tilde_is_the_home_folder(monkeypatch, tmp_path):
 HOLD = """
     import sys, time
     from pathlib import Path
-    from representations.files import owned
-    with owned(Path(sys.argv[1])):
+    from representations.files import claimed
+    with claimed(Path(sys.argv[1])):
         print("has it", flush=True)
         time.sleep(600)
 """
@@ -163,14 +163,14 @@ def test_a_folder_belongs_to_one_process_until_it_dies(tmp_path):
         assert other.stdout.readline() == b"has it\n"
         (tmp_path / "run" / ".result.1-ab.partial.json").write_text("{")
         with pytest.raises(FolderInUse, match=f"/run is in use by process {other.pid} on .* since 2"):  # noqa: SIM117
-            with owned(tmp_path / "run", patience=0.1):
+            with claimed(tmp_path / "run", patience=0.1):
                 pass
     finally:
         other.send_signal(signal.SIGKILL)
         other.wait()
-    with owned(tmp_path / "run"), owned(tmp_path / "run"):
+    with claimed(tmp_path / "run"), claimed(tmp_path / "run"):
         assert not list((tmp_path / "run").glob("*.partial*"))
-    with owned(tmp_path / "run", patience=0):
+    with claimed(tmp_path / "run", patience=0):
         assert not list((tmp_path / "run").glob(".*.partial*"))
 
 

@@ -1,15 +1,29 @@
-"""The loop against memory layouts: a gradient may lie in memory in another order than its parameter."""
+"""The loop: memory layouts, signals, checkpoints, what is not finite, frozen parts, and every kind of batch."""
 
+import gc
+import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
 
 from representations import fit
+from representations.batches import Stream
+from representations.files import FolderInUse
+from representations.fit import Stopped
 from representations.model import Objective
+
+CHECKOUT = Path(__file__).parents[2]
 
 
 class Filters(nn.Module):
@@ -66,3 +80,263 @@ def test_events_need_a_folder_and_their_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ImportError, match="pip install"):
         fit(Filters(False, False), pictures, 1, torch.Generator(), tmp_path, tensorboard=True)
+
+
+class Line(nn.Module):
+    """y = w x + b fitted to 3 x + 1 under noise, by one player or by two; `poison` spoils step `at`."""
+
+    def __init__(self, players=1, at=None, poison="", logs=None):
+        super().__init__()
+        self.settings = {"players": players}
+        self.weight, self.bias = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(()))
+        self.players, self.at, self.poison, self.logs = players, at, poison, logs or {}
+        self.moves = 0
+
+    def loss(self, batch):
+        self.moves += 1
+        x = batch["x"] if isinstance(batch, dict) else batch
+        wrong = self.weight * x + self.bias + 0.1 * torch.randn_like(x) - (3 * x + 1)
+        loss = wrong.square().mean()
+        if self.moves == self.at:
+            if self.poison == "loss":
+                loss = loss * float("nan")
+            elif self.poison == "gradient":
+                self.weight.register_hook(lambda gradient: gradient * float("nan"))
+        return loss, {"error": wrong.abs().mean(), **self.logs}
+
+    def spoil(self):
+        if self.poison == "weight" and self.moves == self.at:
+            self.bias.data.fill_(float("inf"))
+
+    def objectives(self):
+        both = ((self.weight,), (self.bias,)) if self.players == 2 else ((self.weight, self.bias),)
+        make = partial(torch.optim.Adam, lr=0.05)
+        return tuple(Objective(f"p{k}", self.loss, moved, make, after=self.spoil) for k, moved in enumerate(both))
+
+
+def numbers(generator):
+    return torch.rand(8, generator=generator)
+
+
+QUIET = {"progress": False, "device": "cpu"}
+
+
+def seeded():
+    return torch.Generator().manual_seed(0)
+
+
+def interrupt(at, number=signal.SIGINT):
+    return lambda step: os.kill(os.getpid(), number) if step == at else None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("players", [1, 2])
+def test_a_signal_ends_a_run_behind_its_step_and_the_same_call_continues_to_the_same_numbers(tmp_path, number, players):
+    whole = Line(players)
+    logs = fit(whole, numbers, 50, seeded(), log_every=20, **QUIET)
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped, match="stopped at step 33 of 50; the same command continues") as stopped:
+        fit(Line(players), numbers, 50, seeded(), tmp_path, log_every=20, on_step=interrupt(33, number), **QUIET)
+    assert stopped.value.number == number
+    assert signal.getsignal(number) is before
+    resumed = Line(players)
+    again = fit(resumed, numbers, 50, seeded(), tmp_path, log_every=20, resume=True, **QUIET)
+    assert resumed.moves == players * 17
+    assert resumed.state_dict() == whole.state_dict()
+    drop = [{key: value for key, value in line.items() if key != "seconds"} for line in (*logs, *again)]
+    assert drop[:3] == drop[3:]
+    assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [20, 40, 50]
+
+
+def test_a_checkpoint_is_written_when_its_seconds_have_passed(tmp_path):
+    def late(step):
+        time.sleep(0.02)
+        if step == 10:
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(Line(), numbers, 50, seeded(), tmp_path, checkpoint_seconds=0.01, on_step=late, **QUIET)
+    resumed = Line()
+    fit(resumed, numbers, 50, seeded(), tmp_path, resume=True, **QUIET)
+    assert resumed.moves == 41
+
+
+@pytest.mark.parametrize(("poison", "named"), [("loss", "p0/loss"), ("gradient", "weight, bias"), ("weight", "bias")])
+def test_what_stops_being_finite_is_named_and_the_last_good_state_kept(tmp_path, poison, named):
+    model = Line(at=24, poison=poison)
+    with pytest.raises(
+        FloatingPointError, match=f"{named}.* between steps 20 and 30; .*of step 20, is kept in .*run/check"
+    ):
+        fit(model, numbers, 50, seeded(), tmp_path / "run", log_every=10, checkpoint_every=20, **QUIET)
+    kept = Line()
+    fit(kept, numbers, 20, seeded(), tmp_path / "run", resume=True, **QUIET)
+    whole = Line()
+    fit(whole, numbers, 20, seeded(), **QUIET)
+    assert kept.state_dict() == whole.state_dict()
+
+
+def test_a_gradient_alone_is_seen_too():
+    model = Line(at=10, poison="gradient")
+    still = partial(torch.optim.SGD, lr=0.0)
+    model.objectives = lambda: (Objective("p", model.loss, (model.bias, model.weight), still),)
+    with pytest.raises(FloatingPointError, match=r"^(weight, )?the gradient of weight stopped"):
+        fit(model, numbers, 50, seeded(), log_every=10, **QUIET)
+
+
+def test_weights_that_are_not_finite_are_never_checkpointed(tmp_path):
+    model = Line(at=5, poison="weight")
+    with pytest.raises(FloatingPointError, match=r"bias stopped .*no state was saved before"):
+        fit(model, numbers, 50, seeded(), tmp_path, on_step=interrupt(7), **QUIET)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_a_checkpoint_of_another_run_is_refused_with_what_differs(tmp_path):
+    fit(Line(), numbers, 5, seeded(), tmp_path, decay=True, **QUIET)
+    model = Line()
+    model.weight.requires_grad_(False)
+    for other, generator, options, message in (
+        (Filters(False, False), seeded(), {"decay": True}, "does not fit Filters: it is of Line"),
+        (Line(), torch.Generator().manual_seed(1), {"decay": True}, "it is of another seed"),
+        (Line(2), seeded(), {"decay": True}, "its players is 1, not 2"),
+        (Line(), seeded(), {}, "its decay is 5, not False"),
+        (Line(), seeded(), {"decay": True, "precision": "bfloat16"}, "precision is 'float32', not 'bfloat16'"),
+        (model, seeded(), {"decay": True}, "other parameters were trained"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(other, numbers, 5, generator, tmp_path, resume=True, **options, **QUIET)
+
+
+def test_without_resume_an_old_checkpoint_is_set_aside_before_the_first_step(tmp_path):
+    fit(Line(), numbers, 5, seeded(), tmp_path, **QUIET)
+    old = (tmp_path / "checkpoint.safetensors").read_bytes()
+
+    def cut(step):
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(Line(), numbers, 5, seeded(), tmp_path, on_step=cut, **QUIET)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+    assert (tmp_path / "previous-checkpoint.safetensors").read_bytes() == old
+
+
+def test_what_requires_no_gradient_is_left_as_it_is():
+    model = Line(2)
+    model.bias.requires_grad_(False)
+    logs = fit(model, numbers, 200, seeded(), **QUIET)
+    assert model.bias == 0
+    assert model.weight > 2
+    assert set(logs[0]) == {"step", "seconds", "p0/loss", "p0/error"}
+    with pytest.raises(ValueError, match="nothing to train"):
+        fit(model.requires_grad_(False), numbers, 1, seeded(), **QUIET)
+
+
+def test_plain_numbers_may_be_logged_and_other_things_are_named():
+    logs = fit(Line(logs={"rate": 0.5, "count": 3}), numbers, 4, seeded(), **QUIET)
+    assert (logs[0]["p0/rate"], logs[0]["p0/count"]) == (0.5, 3.0)
+    with pytest.raises(TypeError, match="the log p0/codes must be a number or a tensor of one"):
+        fit(Line(logs={"codes": torch.zeros(3)}), numbers, 4, seeded(), **QUIET)
+
+
+class Pair(NamedTuple):
+    x: torch.Tensor
+    y: torch.Tensor
+
+
+class PairLine(Line):
+    def loss(self, batch):
+        assert isinstance(batch, Pair)
+        return super().loss(batch.x)
+
+
+def test_a_named_tuple_stays_one():
+    fit(PairLine(), lambda generator: Pair(numbers(generator), numbers(generator)), 2, seeded(), **QUIET)
+
+
+ROWS = torch.linspace(0, 1, 40)
+
+
+def shuffled():
+    return DataLoader(TensorDataset(ROWS), batch_size=8, shuffle=True)
+
+
+def own_generator():
+    return DataLoader(ROWS, batch_size=8, shuffle=True, generator=torch.Generator().manual_seed(5))
+
+
+def listed():
+    return [{"x": batch, "names": ["a", "b"]} for batch in ROWS.split(7)]
+
+
+@pytest.mark.parametrize("batches", [shuffled, own_generator, listed])
+def test_batches_may_be_iterated_and_a_resumed_run_meets_the_same_ones(tmp_path, batches):
+    whole, torch_state = Line(2), torch.get_rng_state()
+    fit(whole, batches(), 14, seeded(), **QUIET)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    with pytest.raises(Stopped):
+        fit(Line(2), batches(), 14, seeded(), tmp_path, on_step=interrupt(9), **QUIET)
+    resumed = Line(2)
+    fit(resumed, batches(), 14, seeded(), tmp_path, resume=True, **QUIET)
+    assert resumed.state_dict() == whole.state_dict()
+
+
+def test_an_epoch_of_a_shuffled_loader_holds_every_row_once_in_a_new_order():
+    stream = Stream(shuffled(), 3)
+    first, second = (torch.cat([stream.draw(seeded()) for _ in range(5)]) for _ in range(2))
+    assert torch.equal(first.sort().values, ROWS)
+    assert torch.equal(second.sort().values, ROWS)
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("batches", "error", "message"),
+    [
+        (ROWS, TypeError, "batches must be a function of a generator, or an iterable of batches .* a Tensor"),
+        (3, TypeError, "got a int"),
+        ([], ValueError, "batches, a list, gave none"),
+        (iter([ROWS]), ValueError, "gave none a second time: give a list"),
+    ],
+)
+def test_batches_that_are_none_are_refused(batches, error, message):
+    with pytest.raises(error, match=message):
+        fit(Line(), batches, 2, seeded(), **QUIET)
+
+
+def test_a_run_folder_in_use_is_refused_and_told_of(tmp_path):
+    script = "import sys, time; from pathlib import Path; from representations.files import claimed\n"
+    script += "with claimed(Path(sys.argv[1])): print(1, flush=True); time.sleep(99)"
+    other = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, cwd=CHECKOUT)
+    try:
+        other.stdout.readline()
+        with pytest.raises(FolderInUse, match=f"in use by process {other.pid}"):
+            fit(Line(), numbers, 2, seeded(), tmp_path, **QUIET)
+    finally:
+        other.kill()
+        other.wait()
+    fit(Line(), numbers, 2, seeded(), tmp_path, **QUIET)
+
+
+def test_resuming_says_so(tmp_path, capsys):
+    fit(Line(), numbers, 2, seeded(), tmp_path, device="cpu")
+    fit(Line(), numbers, 4, seeded(), tmp_path, device="cpu", resume=True)
+    assert f"{tmp_path}: continues at step 2 of 4" in capsys.readouterr().err
+
+
+def grown(steps):
+    """KiB by which a long training's memory rises, once it has settled."""
+    import resource
+
+    seen = []
+
+    def look(step):
+        if step % (steps // 10) == 0:
+            gc.collect()
+            seen.append(int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024)
+
+    fit(Line(), numbers, steps, seeded(), on_step=look, log_every=50, **QUIET)
+    return max(seen[3:]) - max(seen[:3])
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+@pytest.mark.parametrize("steps", [2000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_memory_stays_flat(steps):
+    assert grown(steps) < 2048  # KiB: a tensor of 8 numbers kept at every step would be 1 MiB in 2,000 steps
