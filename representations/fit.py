@@ -23,6 +23,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from borders import Count, Natural, Positive
+from borders.settings import setting
 from representations.batches import Batches, Stream, to_device
 from representations.checkpoint import Players, Standing, read_checkpoint, write_checkpoint
 from representations.files import append_line, claimed, home, read_log, set_aside, write_text
@@ -100,10 +102,9 @@ def fit(
     the last good state, which stays. ValueError for a checkpoint of another model, seed or other settings, or a damaged
     one; FolderInUse where another process has the folder.
     """
-    if steps < 0 or log_every < 1 or checkpoint_every < 1:
-        raise ValueError(f"steps, log_every, checkpoint_every: got {steps}, {log_every}, {checkpoint_every}")
-    if not checkpoint_seconds > 0:
-        raise ValueError(f"checkpoint_seconds must be positive, got {checkpoint_seconds}")
+    given = (("steps", steps, Natural), ("log_every", log_every, Count), ("checkpoint_every", checkpoint_every, Count))
+    for name, value, kind in (*given, ("checkpoint_seconds", checkpoint_seconds, Positive)):
+        setting(kind)(name, value)  # type: ignore[misc]
     if tensorboard and run is None:
         raise ValueError("tensorboard needs a run folder to write to")
     target = choose_device(device)

@@ -340,3 +340,16 @@ def grown(steps):
 @pytest.mark.parametrize("steps", [2000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_memory_stays_flat(steps):
     assert grown(steps) < 2048  # KiB: a tensor of 8 numbers kept at every step would be 1 MiB in 2,000 steps
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"log_every": 0}, ValueError, "log_every must be at least 1, got 0"),
+        ({"checkpoint_every": 1.5}, TypeError, "checkpoint_every must be an integer, got 1.5"),
+        ({"checkpoint_seconds": float("nan")}, ValueError, "checkpoint_seconds must be a finite number, got nan"),
+    ],
+)
+def test_options_that_cannot_be_are_named(options, error, message):
+    with pytest.raises(error, match=message):
+        fit(Line(), numbers, 2, seeded(), **options, **QUIET)
