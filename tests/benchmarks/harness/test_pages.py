@@ -1,6 +1,8 @@
 """The pages show the results that are kept and no others, name everything that is registered, and lead somewhere."""
 
+import importlib
 import re
+import shlex
 from pathlib import Path
 
 import gymnasium as gym
@@ -86,6 +88,25 @@ def test_everything_that_is_registered_is_named_on_a_page():
     whole = "\n".join(map(text_of, pages()))
     missing = [name for name in registered() if not re.search(rf"(?<![\w/]){re.escape(name)}(?!\w)", whole)]
     assert missing == []
+
+
+def commands():
+    """Every command of a benchmark that a page shows: those to give, and those that made the results."""
+    found = {}
+    for page in pages():
+        lines = re.findall(r"^python -m benchmarks\..+$", text_of(page), re.MULTILINE)
+        for line in lines + re.findall(r"`(python -m benchmarks\.[^`]+)`", text_of(page)):
+            words = shlex.split(line, comments=True)[2:]
+            if words[0] != "benchmarks.readme" and not words[0].endswith(".longer"):
+                found[" ".join(words)] = words
+    return [pytest.param(*words[:1], words[1:], id=name) for name, words in found.items()]
+
+
+@pytest.mark.parametrize(("module", "words"), commands())
+def test_every_command_on_a_page_is_understood(module, words, capsys):
+    with pytest.raises(SystemExit) as left:
+        importlib.import_module(module).main([*words, "--print_config"])
+    assert left.value.code in (0, None), capsys.readouterr().err
 
 
 def test_every_picture_that_is_kept_stands_on_a_page():
