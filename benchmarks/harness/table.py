@@ -61,7 +61,7 @@ class Table:
     def markdown(self) -> str:
         """The table in Markdown."""
         lines = [self.columns, tuple("---" for _ in self.columns), *self.rows]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+        return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def show(tables: Sequence[Table], claims: Sequence[Claim]) -> None:

@@ -9,8 +9,10 @@ import gymnasium as gym
 import pytest
 
 import envs
-from benchmarks.harness.pages import Headline, Page, claims_list, filled, main, pages, stale, verdict
+from benchmarks.harness.kept import Headline, Page, claims_list, verdict
+from benchmarks.harness.pages import filled, main, pages, stale
 from benchmarks.harness.rooms import CHECKOUT, Room, rooms
+from benchmarks.harness.table import Table
 from benchmarks.metrics import SCORES
 from representations import MODELS
 
@@ -177,6 +179,18 @@ def test_a_headline_is_read_from_its_place_and_refused_without(tmp_path, monkeyp
         Headline("a", "", "", at=["scores", "b"]).ours(room)
     with pytest.raises(ValueError, match="no row 'yours'"):
         Headline("a", "", "", row="yours", column="rate").ours(room)
+
+
+@pytest.mark.parametrize("text", ["<!-- models -->\n", "<!-- models -->\n<!-- worlds -->\n<!-- /models -->\n"])
+def test_a_part_without_an_end_is_refused(text, tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(text)
+    with pytest.raises(ValueError, match="needs its <!-- /name --> behind it"):
+        filled(page)
+
+
+def test_a_cell_with_a_bar_stays_one_cell():
+    assert Table("", ("a", "b"), (("|x|", "1"),)).markdown().splitlines()[2] == r"| \|x\| | 1 |"
 
 
 def test_a_part_that_is_not_known_is_refused(tmp_path):
