@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.harness.summary import conclude, intervals
-from benchmarks.harness.table import Claim, Interval, Table, interval
+from benchmarks.harness.summary import Summary, intervals
+from benchmarks.harness.table import DOWN, UP, Claim, Interval, Table, interval, over_seeds
+from benchmarks.harness.words import arrow
 
 INTRODUCTION = (
     "Shapes: the metric names which one factor changed between two held-out pictures from their codes (Higgins et al. "
@@ -47,6 +48,12 @@ def shares(found: Points) -> list[str]:
     return sorted((n for n in names if n.startswith("accuracy_")), key=lambda n: float(n.partition("_")[2]))
 
 
+def headed(name: str) -> str:
+    """A column's heading, with an arrow where one way is better."""
+    ways = {"nll": DOWN, "kl": "", "latents_used": ""}
+    return f"{name}{ways[name]}" if name in ways else f"{name}{UP}" if name.startswith("accuracy") else arrow(name)
+
+
 def tables(shapes: Points, digit: Points) -> list[Table]:
     """A row per model and beta: means and intervals over seeds."""
     made = []
@@ -61,9 +68,7 @@ def tables(shapes: Points, digit: Points) -> list[Table]:
         ]
         if rows:
             count = len(next(iter(next(iter(found.values())).values())))
-            made.append(
-                Table(f"{title}; mean [95 % interval], {count} seed(s)", ("model", "beta", *columns), tuple(rows))
-            )
+            made.append(Table(f"{title}; {over_seeds(count)}", ("model", "beta", *map(headed, columns)), tuple(rows)))
     return made
 
 
@@ -129,13 +134,13 @@ def _line(axes: Any, by_beta: Mapping[float, Sequence[Mapping[str, float]]], nam
     axes.errorbar(betas, mean, yerr=spread, fmt="o-", markersize=4, capsize=3, label=label)
 
 
-def publish(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Print tables and claims; write the figures, `report.html` and `result.json`, which is returned."""
+def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Summary:
+    """Tables, claims and the paper's figures."""
     shapes, digit = (points(results, jobs, data) for data in ("shapes2d", "digits"))
     drawn = {}
     for found, draw, name, caption in (
-        (shapes, metric_figure, "metric.png", "the metric over beta (figure 1)"),
-        (digit, accuracy_figure, "accuracy.png", "accuracy on digits over beta (figure 2)"),
+        (shapes, metric_figure, "metric.png", "How often the changed factor is named from codes, over beta (figure 1)"),
+        (digit, accuracy_figure, "accuracy.png", "How often a digit is named from its code, over beta (figure 2)"),
     ):
         if found:
             draw(found).savefig(out / name, dpi=110)
@@ -146,15 +151,12 @@ def publish(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]
         for model, by_beta in found.items()
         for beta, scores in by_beta.items()
     }
-    return conclude(
-        out,
-        jobs,
-        results,
+    return Summary(
         title="A weight on the KL term",
         introduction=INTRODUCTION,
         tables=tables(shapes, digit),
         claims=claims(shapes, digit),
         figures=drawn,
         rows=intervals(rows),
-        processor=sum(r["processor"] for r in results),
+        more={"processor": sum(r["processor"] for r in results)},
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,12 @@ from torch import Tensor
 
 import representations
 from benchmarks.beta_sweep.data import digits, encoded, shapes_pool, split_shapes
-from benchmarks.beta_sweep.report import publish
+from benchmarks.beta_sweep.report import summary
 from benchmarks.harness.autoencoding import Budget, described, reconstruction, seeded
-from benchmarks.harness.command import Sweep, parse, plain_errors
-from benchmarks.harness.runs import Timer, key, sweep
+from benchmarks.harness.command import Sweep
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.progress import bar
+from benchmarks.harness.runs import Timer
 from benchmarks.metrics.scoring import score_pool
 from envs import make_world
 from representations import Representation, fit
@@ -93,6 +94,8 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     chosen = [name.strip() for name in options.data.split(",") if name.strip()]
     if not chosen or not set(chosen) <= set(DATA):
         raise ValueError(f"data must name any of {', '.join(DATA)}, got {options.data!r}")
+    if "digits" in chosen:
+        digits(options.source, options.path, "test")
     names = ("source", "path", *(known.name for known in dataclasses.fields(Budget)))
     shared: dict[str, Any] = {name: getattr(options, name) for name in names}
     shared |= {"preset": own.preset, "device": own.device, "shares": tuple(options.shares)}
@@ -127,6 +130,7 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     with timer("training"):
         steps = job.pictures // job.batch
         options: dict[str, Any] = {"device": job.device, "precision": job.precision, "resume": resume, "decay": True}
+        options["progress"] = bar()
         fit(model, train, steps, seeded(job.seed), folder, log_every=max(steps // 20, 1), **options)
         representations.save(model, folder / "model")
     model = representations.load(folder / "model").to(choose_device(job.device))
@@ -168,13 +172,13 @@ def classified(model: Representation, job: Job) -> dict[str, float]:
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    own, values = parse("beta_sweep", Sweep, Options, arguments)
-    with plain_errors():
-        todo = jobs(own, Options(**values))
-        for job in todo:
-            build(job)
-        out = Path(own.out or f"runs/beta_sweep-{own.preset}-{key(todo[0])}-{len(todo)}")
-        results = sweep(run, todo, out, own.engine, own.workers, own.resume)
-    publish(out, todo, results)
+def plan(own: Sweep, values: dict[str, Any]) -> Plan:
+    """The jobs of the command, each of which can be built."""
+    todo = jobs(own, Options(**values))
+    for job in todo:
+        build(job)
+    return Plan(todo)
+
+
+EXPERIMENT = Experiment("beta_sweep", Options, plan, run, summary, models=tuple(AUTOENCODERS))
+main = EXPERIMENT.main

@@ -10,14 +10,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.harness.runs import job_folders
-from benchmarks.harness.summary import conclude
-from benchmarks.harness.table import Claim, Interval, Table, interval
+from benchmarks.harness.summary import Summary
+from benchmarks.harness.table import DOWN, UP, Claim, Interval, Table, interval, over_seeds
 from envs.files.arrays import read_npz
 
 PUBLISHED = {"covariance_penalty": ("6.56", "0.0398"), "none": ("20.00", "0.0365"), "l1": ("4.03", "0.0569")}
 MEASURES = ("mapc", "cvr", "tdv", "ud90")
-LABELS = {"mapc": "MAPC", "cvr": "CVR", "tdv": "TdV (d = 4)", "ud90": "UD 90 %"}
+LABELS = {"mapc": f"MAPC{DOWN}", "cvr": f"CVR{DOWN}", "tdv": f"TdV (d = 4){UP}", "ud90": f"UD 90 %{DOWN}"}
 DIGITS = {"mse": 4, "share": 4, "mapc": 3, "cvr": 2, "tdv": 3, "ud90": 1}
+CAPTIONS = {
+    "projection": "Projection: scores of the code against the error, a line for each penalty over its weight (figures 1, 2)",
+    "pictures": "Pictures: scores of the code against the error, a line for each penalty over its weight (figure 4)",
+    "xor": "Exclusive or: the covariance of both hidden layers, a row for each model (figure 3)",
+}
 SMALL = 0.01  # share of the variance of x that a projection may lose and still count as kept
 LEARNED = 0.5  # of the variance: an autoencoder that loses more has not learned, and its code says nothing
 NEAR = 1.15  # the paper's penalised network errs 9 % more than the one without a penalty
@@ -53,7 +58,7 @@ def tables(jobs: Sequence[Any], results: Sequence[Found]) -> list[Table]:
     for experiment in dict.fromkeys(job.experiment for job in jobs):
         points = by_point(jobs, results, experiment)
         count = max(len(rows) for rows in points.values())
-        title = f"{experiment}, preset {jobs[0].preset}; mean [95 % interval] over {count} seed(s)"
+        title = f"{experiment}, preset {jobs[0].preset}; {over_seeds(count)}"
         if experiment == "xor":
             made.append(_xor_table(points, title))
             continue
@@ -62,7 +67,7 @@ def tables(jobs: Sequence[Any], results: Sequence[Found]) -> list[Table]:
             (model, f"{weight:g}", *(mean(rows, name).text(DIGITS[name]) for name in names))
             for (model, weight), rows in points.items()
         ]
-        columns = ("model", "weight", "MSE", "of variance", *(LABELS[name] for name in MEASURES))
+        columns = ("model", "weight", f"MSE{DOWN}", f"of variance{DOWN}", *(LABELS[name] for name in MEASURES))
         if experiment == "pictures":
             own = next(job.data for job in jobs if job.experiment == "pictures")
             title = f"{'CIFAR-10' if own else 'objects3d at 32 x 32'}: {title}"
@@ -81,7 +86,7 @@ def _xor_table(points: Points, title: str) -> Table:
         cells = [mean(solved, f"active_{k}").text(1) if solved else "-" for k in (1, 2)]
         minimal = sum(row["active_1"] == 2 and row["active_2"] == 1 for row in solved)
         lines.append((model, f"{weight:g}", f"{len(solved)} of {len(rows)}", *cells, f"{minimal} of {len(rows)}"))
-    columns = ("model", "weight", "solved", "active units, first layer", "second layer", "2 then 1")
+    columns = ("model", "weight", f"solved{UP}", "active units, first layer", "second layer", f"2 then 1{UP}")
     published = ("covariance_penalty, published", "0.2", "1 of 1", "2", "1", "1 of 1")
     return Table(title, columns, (published, *lines))
 
@@ -196,31 +201,42 @@ def draw(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Seque
 
     projection, pictures = (by_point(jobs, results, name) for name in ("projection", "pictures"))
     if len(projection) > 1:
-        keep(curve_figure(projection, MEASURES), "projection.png", "projection: figures 1 and 2 of the paper")
+        keep(
+            curve_figure(projection, MEASURES),
+            "projection.png",
+            CAPTIONS["projection"],
+        )
     if len(pictures) > 3:
-        keep(curve_figure(pictures, ("cvr", "ud90")), "pictures.png", "pictures: figure 4 of the paper")
+        keep(
+            curve_figure(pictures, ("cvr", "ud90")),
+            "pictures.png",
+            CAPTIONS["pictures"],
+        )
     first: dict[str, Path] = {}
     for job, folder, result in zip(jobs, folders, results, strict=True):
         if job.experiment == "xor" and result["scores"]["accuracy"] == 1:
             first.setdefault(job.model, folder)
         if job.experiment == "pictures" and job.seed == jobs[0].seed and (folder / "reconstructions.png").exists():
-            figures[f"{job.model}, weight {job.weight:g}, seed {job.seed}"] = folder / "reconstructions.png"
+            figures[f"{job.model}, weight {job.weight:g}, seed {job.seed}: pictures seen, and decoded"] = (
+                folder / "reconstructions.png"
+            )
     if first:
-        keep(xor_figure(first), "xor.png", "xor: covariance of both hidden layers, figure 3 of the paper")
+        keep(
+            xor_figure(first),
+            "xor.png",
+            CAPTIONS["xor"],
+        )
     return figures
 
 
-def publish(out: Path, jobs: Sequence[Any], results: Sequence[Found]) -> None:
-    """Print tables and claims; write the figures, `report.html`, and `result.json` where there are several jobs."""
+def summary(out: Path, jobs: Sequence[Any], results: Sequence[Found]) -> Summary:
+    """Tables, claims and figures."""
     rows = {
         f"{experiment}, {model}, {weight:g}": {name: mean(scores, name) for name in scores[0]}
         for experiment in dict.fromkeys(job.experiment for job in jobs)
         for (model, weight), scores in by_point(jobs, results, experiment).items()
     }
-    conclude(
-        out,
-        jobs,
-        results,
+    return Summary(
         title="The covariance penalty",
         introduction=INTRODUCTION,
         tables=tables(jobs, results),

@@ -12,7 +12,7 @@ covariance_penalty is L_Sigma, l1 its baseline, none the network without a penal
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ import torch
 from torch import Tensor
 
 import representations
-from benchmarks.covariance.report import publish
+from benchmarks.covariance.report import summary
 from benchmarks.harness.autoencoding import sheet
-from benchmarks.harness.command import Sweep, parse, plain_errors
-from benchmarks.harness.runs import Timer, describe, key, sweep
+from benchmarks.harness.command import Sweep, check_keys
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.progress import bar
+from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import cvr, mapc, tdv, ud90
 from envs.files.cifar10 import load_cifar10
 from envs.objects3d import Objects3D
@@ -99,6 +101,12 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     unknown = [name for name in chosen if name not in EXPERIMENTS]
     if unknown:
         raise ValueError(f"unknown experiment {unknown[0]!r}; the experiments are {', '.join(EXPERIMENTS)}, or all")
+    for option in ("settings", "sizes"):
+        check_keys(option, getattr(options, option), EXPERIMENTS, "experiment")
+    for name, size in options.sizes.items():
+        wrong = [key for key in size if key not in ("steps", "batch", "samples")]
+        if wrong or min(size.values()) < 1:
+            raise ValueError(f"sizes of {name} are steps, batch and samples, each at least 1, got {size}")
     if options.precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision must be float32 or bfloat16, got {options.precision!r}")
     if options.omega not in ("orthogonal", "normal"):
@@ -139,7 +147,12 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
             rows = {name: values[chosen.to(device)] for name, values in source.items()}
             return rows if job.experiment == "xor" else rows["x"]
 
-        options: dict[str, Any] = {"device": job.device, "resume": resume, "precision": job.precision}
+        options: dict[str, Any] = {
+            "device": job.device,
+            "resume": resume,
+            "precision": job.precision,
+            "progress": bar(),
+        }
         options |= {"decay": job.experiment != "xor"}  # units are let go late, at full steps
         fit(model, batches, job.size.steps, torch.Generator().manual_seed(job.seed), folder, **options)
         representations.save(model, folder / "model")
@@ -229,16 +242,16 @@ def active(layer: Tensor) -> int:
     return int((variance >= ACTIVE * total).sum()) if total > 1e-8 else 0
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    own, values = parse("covariance", Sweep, Options, arguments)
+def plan(own: Sweep, values: dict[str, Any]) -> Plan:
+    """The jobs of the command, each of which can be built, on data that can be read."""
     options = Options(**values)
-    with plain_errors(OSError):
-        todo = jobs(own, options)
-        for job in todo:
-            build(job)
-        if options.data:
-            load_cifar10("test", options.data)
-        out = Path(own.out or f"runs/covariance-{own.preset}-{key(todo[0])}-{len(todo)}")
-        results = sweep(run, todo, out, own.engine, own.workers, own.resume)
-    publish(out, todo, results)
+    todo = jobs(own, options)
+    for job in todo:
+        build(job)
+    if options.data:
+        load_cifar10("test", options.data)
+    return Plan(todo)
+
+
+EXPERIMENT = Experiment("covariance", Options, plan, run, summary, models=tuple(PENALTIES), errors=(OSError,))
+main = EXPERIMENT.main

@@ -7,11 +7,19 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.summary import by_row, conclude, first_figures, intervals
-from benchmarks.harness.table import Claim, Table, interval
+from benchmarks.harness.summary import Summary, by_row, first_figures, intervals
+from benchmarks.harness.table import DOWN, UP, Claim, Table, interval, over_seeds
 
 FACTORS = ("azimuth", "elevation", "red", "green", "blue")
 AVERAGES = ("nrmse", "zero_shot", "disentanglement", "completeness")
+WAYS = {"nrmse": DOWN, "zero_shot": DOWN, "disentanglement": UP, "completeness": UP}
+CAPTIONS = {
+    "hinton_lasso.png": "how much each code dimension (row) says of each factor (column), by the lasso (figure 6)",
+    "hinton_forest.png": "the same by the random forest",
+    "codes.png": "every factor against the two code dimensions that matter most for it (figure 4)",
+    "traversals.png": "every code dimension moved over its range, the others at their medians",
+    "samples.png": "pictures of the training set, and generated ones",
+}
 TITLES = {"nrmse": "test NRMSE", "zero_shot": "zero-shot NRMSE", "completeness": "completeness"}
 # Eastwood & Williams 2018, tables 1 and 2: the row of every factor, the average, and the weighted average of D.
 PUBLISHED: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
@@ -70,8 +78,8 @@ def tables(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list[Ta
     found = by_row(results, [job.model for job in jobs])
     count = max(len(rows) for rows in found.values())
     job = jobs[0]
-    title = f"{job.side} x {job.side}, preset {job.preset}; mean [95 % interval] over {count} seed(s)"
-    columns = ("code", *(f"{r}: {s.replace('_', ' ')}" for r in PUBLISHED for s in AVERAGES))
+    title = f"{job.side} x {job.side}, preset {job.preset}; {over_seeds(count)}"
+    columns = ("code", *(f"{r}: {s.replace('_', ' ')}{WAYS[s]}" for r in PUBLISHED for s in AVERAGES))
     lines = []
     for model, rows in found.items():
         cells = (f"{PUBLISHED[r][model][s][-1]:.2f}" for r in PUBLISHED for s in AVERAGES)
@@ -89,7 +97,11 @@ def tables(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list[Ta
                 names = (*(f"{regressor}_{part}_{factor}" for factor in FACTORS), f"{regressor}_{part}")
                 lines.append((model, *(_text(rows, name) for name in names)))
             made.append(
-                Table(f"Table {place + 1}, {regressor}: {TITLES[part]}", ("code", *FACTORS, "average"), tuple(lines))
+                Table(
+                    f"Table {place + 1}, {regressor}: {TITLES[part]}{WAYS[part]}",
+                    ("code", *FACTORS, "average"),
+                    tuple(lines),
+                )
             )
     return made
 
@@ -126,16 +138,13 @@ def gain(found: Mapping[str, Sequence[Scores]], name: str) -> list[float]:
     return [a[name] - b[name] for a, b in zip(found["infogan"], found["pca"], strict=True)]
 
 
-def publish(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> None:
-    """Print tables and claims; write `report.html`, and `result.json` where there are several jobs."""
-    conclude(
-        out,
-        jobs,
-        results,
+def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Summary:
+    """Tables, claims and figures."""
+    return Summary(
         title="DCI of InfoGAN and PCA",
         introduction=INTRODUCTION,
         tables=tables(jobs, results),
         claims=claims(jobs, results),
-        figures=first_figures(jobs, out),
+        figures=first_figures(jobs, out, captions=CAPTIONS),
         rows=intervals(by_row(results, [job.model for job in jobs])),
     )

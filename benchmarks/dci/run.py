@@ -9,7 +9,6 @@ same with the azimuth as (cos, sin) is scored beside it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,11 @@ from torch import Tensor
 
 import representations
 from benchmarks.dci.figures import figures
-from benchmarks.dci.report import publish
-from benchmarks.harness.command import Sweep, parse, plain_errors
-from benchmarks.harness.runs import Timer, describe, key, sweep
+from benchmarks.dci.report import summary
+from benchmarks.harness.command import Sweep, check_keys
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.progress import bar
+from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import DCI, dci
 from benchmarks.metrics.regressors import Regressor
 from envs.objects3d import Objects3D, gap
@@ -95,6 +96,7 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
             "batch must be at least 2, pictures at least a batch, steps at least 1 and samples at least 300, got "
             f"{options.batch}, {options.pictures}, {options.steps}, {options.samples}"
         )
+    check_keys("settings", options.settings, LEARNERS, "model")
     if options.precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision must be float32 or bfloat16, got {options.precision!r}")
     shared = {key: value for key, value in vars(options).items() if key != "settings"}
@@ -132,7 +134,7 @@ def train(job: Job, folder: Path, pool: Tensor, resume: bool) -> Any:
     def in_turn(generator: torch.Generator) -> Tensor:
         return parts[int(model.rows) // CHUNK % len(parts)]
 
-    options: dict[str, Any] = {"device": job.device, "resume": resume}
+    options: dict[str, Any] = {"device": job.device, "resume": resume, "progress": bar()}
     if job.model == "pca":
         fit(model, in_turn, len(parts), torch.Generator().manual_seed(job.seed), folder, log_every=1, **options)
     else:
@@ -195,14 +197,14 @@ def flat(name: str, found: DCI, world: Objects3D) -> dict[str, float]:
     return scores | {f"{name}_disentanglement_{i}": float(value) for i, value in enumerate(found.per_code)}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    own, values = parse("dci", Sweep, Options, arguments)
-    with plain_errors():
-        todo = jobs(own, Options(**values))
-        for job in todo:
-            build(job)
-            job.world()
-        out = Path(own.out or f"runs/dci-{own.preset}-{key(todo[0])}-{len(todo)}")
-        results = sweep(run, todo, out, own.engine, own.workers, own.resume)
-    publish(out, todo, results)
+def plan(own: Sweep, values: dict[str, Any]) -> Plan:
+    """The jobs of the command, each of which can be built."""
+    todo = jobs(own, Options(**values))
+    for job in todo:
+        build(job)
+        job.world()
+    return Plan(todo)
+
+
+EXPERIMENT = Experiment("dci", Options, plan, run, summary, models=LEARNERS)
+main = EXPERIMENT.main

@@ -12,23 +12,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
-import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from jsonargparse import auto_cli
 from tqdm import tqdm
 
 from benchmarks.grasp.set import Shard, read_names, read_shard, write_shard
-from benchmarks.harness.command import plain_errors
-from benchmarks.harness.rooms import CHECKOUT
-from benchmarks.harness.runs import check_neighbours
-from benchmarks.harness.table import Table, show
+from benchmarks.harness.command import Common, parse, plain_errors
+from benchmarks.harness.engines import Engine
+from benchmarks.harness.rooms import Room
+from benchmarks.harness.table import Table, show, tolerate_encodings
 from envs.grasp.demonstration import demonstrate
 from envs.grasp.frames import MAX_OPENING, MIN_OPENING
 from envs.grasp.objects import CATEGORIES, ObjectSpec, library, subset
@@ -43,25 +40,22 @@ OPENING_SPREAD = 0.008
 
 @dataclass(frozen=True)
 class Generation:
-    """What to generate.
-
-    Args:
-        objects: how many of the 101 objects, spread over the categories.
-        grasps: grasps in all, about: every object gets the same whole number of scenes.
-        per_scene: grasps in a scene, around one demonstration (the paper: 100).
-        seed: seed of everything that is drawn.
-        engine: local (processes on this machine) or ray.
-        workers: processes at a time; 0 for one per core.
-        out: the folder of the data set.
-    """
+    """What to generate."""
 
     objects: int = 101
+    """How many of the 101 objects, spread over the categories."""
     grasps: int = 8080
+    """Grasps in all, about: every object gets the same whole number of scenes."""
     per_scene: int = 20
+    """Grasps in a scene, around one demonstration (the paper: 100)."""
     seed: int = 0
+    """Seed of everything that is drawn."""
     engine: str = "local"
+    """local (processes on this machine) or ray."""
     workers: int = 0
+    """Processes at a time; 0 for one per core."""
     out: Path = Path("runs/grasp_data")
+    """The folder of the data set."""
 
     def __post_init__(self) -> None:
         subset(self.objects)
@@ -71,10 +65,7 @@ class Generation:
             raise ValueError(
                 f"grasps must be at least one scene per object, {self.objects} x {self.per_scene}, got {self.grasps}"
             )
-        if self.engine not in ("local", "ray"):
-            raise ValueError(f"engine must be 'local' or 'ray', got {self.engine!r}")
-        if self.workers < 0:
-            raise ValueError(f"workers must not be negative, got {self.workers}")
+        Engine(self.engine, self.workers)
 
 
 def scenes_of(settings: Generation) -> int:
@@ -146,10 +137,10 @@ def generate(settings: Generation, progress: bool = True) -> Path:
     write_json(manifest, about)
     specs = subset(settings.objects)
     todo = [spec for spec in specs if not _valid(folder / f"{spec.name}.npz", settings)]
-    run = _by_ray if settings.engine == "ray" else _local
+    engine = Engine(settings.engine, settings.workers)
     bar = tqdm(total=len(specs), initial=len(specs) - len(todo), unit="object", disable=None if progress else True)
     try:
-        for _ in run(_save, [(spec, settings, folder.resolve()) for spec in todo], settings.workers):
+        for _ in engine.map(_save, [(spec, settings, folder.resolve()) for spec in todo]):
             bar.update()
     except TerminatedWorkerError as error:
         done = sum(_valid(folder / f"{spec.name}.npz", settings) for spec in specs)
@@ -170,30 +161,9 @@ def _valid(path: Path, settings: Generation) -> bool:
 
 
 def _save(spec: ObjectSpec, settings: Generation, folder: Path) -> str:
-    torch.set_num_threads(1)
     shard = make_shard(spec, scenes_of(settings), settings.per_scene, settings.seed)
     write_shard(shard, folder / f"{spec.name}.npz")
     return spec.name
-
-
-def _local(call: Callable[..., str], rows: Sequence[tuple[Any, ...]], workers: int) -> Iterator[str]:
-    if workers == 1 or len(rows) < 2:
-        yield from (call(*row) for row in rows)
-        return
-    parallel = joblib.Parallel(n_jobs=workers or -1, backend="loky", return_as="generator_unordered", batch_size=1)
-    yield from parallel(joblib.delayed(call)(*row) for row in rows)
-
-
-def _by_ray(call: Callable[..., str], rows: Sequence[tuple[Any, ...]], workers: int) -> Iterator[str]:
-    try:
-        import ray
-    except ImportError:
-        raise ImportError("engine 'ray' needs the package ray: pip install -e '.[cluster]'") from None
-    ray.init(runtime_env={"working_dir": str(CHECKOUT)}, ignore_reinit_error=True, num_cpus=workers or None)
-    waiting = [ray.remote(call).options(max_retries=2).remote(*row) for row in rows]
-    while waiting:
-        done, waiting = ray.wait(waiting)
-        yield from ray.get(done)
 
 
 def summary(folder: Path) -> Table:
@@ -215,9 +185,17 @@ def summary(folder: Path) -> Table:
     return Table(f"Grasps in {folder}", ("category", "grasps", *REASONS, "attempts a grasp"), tuple(rows))
 
 
-def main(arguments: list[str] | None = None) -> None:
+ABOUT = Room("grasp_data", "which grasps of which objects succeed, as a data set", "101 objects", "5 minutes")
+FIXED = ("seeds", "device", "shard", "resume", "ray_address", "gpus_per_job", "retries")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    check_neighbours()
+    tolerate_encodings()
+    own, values = parse("grasp", Common, Generation, arguments, fixed=FIXED, about=ABOUT)
     with plain_errors(RuntimeError):
-        settings = auto_cli(Generation, args=arguments, description=(__doc__ or "").splitlines()[0])
-        show([summary(generate(settings))], ())
+        values |= {"out": Path(own.out)} if own.out else {}
+        show(
+            [summary(generate(Generation(**values, seed=own.seed or 0, engine=own.engine, workers=own.workers)))],
+            (),
+        )

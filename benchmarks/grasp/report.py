@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.runs import job_folders
-from benchmarks.harness.summary import by_row, conclude, intervals
-from benchmarks.harness.table import Claim, Interval, Table, interval
+from benchmarks.harness.summary import Summary, by_row, first_figures, intervals
+from benchmarks.harness.table import UP, Claim, Interval, Table, interval, over_seeds
 from envs.grasp.objects import CATEGORIES
 
 Scores = dict[str, Interval]
@@ -50,6 +49,11 @@ EXTRA = (
     ("20 steps %", "plan", 1, 100.0),
     ("full CEM, 1 attempt %", "plan_at_once", 1, 100.0),
 )
+CAPTIONS = {
+    "scene.png": "the scene: the seven categories from 15, 30, 45 and 60 degrees",
+    "shapes.png": "novel objects as imagined, with the intersection over union, beside the true ones",
+    "grasp.gif": "from a failed grasp (red) to success (green)",
+}
 INTRODUCTION = (
     "All figures are on 21 objects that no model has met, three of each category. Half of the grasps succeed, a quarter fail "
     "by a collision of the open gripper, a quarter otherwise; guessing gives 50 %. Published figures are on other objects.",
@@ -66,7 +70,7 @@ def _cells(scores: Scores, names: Sequence[str], digits: int = 1) -> tuple[str, 
 
 def tables(by_model: dict[str, Scores]) -> list[Table]:
     """Tables 1 to 3 and one of what the paper does not print."""
-    columns = ("method", *CATEGORIES, "all")
+    columns = ("method", *CATEGORIES, f"all{UP}")
     found = []
     for title, elevations in ELEVATION_TABLES:
         rows: list[tuple[str, ...]] = []
@@ -88,7 +92,7 @@ def tables(by_model: dict[str, Scores]) -> list[Table]:
         (model, *(scores[name].text(digits, scale) if name in scores else "-" for _, name, digits, scale in EXTRA))
         for model, scores in by_model.items()
     ]
-    found.append(Table("Beyond the paper's tables", ("method", *(title for title, *_ in EXTRA)), tuple(rows)))
+    found.append(Table("Beyond the paper's tables", ("method", *(f"{title}{UP}" for title, *_ in EXTRA)), tuple(rows)))
     return found
 
 
@@ -127,31 +131,16 @@ def compact(by_model: dict[str, Scores]) -> Table:
     return Table("", ("method", *columns), tuple(rows))
 
 
-def publish(out: Path, jobs: Sequence[Any], results: Sequence[dict[str, Any]]) -> None:
-    """Print tables and claims; write `report.html`, and `result.json` where there are several jobs."""
+def summary(out: Path, jobs: Sequence[Any], results: Sequence[dict[str, Any]]) -> Summary:
+    """Tables, claims and figures."""
     by_model = intervals(by_row(results))
-    count = len({result["seed"] for result in results})
-    about = f"preset {jobs[0].preset}, mean [95 % interval] over {count} seed(s)"
-    shown = [Table(f"{table.title}; {about}", table.columns, table.rows) for table in tables(by_model)]
-    figures = {}
-    for job, folder in zip(jobs, job_folders(out, jobs), strict=True):
-        if job.seed == jobs[0].seed:
-            for caption, name in (
-                ("the scene: the seven categories from 15, 30, 45 and 60 degrees", "scene.png"),
-                (f"{job.model}: novel objects, imagined (IoU) beside true", "shapes.png"),
-                (f"{job.model}: from a failed grasp (red) to success (green)", "grasp.gif"),
-            ):
-                if (folder / name).exists():
-                    figures[caption] = folder / name
-    conclude(
-        out,
-        jobs,
-        results,
+    about = f"preset {jobs[0].preset}, {over_seeds(len({job.seed for job in jobs}))}"
+    return Summary(
         title="Grasping unknown objects",
         introduction=INTRODUCTION,
-        tables=shown,
+        tables=[Table(f"{table.title}; {about}", table.columns, table.rows) for table in tables(by_model)],
         claims=claims(by_model),
-        figures=figures,
+        figures=first_figures(jobs, out, captions=CAPTIONS),
         rows=by_model,
         kept=[compact(by_model)],
     )

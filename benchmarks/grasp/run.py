@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ from benchmarks.grasp.figures import draw_figures
 from benchmarks.grasp.generate import Generation, generate
 from benchmarks.grasp.generate import describe as describe_data
 from benchmarks.grasp.plan import episodes, plan_at_once, plan_greedily, scenes_of
-from benchmarks.grasp.report import publish
+from benchmarks.grasp.report import summary
 from benchmarks.grasp.set import GraspSet, occupancy, read_set
-from benchmarks.harness.command import Sweep, parse, plain_errors
-from benchmarks.harness.runs import Timer, describe, key, sweep
+from benchmarks.harness.command import Sweep, check_keys
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.progress import bar
+from benchmarks.harness.runs import Timer, describe
 from envs.grasp.objects import CATEGORIES
 from envs.grasp.scene import REASONS
 from representations import fit, load, make, save
@@ -48,27 +50,37 @@ class GraspJob:
     data: str = ""
     """The data set's folder; generated there if it is new, under runs/ unless told."""
     objects: int = 101
+    """How many of the 101 objects, spread over the categories."""
     grasps: int = 8080
+    """Grasps in all, about: every object gets the same whole number of scenes."""
     per_scene: int = 20
+    """Grasps in a scene, around one demonstration."""
     data_seed: int = 0
+    """Seed of the data set."""
     azimuths: int = 2
     """Directions from which every scene is seen, at each of the four elevations."""
     batch: int = 16
     """Pictures a step; in learning outcomes each with all grasps of its scene."""
     shape_batch: int = 8
+    """Pictures a step in learning shapes."""
     views: int = 2
     """Views of the scene that a shape is compared with, for each picture."""
     shape_steps: int = 400
+    """Steps of learning shapes."""
     outcome_steps: int = 500
+    """Steps of learning outcomes."""
     joint_steps: int = 0
     """Steps of both together, end to end, behind the others."""
     precision: str = "bfloat16"
+    """float32 or bfloat16, for training."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by model."""
     repeats: int = 2
     """Planning episodes for each scene of a novel object."""
     attempts: int = 20
+    """Steps of a planning episode."""
     directions: int = 10
+    """Random directions that a step chooses from."""
 
     def __post_init__(self) -> None:
         """Refuse what would fail only after training."""
@@ -139,7 +151,7 @@ def _train(job: GraspJob, data: GraspSet, folder: Path, resume: bool, timer: Tim
     model: Any = make(job.model, **job.settings.get(job.model, {}))
     usable = torch.isin(data.elevation[0], torch.tensor(SEEN_ELEVATIONS)).nonzero()[:, 0]
     options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": True, "precision": job.precision}
-    options |= {"log_every": 50, "checkpoint_every": 200}
+    options |= {"log_every": 50, "checkpoint_every": 200, "progress": bar()}
 
     def pictures(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         scene = torch.randint(len(data.specs), (count,), generator=generator)
@@ -268,18 +280,23 @@ def shape_scores(model: Any, data: GraspSet) -> dict[str, float]:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    own, settings = parse("grasp", Sweep, GraspJob, arguments)
-    with plain_errors():
-        models = dataclasses.replace(own, model=own.model or ",".join(MODELS)).models((*MODELS, CONTROL))
-        settings |= {"preset": own.preset, "device": own.device}
-        jobs = [GraspJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
-        generate(generation(jobs[0], own.engine, own.workers))
-        controls = [dataclasses.replace(jobs[0], model=CONTROL, seed=seed) for seed in own.all_seeds()]
-        out = Path(own.out or f"runs/grasp-{'-'.join(models)}-{own.preset}-{key(jobs[0])}-{len(jobs)}")
-        results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
-        results += (
-            sweep(run, controls, out / "control", own.engine, own.workers, own.resume) if CONTROL not in models else []
-        )
-    publish(out, jobs, results)
+def plan(own: Sweep, settings: dict[str, Any]) -> Plan:
+    """The jobs of the command, and beside them the control."""
+    models = dataclasses.replace(own, model=own.model or ",".join(MODELS)).models((*MODELS, CONTROL))
+    check_keys("settings", settings["settings"], MODELS, "model")
+    settings = settings | {"preset": own.preset, "device": own.device}
+    jobs = [GraspJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
+    for model in models:
+        if model != CONTROL:
+            make(model, **jobs[0].settings.get(model, {}))
+    controls = [dataclasses.replace(jobs[0], model=CONTROL, seed=seed) for seed in own.all_seeds()]
+    return Plan(jobs, {"control": controls} if CONTROL not in models else {})
+
+
+def prepare(own: Sweep, jobs: Plan) -> None:
+    """Generate the data set of the jobs, where it is new."""
+    generate(generation(jobs.jobs[0], own.engine, own.workers))
+
+
+EXPERIMENT = Experiment("grasp", GraspJob, plan, run, summary, models=(*MODELS, CONTROL), prepare=prepare)
+main = EXPERIMENT.main

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics.plots import traversals
+from benchmarks.metrics.scoring import LEAST
 from representations.fit import choose_device, choose_precision
 from representations.model import pixels
 from representations.parts.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
@@ -35,6 +36,11 @@ class Budget:
     """Metric seeds behind every score."""
     test: int = 2000
     """Pictures on which reconstruction is measured, at most."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch", 2), ("samples", LEAST), ("metric_seeds", 1), ("test", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -13,9 +13,9 @@ from typing import Any
 
 from benchmarks.harness.rooms import Room
 from benchmarks.harness.table import Table
+from benchmarks.harness.words import called
 from representations.files import read_json
 
-UNLEARNED = {"random": "noise", "random_linear": "random_linear (reads the true factors)"}
 Result = Mapping[str, Any]
 
 
@@ -43,7 +43,7 @@ class Page:
                 model + (result.get("setting") or ""): scores for model, scores in result.get("intervals", {}).items()
             }
             if file == "default":
-                found |= {UNLEARNED.get(k, k): _points(scores) for k, scores in result.get("baselines", {}).items()}
+                found |= {called(k): _points(scores) for k, scores in result.get("baselines", {}).items()}
             for model, scores in found.items():
                 for prefix, name in self.prefixes.items():
                     cells = [_cell(scores.get(prefix + score), *about[1:]) for score, about in self.columns.items()]

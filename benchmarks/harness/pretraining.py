@@ -16,9 +16,10 @@ from torch import Tensor
 import representations
 from benchmarks.harness.autoencoding import sheet
 from benchmarks.harness.observations import Observations, collect, collect_by
+from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
-from benchmarks.metrics import score
-from benchmarks.metrics.scoring import chosen_scores
+from benchmarks.metrics import baseline_rows, score
+from benchmarks.metrics.scoring import LEAST, chosen_scores
 from envs import make_world
 from envs.moves import moving
 from envs.world import MovingWorld
@@ -27,6 +28,7 @@ from representations.model import pixels
 
 COLLECT = ("factors", "walk", "policy")
 TEST_SEED = 10_000
+BASELINES = "baselines"  # a job of codes that no learning made, in place of a model
 NEEDY = (
     "factor_bottleneck",
     "geometry_grasp",
@@ -57,7 +59,9 @@ class PretrainJob:
     observations: int = 10_000
     """How many observations are collected."""
     steps: int = 3000
+    """Steps of training."""
     batch: int = 64
+    """Pictures a step."""
     decay: bool = True
     """Take the learning rates linearly to zero."""
     scores: str = "mig,factor_vae,dci_lasso"
@@ -72,7 +76,10 @@ class PretrainJob:
             raise ValueError(f"collect policy and a policy's folder go together, got {self.collect!r}, {self.policy!r}")
         if not 2 <= self.batch <= self.observations:
             raise ValueError(f"batch must be 2 to observations, got {self.batch}, {self.observations}")
-        chosen_scores(self.names)
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, got {self.steps}")
+        if chosen_scores(self.names) and self.samples < LEAST:
+            raise ValueError(f"samples must be at least {LEAST}, got {self.samples}")
 
     @property
     def names(self) -> list[str]:
@@ -135,6 +142,12 @@ def batches_of(data: Observations, world: MovingWorld, model: Representation, si
 def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
     """Collect, train, save, score and draw; the result as `result.json` holds it."""
     timer, began = Timer(), time.process_time()
+    if job.model == BASELINES:
+        with timer("scoring"):
+            world, generator = make_world(job.world, **job.world_settings), torch.Generator().manual_seed(TEST_SEED + 1)
+            return describe(
+                "pretrain", job, baseline_rows(world, job.names, generator, samples=job.samples), timer.seconds
+            )
     world, model = build(job)
     with timer("collecting"):
         if job.policy:
@@ -145,6 +158,7 @@ def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
         batches = batches_of(data, world, model, job.batch)
         generator = torch.Generator().manual_seed(job.seed)
         options: dict[str, Any] = {"device": job.device, "decay": job.decay, "resume": resume, "checkpoint_every": 500}
+        options["progress"] = bar()
         fit(model, batches, job.steps, generator, folder, **options)
         representations.save(model, folder / "model")
     model = representations.load(folder / "model")

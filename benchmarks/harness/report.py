@@ -5,41 +5,18 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import yaml
+from matplotlib.figure import Figure
 
+from benchmarks.harness.progress import duration
 from benchmarks.harness.table import Claim, Table
-from representations.files import write_text
+from representations.files import read_log, write_text
 
-TEMPLATE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
-table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
-caption { text-align: left; font-weight: 600; padding: .3rem 0; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
-th { white-space: normal; vertical-align: bottom; } td, th { font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child { text-align: left; }
-.shown { color: #186a3b; } .missing { color: #a93226; font-weight: 600; }
-figure { margin: 1.5rem 0; } img { max-width: 100%; image-rendering: pixelated; } figcaption { color: #555; }
-pre { background: #f5f5f5; padding: 1rem; overflow-x: auto; }
-</style></head><body>
-<h1>{{ title }}</h1>
-{% for line in introduction %}<p>{{ line }}</p>{% endfor %}
-{% for table in tables %}<table><caption>{{ table.title }}</caption>
-<tr>{% for column in table.columns %}<th>{{ column }}</th>{% endfor %}</tr>
-{% for row in table.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}</table>{% endfor %}
-{% if claims %}<h2>Claims</h2><ul>{% for claim in claims %}
-<li><span class="{{ 'shown' if claim.shown else 'missing' }}">{{ 'shown' if claim.shown else 'not shown' }}</span>:
-{{ claim.text }} ({{ claim.evidence }})</li>{% endfor %}</ul>{% endif %}
-{% for caption, source in figures %}<figure>
-<img src="{{ source }}" alt="{{ caption }}"><figcaption>{{ caption }}</figcaption></figure>
-{% endfor %}
-<h2>Configuration</h2><pre>{{ config }}</pre>
-</body></html>
-"""
+TEMPLATE = Path(__file__).with_name("report.html")
+PANELS = 12  # of losses that a figure shows
 
 
 def write_report(
@@ -50,22 +27,70 @@ def write_report(
     claims: Sequence[Claim],
     figures: Mapping[str, Path],
     config: object,
+    about: Mapping[str, str] | None = None,
 ) -> None:
-    """Write `report.html`; `figures` maps captions to PNG or GIF files, which are embedded."""
+    """Write `report.html`; `figures` maps captions to PNG or GIF files, which are embedded; `about` stands at the top."""
     embedded = []
     for caption, file in figures.items():
         data = base64.b64encode(file.read_bytes()).decode()
         embedded.append((caption, f"data:image/{file.suffix[1:]};base64,{data}"))
     text = (
         jinja2.Environment(autoescape=True)
-        .from_string(TEMPLATE)
+        .from_string(TEMPLATE.read_text(encoding="utf-8"))
         .render(
             title=title,
+            about=about or {},
             introduction=introduction,
             tables=tables,
             claims=claims,
             figures=embedded,
-            config=yaml.safe_dump(config, sort_keys=False),
+            config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         )
     )
     write_text(path, text)
+
+
+def provenance(command: str, results: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What a reader needs to make the run again: command, date, revision, hardware, and how long it took."""
+    last = results[-1]
+    machine = last["hardware"]
+    chips = ", ".join(filter(None, (machine["processor"], f"{machine['cores']} cores", machine["gpu"])))
+    phases: dict[str, float] = {}
+    for result in results:
+        for phase, seconds in result["seconds"].items():
+            phases[phase] = phases.get(phase, 0.0) + seconds
+    spent = ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in phases.items())
+    return {
+        "command": command,
+        "date": max(str(result.get("date", "")) for result in results),
+        "revision": last["versions"]["revision"],
+        "hardware": chips,
+        "time, all jobs": spent,
+    }
+
+
+def losses(logs: Mapping[str, Sequence[Path]]) -> Figure | None:
+    """Every loss of `log.jsonl` files over the steps: a panel for each name and player, a line for each of its files."""
+    panels: dict[str, list[tuple[list[float], list[float]]]] = {}
+    for name, files in logs.items():
+        for file in files:
+            rows = read_log(file, "the log of a training")
+            for key in dict.fromkeys(key for row in rows for key in row if key.endswith("/loss")):
+                line = [(row["step"], row[key]) for row in rows if key in row]
+                player = key.removesuffix("/loss")
+                panels.setdefault(f"{name}: {player}", []).append(([x for x, _ in line], [y for _, y in line]))
+    if not panels:
+        return None
+    shown = list(panels.items())[:PANELS]
+    across = min(len(shown), 3)
+    down = -(-len(shown) // across)
+    figure = Figure(figsize=(3.6 * across, 2.5 * down), layout="constrained")
+    for place, (name, lines) in enumerate(shown):
+        axes = figure.add_subplot(down, across, place + 1)
+        for steps, values in lines:
+            axes.plot(steps, values, linewidth=1, marker="." if len(steps) < 3 else None)
+        axes.set_title(name, fontsize=8)
+        axes.tick_params(labelsize=7)
+        if min(min(values) for _, values in lines) > 0:
+            axes.set_yscale("log")
+    return figure

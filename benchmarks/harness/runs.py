@@ -6,6 +6,7 @@ A finished job is a file keyed by its configuration, so that a sweep that was br
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import hashlib
 import importlib.metadata
 import json
@@ -13,15 +14,16 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import joblib
 import torch
 
+from benchmarks.harness.engines import Engine
+from benchmarks.harness.progress import Count, line, phase, shown
 from benchmarks.harness.rooms import CHECKOUT
 from representations.files import read_json, read_yaml, write_json, write_yaml
 
@@ -54,13 +56,14 @@ class Timer:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def __call__(self, phase: str) -> Iterator[None]:
-        """Add the time spent inside to `phase`."""
+    def __call__(self, name: str) -> Iterator[None]:
+        """Add the time spent inside to the phase `name`."""
+        phase(name)
         began = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[phase] = round(self.seconds.get(phase, 0.0) + time.perf_counter() - began, 3)
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 3)
 
 
 def check_neighbours() -> None:
@@ -77,15 +80,18 @@ def check_neighbours() -> None:
 
 def key(job: Any) -> str:
     """A short name for a configuration, the same in every process."""
-    text = json.dumps(dataclasses.asdict(job), sort_keys=True, default=str)
+    text = json.dumps(plain(job), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def job_folders(out: Path, jobs: Sequence[Any]) -> list[Path]:
     """Where each job of a sweep lives: a single one in `out` itself, several in folders of it, keyed by configuration."""
-    if len(jobs) == 1:
-        return [out]
-    return [out / f"{job.model}-seed{job.seed}-{key(job)}" for job in jobs]
+    return [out] if len(jobs) == 1 else [out / folder_name(job) for job in jobs]
+
+
+def folder_name(job: Any) -> str:
+    """The name of a job's folder beside others."""
+    return f"{job.model}-seed{job.seed}-{key(job)}"
 
 
 def versions() -> dict[str, str]:
@@ -136,81 +142,119 @@ def describe(benchmark: str, job: Job, scores: dict[str, Any], seconds: dict[str
         "seed": job.seed,
         "scores": scores,
         "seconds": seconds,
+        "date": datetime.datetime.now().isoformat(" ", "minutes"),
         "versions": versions(),
         "hardware": hardware(),
     }
 
 
-def plain(job: Any) -> dict[str, Any]:
-    """A dataclass as plain data for YAML and JSON."""
-    return json.loads(json.dumps(dataclasses.asdict(job), default=str))
+def plain(job: Any) -> Any:
+    """A dataclass, or a list or a dictionary with such, as plain data for YAML and JSON."""
+    return json.loads(json.dumps(job, default=_plain))
 
 
-def claim_folder(folder: Path, job: Any) -> None:
-    """Make a job's folder and write its `config.yaml`; ValueError if it is not a folder, or holds something else."""
+def _plain(value: Any) -> Any:
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
+def claim_folder(folder: Path, about: Mapping[str, Any]) -> None:
+    """Make a run's or a sweep's folder and write its `config.yaml`.
+
+    ValueError where it cannot be made, is not a folder or not a run's, or holds a run of other settings, which are named.
+    """
     config = folder / "config.yaml"
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"the output {folder} is a file, not a folder")
     if config.exists():
-        if read_yaml(config, "the configuration of a run") != plain(job):
-            raise ValueError(f"{folder} holds a run of another configuration (see its config.yaml); name another --out")
-    elif folder.exists() and any(folder.iterdir()):
+        changed = differences(read_yaml(config, "the configuration of a run"), about)
+        if changed:
+            raise ValueError(
+                f"{folder} holds a run of another configuration: {'; '.join(changed[:4])}. Name another --out"
+            )
+    elif folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise ValueError(f"the output folder {folder} is not empty and not a run; name a new or an empty one")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_yaml(config, plain(job))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_yaml(config, dict(about))
+    except OSError as error:
+        raise ValueError(f"the output folder {folder} cannot be written: {error.strerror or error}") from None
+
+
+def differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """What differs between two nests of dictionaries: "key: old -> new" for each."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return [] if old == new else [f"{name}: {old} -> {new}"]
+    keys = dict.fromkeys([*old, *new])
+    absent = "(not there)"
+    return [
+        line
+        for key in keys
+        for line in differences(old.get(key, absent), new.get(key, absent), f"{name}.{key}" if name else str(key))
+    ]
+
+
+Run = Callable[[Any, Path, bool], dict[str, Any]]
 
 
 def sweep(
-    run: Callable[[Any, Path, bool], dict[str, Any]],
+    run: Run,
     jobs: Sequence[Any],
     out: Path,
-    engine: str = "local",
+    engine: Engine | str = "local",
     workers: int = 0,
     resume: bool = True,
 ) -> list[dict[str, Any]]:
     """Run every job that has no `result.json` yet, `workers` at a time (0: one per core); return all results in order.
 
-    `run(job, folder, resume)` gives the result that is written. `engine` is "local" (joblib's processes, one thread each)
-    or "ray". `resume=False` runs finished jobs again, from the start.
+    `run(job, folder, resume)` gives the result that is written. `engine` is "local" (joblib's processes, one thread each),
+    "ray", or an `Engine`. `resume=False` runs finished jobs again, from the start.
     """
-    if engine not in ("local", "ray"):
-        raise ValueError(f"engine must be 'local' or 'ray', got {engine!r}")
     folders = job_folders(out, jobs)
     if len(jobs) > 1 and out.is_dir() and any(out.iterdir()) and not any(out.glob("*/config.yaml")):
         raise ValueError(f"the output folder {out} is not empty and not a sweep; name a new or an empty one")
     for job, folder in zip(jobs, folders, strict=True):
-        claim_folder(folder, job)
-    todo = [
-        (job, folder)
-        for job, folder in zip(jobs, folders, strict=True)
-        if not (resume and (folder / "result.json").exists())
-    ]
-    workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
-    if engine == "ray":
-        _by_ray(run, todo, resume)
-    elif workers == 1:
+        claim_folder(folder, plain(job))
+    compute(run, list(zip(jobs, folders, strict=True)), engine, workers, resume)
+    return [read_result(folder) for folder in folders]
+
+
+def compute(
+    run: Run,
+    placed: Sequence[tuple[Any, Path]],
+    engine: Engine | str = "local",
+    workers: int = 0,
+    resume: bool = True,
+) -> None:
+    """Run jobs in their folders, which are claimed, those that are finished left out, and say which is done."""
+    engine = Engine(engine, workers) if isinstance(engine, str) else engine
+    todo = [(job, folder) for job, folder in placed if not (resume and (folder / "result.json").exists())]
+    count = Count(len(placed), len(placed) - len(todo))
+    if count.done and todo:
+        line(f"{count.done} of {len(placed)} jobs are finished already; continuing with the others")
+    alone = engine.name == "local" and engine.at_once(len(todo)) == 1
+    if alone:
         for job, folder in todo:
-            _alone(run, job, folder, resume)
-    else:
-        parallel = joblib.Parallel(n_jobs=workers, backend="loky")
-        parallel(joblib.delayed(_alone)(run, job, folder, resume) for job, folder in todo)
-    return [read_json(folder / "result.json", "the result of a run", ("scores",)) for folder in folders]
+            for _, seconds in engine.map(_alone, [(run, job, folder, resume, count.label(title(job)))]):
+                count.finished(title(job), seconds)
+        return
+    rows = [(run, job, folder.resolve(), resume, "") for job, folder in todo]
+    for place, seconds in engine.map(_alone, rows):
+        count.finished(title(todo[place][0]), seconds)
 
 
-def _alone(run: Callable[[Any, Path, bool], dict[str, Any]], job: Any, folder: Path, resume: bool) -> None:
-    """Run one job on one thread: the networks are small, and more threads only wait for each other."""
-    torch.set_num_threads(1)
-    write_json(folder / "result.json", run(job, folder, resume))
+def title(job: Any) -> str:
+    """What a job is called where its progress is told."""
+    return f"{getattr(job, 'row', None) or job.model}, seed {job.seed}"
 
 
-def _by_ray(run: Callable[[Any, Path, bool], dict[str, Any]], todo: Sequence[tuple[Any, Path]], resume: bool) -> None:
-    try:
-        import ray
-    except ImportError:
-        raise ImportError("engine 'ray' needs the package ray: pip install -e '.[cluster]'") from None
-    ray.init(runtime_env={"working_dir": str(CHECKOUT)}, ignore_reinit_error=True)
-    remote = ray.remote(_alone).options(num_cpus=1, num_gpus=1 if torch.cuda.is_available() else 0, max_retries=2)
-    waiting = [remote.remote(run, job, folder.resolve(), resume) for job, folder in todo]
-    while waiting:
-        done, waiting = ray.wait(waiting)
-        ray.get(done)
+def read_result(folder: Path) -> dict[str, Any]:
+    """The content of a finished job's `result.json`."""
+    return read_json(folder / "result.json", "the result of a run", ("scores",))
+
+
+def _alone(run: Run, job: Any, folder: Path, resume: bool, label: str) -> float:
+    """Run one job and write its result; the seconds it took. With a label its progress is shown."""
+    began = time.perf_counter()
+    with shown(label) if label else nullcontext():
+        write_json(folder / "result.json", run(job, folder, resume))
+    return time.perf_counter() - began

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.report import write_report
+from benchmarks.harness.report import losses, provenance, write_report
 from benchmarks.harness.runs import job_folders, plain
 from benchmarks.harness.table import Claim, Interval, Table, interval, show
 from representations.files import write_json
 
+LOSSES = "losses.png"
 SHARED = ("benchmark", "preset", "precision", "versions", "hardware")
 
 
@@ -27,13 +29,37 @@ def by_row(results: Sequence[Mapping[str, Any]], rows: Sequence[str] | None = No
     return found
 
 
-def first_figures(jobs: Sequence[Any], out: Path, row: str = "model") -> dict[str, Path]:
-    """The pictures in the folders of the first seed's jobs, by caption."""
+@dataclass(frozen=True)
+class Summary:
+    """What is said of a benchmark's results.
+
+    `rows` are the scores as intervals, of which `scores` in `result.json` has the means; `kept` are the tables that the file
+    holds, if not all; `figures` are files by caption; `more` are further entries of the file, or others in place of its
+    own; `after` is printed at the end.
+    """
+
+    title: str
+    introduction: Sequence[str]
+    tables: Sequence[Table]
+    claims: Sequence[Claim] = ()
+    figures: Mapping[str, Path] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    kept: Sequence[Table] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    after: str = ""
+
+
+def first_figures(
+    jobs: Sequence[Any], out: Path, row: str = "model", captions: Mapping[str, str] | None = None
+) -> dict[str, Path]:
+    """The pictures in the folders of the first seed's jobs, by caption; `captions` says by file name what is seen."""
+    told = captions or {}
     return {
-        f"{getattr(job, row)}, seed {job.seed}: {file.stem}": file
+        f"{getattr(job, row)}, seed {job.seed}: {told.get(file.name, file.stem)}": file
         for job, folder in zip(jobs, job_folders(out, jobs), strict=True)
         if job.seed == jobs[0].seed
         for file in sorted([*folder.glob("*.png"), *folder.glob("*.gif")])
+        if file.name != LOSSES
     }
 
 
@@ -49,29 +75,56 @@ def conclude(
     figures: Mapping[str, Path],
     rows: Mapping[str, Mapping[str, Interval]],
     kept: Sequence[Table] | None = None,
-    **more: Any,
+    command: str = "",
+    more: Mapping[str, Any] | None = None,
+    after: str = "",
 ) -> dict[str, Any]:
-    """Print tables and claims, write `report.html`, and `result.json` where there are several jobs; return its content.
+    """Print tables and claims, write `report.html` and `result.json`; return the content of the latter.
 
-    `results` are those of the jobs, and behind them those of controls that were run beside them. `rows` are the scores as
-    intervals, of which `scores` has the means; `kept` are the tables that the file holds, if not all; `more` are further
-    entries of the file, or others in place of these.
+    `results` are those of the jobs, and behind them those of jobs that were run beside them. The others are a `Summary`'s.
+    With one job, whose folder `out` is, its own `result.json` gets intervals, tables and claims beside its scores. Claims
+    are undecided where the preset or the number of seeds cannot decide them.
     """
-    show(tables, claims)
-    folders = job_folders(out, jobs)
+    folders, seeds = job_folders(out, jobs), sorted({job.seed for job in jobs})
+    decided = [claim.decided_by(jobs[0].preset, len(seeds)) for claim in claims]
+    show(tables, decided)
     configuration = plain(jobs[0]) if len({job.model for job in jobs}) == 1 else [plain(job) for job in jobs]
-    write_report(out / "report.html", title, introduction, tables, claims, figures, configuration)
-    content = {key: results[0][key] for key in SHARED if key in results[0]} | {
-        "model": ",".join(dict.fromkeys(job.model for job in jobs)),
-        "seed": sorted({job.seed for job in jobs}),
-        "scores": {row: {name: found.mean for name, found in scores.items()} for row, scores in rows.items()},
+    every = {**figures, **_losses(out, jobs, folders)}
+    about = provenance(command, results)
+    write_report(out / "report.html", title, introduction, tables, decided, every, configuration, about)
+    found = {
+        "command": command,
+        "date": about["date"],
         "intervals": {row: {name: vars(found) for name, found in scores.items()} for row, scores in rows.items()},
         "tables": [vars(table) for table in (tables if kept is None else kept)],
-        "claims": [vars(claim) for claim in claims],
-        "seconds": {folder.name: result["seconds"] for folder, result in zip(folders, results, strict=False)},
-        **more,
+        "claims": [claim.plain() for claim in decided],
     }
-    if len(jobs) > 1:
-        write_json(out / "result.json", content)
+    if len(jobs) == 1:
+        content = {**results[0], **found, **{k: v for k, v in (more or {}).items() if k not in results[0]}}
+    else:
+        content = {key: results[0][key] for key in SHARED if key in results[0]} | {
+            "model": ",".join(dict.fromkeys(job.model for job in jobs)),
+            "seed": seeds,
+            "scores": {row: {name: found.mean for name, found in scores.items()} for row, scores in rows.items()},
+            "seconds": {folder.name: result["seconds"] for folder, result in zip(folders, results, strict=False)},
+            **found,
+            **(more or {}),
+        }
+    write_json(out / "result.json", content)
     print(f"report: {out / 'report.html'}")
+    if after:
+        print(after)
     return content
+
+
+def _losses(out: Path, jobs: Sequence[Any], folders: Sequence[Path]) -> dict[str, Path]:
+    """The figure of the losses, drawn into `out`, by its caption; none where no job left a log of them."""
+    logs: dict[str, list[Path]] = {}
+    for job, folder in zip(jobs, folders, strict=True):
+        if (folder / "log.jsonl").exists():
+            logs.setdefault(getattr(job, "row", job.model), []).append(folder / "log.jsonl")
+    figure = losses(logs)
+    if figure is None:
+        return {}
+    figure.savefig(out / LOSSES, dpi=110)
+    return {"The loss of every player over the steps of training, a line for each seed": out / LOSSES}

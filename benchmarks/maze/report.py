@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.summary import by_row, conclude, first_figures, intervals
-from benchmarks.harness.table import Claim, Interval, Table, interval
+from benchmarks.harness.summary import Summary, by_row, first_figures, intervals
+from benchmarks.harness.table import Claim, Interval, Table, interval, over_seeds
+from benchmarks.harness.words import WAYS
 from benchmarks.metrics import SCORES
 
 MAZE_ROWS = (
@@ -39,6 +40,13 @@ DIGIT_ROWS = (
     ("actions that are a policy's favourite", "actions_named", 1, 1.0, "-"),
     ("probability of the favourite", "policy_share", 3, 1.0, "-"),
 )
+CAPTIONS = {
+    "figure_2.png": "changes h' - h of the code, coloured by the action, with their density; the codes of all states",
+    "predictions.png": "a state, its reconstruction, the decoded prediction for a factor, and what its policy led to",
+    "policies.png": "pi(a | h, phi): the chance of every action, a row for each of some factors, in four states",
+    "composed.gif": "runs to a goal by adding factor vectors: the state above, the goal below",
+    "features.png": "every feature, its mean and deviation, as a function of each true coordinate (figure 4)",
+}
 INTRODUCTION = (
     "The paper prints no figures, only pictures; they stand in the last column.",
     "Modes are those of mean shift, with at least 5 % of 1,000 variations, in which moves allows only actions that change "
@@ -68,7 +76,7 @@ def _all_scores(by_model: dict[str, dict[str, Interval]]) -> Table:
     rows = tuple(
         (name, *(scores[name].text(3) if name in scores else "-" for scores in by_model.values())) for name in names
     )
-    return Table("Scores of h against the true factors", ("score", *by_model), rows)
+    return Table(f"Scores of h against the true factors; {WAYS}", ("score", *by_model), rows)
 
 
 def _at_least(text: str, found: Interval, bar: float, what: str = "mean", also: bool = True) -> Claim:
@@ -111,24 +119,20 @@ def claims(jobs: Sequence[Any], by_model: dict[str, dict[str, Interval]]) -> lis
     return found
 
 
-def publish(out: Path, jobs: Sequence[Any], results: Sequence[dict[str, Any]]) -> None:
-    """Print tables and claims; write `report.html`, and `result.json` where there are several jobs."""
+def summary(out: Path, jobs: Sequence[Any], results: Sequence[dict[str, Any]]) -> Summary:
+    """Tables, claims and figures."""
     by_model = intervals(by_row(results))
-    count = len({result["seed"] for result in results})
-    about = f"recipe {jobs[0].recipe}, preset {jobs[0].preset}; mean [95 % interval] over {count} seed(s)"
+    about = f"recipe {jobs[0].recipe}, preset {jobs[0].preset}; {over_seeds(len({job.seed for job in jobs}))}"
     tables = []
     for model, scores in by_model.items():
         where = f"experiment {jobs[0].experiment}" if model == "icf" else f"digit grid {jobs[0].cells}x{jobs[0].cells}"
         tables.append(Table(f"{model}, {where}, {about}", ("measure", "ours", "published"), (*_rows(scores),)))
     tables.append(_all_scores(by_model))
-    conclude(
-        out,
-        jobs,
-        results,
+    return Summary(
         title="Independently controllable factors",
         introduction=INTRODUCTION,
         tables=tables,
         claims=claims(jobs, by_model),
-        figures=first_figures(jobs, out),
+        figures=first_figures(jobs, out, captions=CAPTIONS),
         rows=by_model,
     )

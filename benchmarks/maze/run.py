@@ -7,7 +7,6 @@ pictures by composing factors. `icf_discrete` learns features of two digits on a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,13 +14,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from benchmarks.harness.command import Sweep, parse, plain_errors
-from benchmarks.harness.runs import Timer, describe, key, sweep
+from benchmarks.harness.command import Sweep
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.progress import bar
+from benchmarks.harness.runs import Timer, describe
 from benchmarks.maze.figures import digit_figure, maze_figures
 from benchmarks.maze.measures import Map, clusters, linear_r2, modes, prediction, recovered, success, variations
-from benchmarks.maze.report import publish
+from benchmarks.maze.report import summary
 from benchmarks.metrics import score
-from benchmarks.metrics.scoring import chosen_scores
+from benchmarks.metrics.scoring import LEAST, chosen_scores
 from envs.digit_grid import DigitGrid
 from envs.switch_maze import SwitchMaze
 from representations import fit, load, make, save
@@ -87,12 +88,17 @@ class MazeJob:
     batch: int = 64
     """States a step in the maze."""
     digit_batch: int = 8
+    """States a step on the digit grid."""
     samples: int = 64
     """Factors a state."""
     channels: int = 8
+    """Channels of the first convolution in the maze."""
     digit_channels: int = 8
+    """Channels of the first convolution on the digit grid."""
     learning_rate: float = 1e-3
+    """Adam's in the maze, taken linearly to zero."""
     digit_rate: float = 4e-3
+    """Adam's on the digit grid, taken linearly to zero."""
     epsilon: float = 0.1
     """Share of uniform actions where paths are sampled."""
     pairs: int = 100
@@ -100,6 +106,7 @@ class MazeJob:
     pool: int = 2000
     """Pictures behind the scores of disentanglement."""
     metric_seeds: int = 1
+    """Metric seeds behind every score."""
     scores: str = ""
     """Scores, separated by commas; unless told all in the maze, and the quick ones on the digit grid."""
 
@@ -110,6 +117,10 @@ class MazeJob:
         for name in ("steps", "digit_steps", "batch", "digit_batch", "samples", "pairs", "metric_seeds", "channels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.pool < LEAST:
+            raise ValueError(f"pool must be at least {LEAST}, got {self.pool}")
+        if not 0 <= self.epsilon <= 1:
+            raise ValueError(f"epsilon must be in [0, 1], got {self.epsilon}")
         chosen_scores(self.names())
 
     def maze(self) -> SwitchMaze:
@@ -200,6 +211,7 @@ def _run_digits(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
 
 def _fit(job: MazeJob, model: Any, batches: Any, steps: int, folder: Path, resume: bool) -> list[dict[str, float]]:
     options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": True, "log_every": max(steps // 40, 1)}
+    options["progress"] = bar()
     logs = fit(model, batches, steps, torch.Generator().manual_seed(job.seed), folder, **options)
     model.cpu()
     return logs
@@ -243,14 +255,14 @@ def _scores(job: MazeJob, model: Any, world: Any) -> dict[str, float]:
     return score(model.encode, world, names, generator, samples=job.pool, seeds=job.metric_seeds)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    own, settings = parse("maze", Sweep, MazeJob, arguments)
-    with plain_errors():
-        models = dataclasses.replace(own, model=own.model or "icf").models(MODELS)
-        settings |= {"preset": own.preset, "device": own.device}
-        jobs = [MazeJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
-        name = f"maze-{'-'.join(models)}-{own.preset}-{key(jobs[0])}{f'-{len(jobs)}' if len(jobs) > 1 else ''}"
-        out = Path(own.out or f"runs/{name}")
-        results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
-    publish(out, jobs, results)
+def plan(own: Sweep, settings: dict[str, Any]) -> Plan:
+    """The jobs of the command."""
+    models = dataclasses.replace(own, model=own.model or "icf").models(MODELS)
+    settings = settings | {"preset": own.preset, "device": own.device}
+    jobs = [MazeJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
+    jobs[0].maze(), DigitGrid(jobs[0].cells, jobs[0].size)
+    return Plan(jobs)
+
+
+EXPERIMENT = Experiment("maze", MazeJob, plan, run, summary, models=MODELS)
+main = EXPERIMENT.main

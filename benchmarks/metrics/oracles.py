@@ -5,14 +5,16 @@
     copies         the factors twice                              no gap between best and second best
     constant       zeros                                          every score at its limit value
     random         Gaussian noise                                 the floor: what chance reaches
-    random_linear  a random linear map of the factors             what no learning reaches
+    random_linear  a random linear map of the true factors        what no learning reaches that is given the factors
+    random_pixels  a random linear map of the picture             what no learning reaches that is given the picture
     pca            principal components of pictures               what linear learning reaches
 
-All but `pca` read the factors instead of pictures.
+All but `random_pixels` and `pca` read the true factors instead of pictures.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -25,7 +27,8 @@ from envs.world import World
 
 CODE_SIZE = 10
 PICTURES = 2000
-BASELINES = ("random", "random_linear")
+BASELINES = ("random", "random_linear", "random_pixels")
+READ_PICTURES = ("random_pixels", "pca")
 
 
 def _identity(world: World, size: int, generator: torch.Generator) -> Encode:
@@ -70,6 +73,12 @@ def _mixed(world: World, size: int, generator: torch.Generator, mix: Tensor) -> 
     return lambda factors: identity(factors) @ mix
 
 
+def _random_pixels(world: World, size: int, generator: torch.Generator) -> Encode:
+    pixels = math.prod(world.shape)
+    mix = torch.randn(pixels, size, generator=generator, device=generator.device) / math.sqrt(pixels)
+    return lambda pictures: pictures.flatten(1).float() @ mix
+
+
 def _pca(world: World, size: int, generator: torch.Generator) -> Encode:
     pictures = world.render(world.sample(PICTURES, generator)).flatten(1).float().cpu().numpy()
     components = min(size, *pictures.shape)
@@ -86,6 +95,7 @@ ORACLES: dict[str, Callable[[World, int, torch.Generator], Encode]] = {
     "constant": _constant,
     "random": _random,
     "random_linear": _random_linear,
+    "random_pixels": _random_pixels,
     "pca": _pca,
 }
 
@@ -101,7 +111,7 @@ def score_oracle(
     seeds: int = 3,
     compat: bool = False,
 ) -> Values:
-    """`score` of a key of `ORACLES`; `code_size` is that of constant, random, random_linear and pca codes.
+    """`score` of a key of `ORACLES`; `code_size` is that of constant, random, random_linear, random_pixels and pca codes.
 
     Raises ValueError for an unknown oracle or a code size below 1, and what `score` raises.
     """
@@ -110,7 +120,7 @@ def score_oracle(
     if code_size < 1:
         raise ValueError(f"code_size must be at least 1, got {code_size}")
     encode = ORACLES[oracle](world, code_size, generator)
-    view: Encode | None = None if oracle == "pca" else lambda factors: factors
+    view: Encode | None = None if oracle in READ_PICTURES else lambda factors: factors
     return score(encode, world, names, generator, samples=samples, seeds=seeds, compat=compat, view=view)
 
 
@@ -124,7 +134,7 @@ def baseline_rows(
     seeds: int = 3,
     compat: bool = False,
 ) -> dict[str, Values]:
-    """The rows that every table of scores carries: "random" (noise) and "random_linear", by name."""
+    """The rows that every table of scores carries: noise and random linear maps of factors and of pictures, by name."""
     rows = {}
     for name in BASELINES:
         rows[name] = score_oracle(

@@ -6,22 +6,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.runs import job_folders
-from benchmarks.harness.summary import by_row, conclude, intervals
-from benchmarks.harness.table import Claim, Interval, Table
+from benchmarks.harness.summary import Summary, by_row, first_figures, intervals
+from benchmarks.harness.table import DOWN, UP, Claim, Interval, Table, over_seeds
 
 COLUMNS = (
     "model",
     "set",
-    "reconstruction",
-    "prediction",
-    "planning /40²",
-    "planning px²",
-    "success %",
-    "time in goal %",
-    "map R²",
-    "folds %",
+    f"reconstruction{DOWN}",
+    f"prediction{DOWN}",
+    f"planning /40²{DOWN}",
+    f"planning px²{DOWN}",
+    f"success %{UP}",
+    f"time in goal %{UP}",
+    f"map R²{UP}",
+    f"folds %{DOWN}",
 )
+CAPTIONS = {
+    "figure_3.png": "pictures seen, decoded and predicted, for both sets (figure 3 of the paper)",
+    "maps.png": "the code of every free position, coloured by row and by column",
+    "run_x.gif": "a planned run on set X; green: driven, red: planned",
+    "run_y.gif": "a planned run on set Y; green: driven, red: planned",
+}
 # Table 1 of the dyn_content paper (20 runs); the table of the RCE paper for the noise-free planar system.
 PUBLISHED = (
     ("dyn_content (published)", "X", "3.6 ± 1.7", "6.2 ± 2.8", "21.4 ± 2.9", "-", "100", "-", "-", "-"),
@@ -92,37 +97,23 @@ def _claims(job: Any, by_model: dict[str, dict[str, Interval]]) -> list[Claim]:
     return claims
 
 
-def publish(out: Path, jobs: Sequence[Any], results: Sequence[dict[str, Any]]) -> None:
-    """Print the table and the claims; write `report.html`, and `result.json` where there are several jobs."""
+def summary(out: Path, jobs: Sequence[Any], results: Sequence[dict[str, Any]]) -> Summary:
+    """The table, the claims and the pictures."""
     by_model = intervals(by_row(results))
     rows: list[tuple[str, ...]] = [*PUBLISHED] if jobs[0].noise == 0 else []
     for model, values in PUBLISHED_NOISE.items():
         if jobs[0].noise in values:
             rows.append((f"{model} (published)", "X", "-", "-", "-", "-", str(values[jobs[0].noise]), "-", "-", "-"))
     rows += [_cells(model, set_, scores) for model, scores in by_model.items() for set_ in "XY"]
-    count = len({result["seed"] for result in results})
     protocol = f"protocol {jobs[0].protocol}, noise {jobs[0].noise:g}, {jobs[0].runs} runs for each set"
-    title = f"Planar system, {protocol}, preset {jobs[0].preset}; mean [95 % interval] over {count} seed(s)"
-    figures = {}
-    for job, folder in zip(jobs, job_folders(out, jobs), strict=True):
-        if job.seed == jobs[0].seed:
-            for caption, name in (
-                (f"{job.model}, seed {job.seed}: figure 3 of the paper", "figure_3.png"),
-                (f"{job.model}: a planned run on X; green: driven, red: planned", "run_x.gif"),
-                (f"{job.model}: a planned run on Y; green: driven, red: planned", "run_y.gif"),
-            ):
-                if (folder / name).exists():
-                    figures[caption] = folder / name
+    title = f"Planar system, {protocol}, preset {jobs[0].preset}; {over_seeds(len({job.seed for job in jobs}))}"
     means = {model: {name: found.mean for name, found in scores.items()} for model, scores in by_model.items()}
-    conclude(
-        out,
-        jobs,
-        results,
+    return Summary(
         title="The planar task",
         introduction=INTRODUCTION,
         tables=[Table(title, COLUMNS, tuple(rows))],
         claims=_claims(jobs[0], by_model),
-        figures=figures,
+        figures=first_figures(jobs, out, captions=CAPTIONS),
         rows=by_model,
-        scores=means if len(means) > 1 else next(iter(means.values())),
+        more={"scores": means if len(means) > 1 else next(iter(means.values()))},
     )

@@ -7,7 +7,6 @@ reconstruct and to predict pictures of both, and then drives the agent to the go
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,11 +18,13 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from agents import LatentMPC
-from benchmarks.harness.command import Sweep, parse, plain_errors
+from benchmarks.harness.command import Sweep
 from benchmarks.harness.control import Drive, drive
-from benchmarks.harness.runs import Timer, describe, key, sweep
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.progress import bar
+from benchmarks.harness.runs import Timer, describe
 from benchmarks.planar.figures import figure_3, latent_maps, run_gif
-from benchmarks.planar.report import publish
+from benchmarks.planar.report import summary
 from envs.planar import Planar
 from envs.tasks import PlanarTask
 from planners import ilqr
@@ -48,15 +49,21 @@ class PlanarJob:
     protocol: str = "rce"
     """rce: corner to opposite corner, no overlap with obstacles; pcc: starts, goals and validity rule of published code."""
     x_shape: str = "tee"
+    """The agent's shape in set X: square, tee, cross or another of envs.planar."""
     y_shape: str = "cross"
+    """The agent's shape in set Y."""
     triples: int = 8000
     """Triples (x, u, x') in set X."""
     pictures: int = 2000
     """Pictures in set Y."""
     steps: int = 3000
+    """Steps of training."""
     batch: int = 100
+    """Triples, and pictures of set Y, a step."""
     hidden: int = 300
+    """Units of a hidden layer."""
     learning_rate: float = 1e-3
+    """Adam's, taken linearly to zero."""
     unfold: float = 10.0
     """Weight of the inverse model that keeps the map from folding; 0 leaves the loss as printed."""
     plain: bool = False
@@ -64,8 +71,11 @@ class PlanarJob:
     runs: int = 20
     """Planned runs for each set."""
     horizon: int = 10
+    """Steps that a plan looks ahead."""
     starts: int = 4
+    """First guesses of every plan; the best is kept."""
     iterations: int = 5
+    """Iterations of iLQR for every step."""
 
     def __post_init__(self) -> None:
         """Refuse what would fail only after training."""
@@ -152,7 +162,13 @@ def _train(job: PlanarJob, x: Triples, y: Triples, folder: Path, resume: bool) -
         return {"x": data[0][i], "u": data[1][i], "x_next": data[2][i], "y": data[3][j]}
 
     generator = torch.Generator().manual_seed(job.seed)
-    options: dict[str, Any] = {"device": job.device, "decay": True, "resume": resume, "checkpoint_every": 500}
+    options: dict[str, Any] = {
+        "device": job.device,
+        "decay": True,
+        "resume": resume,
+        "checkpoint_every": 500,
+        "progress": bar(),
+    }
     fit(model, batches, job.steps, generator, folder, **options)
     return model.cpu()
 
@@ -245,21 +261,15 @@ def _success(driven: Drive, job: PlanarJob) -> dict[str, float]:
     return scores | {"success": scores["reached" if job.noise else "held"]}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    own, settings = parse("planar", Sweep, PlanarJob, arguments)
-    with plain_errors():
-        models = dataclasses.replace(own, model=own.model or "dyn_content").models((*MODELS, *BOUNDS))
-        settings |= {"preset": own.preset, "device": own.device}
-        jobs = [PlanarJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
-        bounds = [
-            dataclasses.replace(jobs[0], model=model, seed=seed)
-            for model in BOUNDS
-            if model not in models
-            for seed in own.all_seeds()
-        ]
-        name = f"planar-{'-'.join(models)}-{own.preset}-{key(jobs[0])}{f'-{len(jobs)}' if len(jobs) > 1 else ''}"
-        out = Path(own.out or f"runs/{name}")
-        results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
-        results += sweep(run, bounds, out / "bounds", own.engine, own.workers, own.resume) if bounds else []
-    publish(out, jobs, results)
+def plan(own: Sweep, settings: dict[str, Any]) -> Plan:
+    """The jobs of the command, and beside them the bounds of what can be reached on the same seeds."""
+    models = dataclasses.replace(own, model=own.model or "dyn_content").models((*MODELS, *BOUNDS))
+    settings = settings | {"preset": own.preset, "device": own.device}
+    jobs = [PlanarJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
+    missing = [model for model in BOUNDS if model not in models]
+    bounds = [dataclasses.replace(jobs[0], model=model, seed=seed) for model in missing for seed in own.all_seeds()]
+    return Plan(jobs, {"bounds": bounds})
+
+
+EXPERIMENT = Experiment("planar", PlanarJob, plan, run, summary, models=(*MODELS, *BOUNDS))
+main = EXPERIMENT.main

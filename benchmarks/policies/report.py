@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks.harness.curves import draw_curves, interquartile_band, interquartile_mean
 from benchmarks.harness.policy import SIGHTED, Policy
 from benchmarks.harness.runs import job_folders
-from benchmarks.harness.summary import conclude
-from benchmarks.harness.table import Claim, Table
+from benchmarks.harness.summary import Summary
+from benchmarks.harness.table import DOWN, ENOUGH, UP, Claim, Table
 
 MOST = 0.3  # of a step, that an encoder may add
 INTRODUCTION = (
@@ -27,15 +27,15 @@ INTRODUCTION = (
 )
 COLUMNS = (
     "encoder",
-    "steps to {threshold:.0%} success",
-    "success at the end",
-    "with noise",
+    f"steps to {{threshold:.0%}} success{DOWN}",
+    f"success at the end{UP}",
+    f"with noise{UP}",
     "seen before",
     "encoder, s",
-    "policy, s",
-    "learning, ms",
-    "acting, ms",
-    "encoding, ms (adds)",
+    f"policy, s{DOWN}",
+    f"learning, ms{DOWN}",
+    f"acting, ms{DOWN}",
+    f"encoding, ms (adds){DOWN}",
 )
 
 
@@ -71,7 +71,7 @@ def middle(values: Sequence[float], spec: str) -> str:
     """The interquartile mean of values, and its interval, for a table cell."""
     centre = format(float(interquartile_mean(values)), spec)
     low, high = interquartile_band(values)
-    if not np.isfinite(low) or low == high:
+    if len(values) < ENOUGH or not np.isfinite(low) or low == high:
         return centre
     return f"{centre} [{format(float(low), spec)}, {format(float(high), spec)}]"
 
@@ -145,25 +145,22 @@ def figures(
     return files
 
 
-def publish(out: Path, jobs: Sequence[Policy], results: Sequence[dict[str, Any]], command: str) -> None:
-    """Print the table and the claims; write `report.html`, and `result.json` where there are several jobs."""
+def summary(out: Path, jobs: Sequence[Policy], results: Sequence[dict[str, Any]]) -> Summary:
+    """The table, the claims and the curves."""
     groups, folders, found = grouped(results), job_folders(out, jobs), table(results, jobs)
     minutes = sum(r["seconds"]["cpu"] + r["scores"]["pretrain_seconds"] for r in results) / 60
     scores = ("steps_to_threshold", "success", "success_with_noise", "step_ms", "act_ms", "encode_ms")
-    conclude(
-        out,
-        jobs,
-        results,
+    return Summary(
         title="Policies on pretrained codes",
         introduction=INTRODUCTION,
         tables=[found],
         claims=claims(results, jobs),
         figures=figures(results, jobs, folders, out),
-        rows={},
         kept=[Table("", found.columns, found.rows)],
-        command=command,
-        model=",".join(groups),
-        scores={name: {score: values(group, score) for score in scores} for name, group in groups.items()},
-        cpu_minutes=round(minutes, 1),
+        more={
+            "model": ",".join(groups),
+            "scores": {name: {score: values(group, score) for score in scores} for name, group in groups.items()},
+            "cpu_minutes": round(minutes, 1),
+        },
+        after=f"{minutes:.1f} minutes of one core in all, encoders included",
     )
-    print(f"{minutes:.1f} minutes of one core in all, encoders included")

@@ -12,10 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shlex
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +21,13 @@ import gymnasium as gym
 from gymnasium import spaces
 
 from benchmarks.harness import pretraining as pretrain
-from benchmarks.harness.command import Sweep, parse, plain_errors, presets_of
+from benchmarks.harness.command import Sweep, check_keys
 from benchmarks.harness.curves import steps_to
+from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.policy import ALGORITHMS, SIGHTED, Policy, learner, view
 from benchmarks.harness.runs import Timer, describe, key, sweep
 from benchmarks.policies.measures import EVALUATION_SEED, clock_of, evaluate, film, step_times
-from benchmarks.policies.report import publish
+from benchmarks.policies.report import summary
 from representations import MODELS, load
 from representations.files import append_line, read_json, read_yaml
 from representations.model import read_config
@@ -133,16 +131,13 @@ def label(encoder: str) -> str:
     return f"{read_config(folder)[0]}@{weights}"
 
 
-def plan(options: Policies, values: dict[str, Any]) -> list[Policy]:
+def plan(options: Policies, values: dict[str, Any]) -> Plan:
     """The jobs that were asked for; ValueError or TypeError where something does not fit."""
     encoders = [name.strip() for name in options.encoder.split(",") if name.strip()]
     if options.model or not encoders:
         raise ValueError("name what to compare with --encoder: pixels, state, learners or saved models' folders")
-    unknown = [name for name in values["settings"] if name not in ALGORITHMS]
-    if unknown:
-        raise ValueError(f"settings are given by algorithm, {', '.join(ALGORITHMS)}, got {unknown[0]!r}")
-    usual = presets_of("policies")[options.preset]["settings"]
-    settings = usual.get(values["algorithm"], {}) | values["settings"].get(values["algorithm"], {})
+    check_keys("settings", values["settings"], tuple(ALGORITHMS), "algorithm")
+    settings = values["settings"].get(values["algorithm"], {})
     shared = {"preset": options.preset, "device": options.device} | values | {"settings": settings}
     jobs = []
     for encoder in encoders:
@@ -158,7 +153,7 @@ def plan(options: Policies, values: dict[str, Any]) -> list[Policy]:
             jobs.append(job)
     pixels = dataclasses.replace(jobs[0], encoder="pixels")
     check_actions(pixels.algorithm, view(pixels, 1, 0)[0].action_space)
-    return jobs
+    return Plan(jobs)
 
 
 def check_actions(algorithm: str, space: gym.Space) -> None:
@@ -168,13 +163,5 @@ def check_actions(algorithm: str, space: gym.Space) -> None:
         raise ValueError(f"{algorithm} needs {wants.__name__} actions, and the environment has {space}; ppo takes both")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    options, values = parse("policies", Policies, Policy, arguments)
-    with plain_errors(gym.error.Error):
-        jobs = plan(options, values)
-        alone = f"-{jobs[0].model}-{key(jobs[0])}" if len(jobs) == 1 else ""
-        out = Path(options.out or f"runs/policies{alone}")
-        results = sweep(run, jobs, out, options.engine, options.workers, options.resume)
-    words = sys.argv[1:] if arguments is None else arguments
-    publish(out, jobs, results, f"python -m benchmarks.policies {shlex.join(words)}")
+EXPERIMENT = Experiment("policies", Policy, plan, run, summary, Policies, errors=(gym.error.Error,))
+main = EXPERIMENT.main

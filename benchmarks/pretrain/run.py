@@ -8,22 +8,22 @@ reconstruction, and saved; its folder is what `benchmarks.policies --encoder` an
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.harness.command import Sweep, parse, plain_errors
-from benchmarks.harness.pretraining import TEST_SEED, PretrainJob, build, learners, run
-from benchmarks.harness.report import write_report
-from benchmarks.harness.runs import job_folders, key, plain, sweep
-from benchmarks.harness.table import Table, interval, show
-from benchmarks.metrics import baseline_rows
+from benchmarks.harness.command import Sweep
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.pretraining import BASELINES, PretrainJob, build, learners, run
+from benchmarks.harness.runs import job_folders
+from benchmarks.harness.summary import Summary, by_row, first_figures, intervals
+from benchmarks.harness.table import DOWN, Table, interval, over_seeds
+from benchmarks.harness.words import READS, arrow, called
 
 INTRODUCTION = (
     "Error a pixel: mean squared error of the decoded code. Scores are of the true factors, over the whole world.",
-    "noise and random_linear are codes that no learning made: several scores are high for them too.",
+    READS,
 )
 
 
@@ -40,35 +40,39 @@ def table(jobs: Sequence[PretrainJob], results: Sequence[Mapping[str, Any]], flo
         seconds = interval([result["seconds"]["training"] for result in found]).text(0)
         rows.append((model, interval(error).text(4), *cells, seconds))
     for name, scores in floor.items():
-        rows.append(({"random": "noise"}.get(name, name), "-", *(f"{scores[key]:.3f}" for key in shown), "-"))
-    seeds = len({job.seed for job in jobs})
-    title = f"{job.world}: {job.observations} observations by {job.collect}, {job.steps} steps, {seeds} seed(s)"
-    return Table(title, ("model", "error a pixel", *shown, "training, s"), tuple(rows))
+        rows.append((called(name), "-", *(f"{scores[key]:.3f}" for key in shown), "-"))
+    seeds = over_seeds(len({job.seed for job in jobs}))
+    title = f"{job.world}: {job.observations} observations by {job.collect}, {job.steps} steps, {seeds}"
+    return Table(title, ("model", f"error a pixel{DOWN}", *map(arrow, shown), f"training, s{DOWN}"), tuple(rows))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    own, values = parse("pretrain", Sweep, PretrainJob, arguments)
-    with plain_errors():
-        chosen = dataclasses.replace(own, model=own.model or "beta_vae")
-        shared = {"preset": own.preset, "device": own.device} | values
-        jobs = [
-            PretrainJob(model=m, seed=seed, **shared) for m in chosen.models(learners()) for seed in own.all_seeds()
-        ]
-        worlds = [build(job)[0] for job in jobs]
-        models = "-".join(dict.fromkeys(job.model for job in jobs))
-        out = Path(own.out or f"runs/pretrain-{jobs[0].world}-{models}-{own.preset}-{key(jobs[0])}-{len(jobs)}")
-        results = sweep(run, jobs, out, own.engine, own.workers, own.resume)
-    names, generator = jobs[0].names, torch.Generator().manual_seed(TEST_SEED + 1)
-    floor = baseline_rows(worlds[0], names, generator, samples=jobs[0].samples) if names else {}
-    found, folders = table(jobs, results, floor), job_folders(out, jobs)
-    show([found], [])
-    pictures = {
-        f"{job.model}, seed {job.seed}: seen and decoded": folder / "reconstruction.png"
-        for job, folder in zip(jobs, folders, strict=True)
-        if (folder / "reconstruction.png").exists()
-    }
-    title = f"Pretraining on {jobs[0].world}"
-    write_report(out / "report.html", title, INTRODUCTION, [found], [], pictures, plain(jobs[0]))
-    print(f"report: {out / 'report.html'}")
-    print(f"next: python -m benchmarks.policies --encoder pixels,state,{folders[0] / 'model'}")
+def plan(own: Sweep, values: dict[str, Any]) -> Plan:
+    """The jobs of the command, each of which can be built, and beside them the scores of codes that no learning made."""
+    chosen = dataclasses.replace(own, model=own.model or "beta_vae").models(learners())
+    shared = {"preset": own.preset, "device": own.device} | values
+    jobs = [PretrainJob(model=model, seed=seed, **shared) for model in chosen for seed in own.all_seeds()]
+    for job in jobs:
+        build(job)
+    floor = PretrainJob(model=BASELINES, **shared | {"settings": {}, "collect": "factors", "policy": ""})
+    return Plan(jobs, {"baselines": [floor]} if jobs[0].names else {})
+
+
+def summary(out: Path, jobs: Sequence[PretrainJob], results: Sequence[Mapping[str, Any]]) -> Summary:
+    """The table, pictures, and what to do with the models."""
+    trained, floor = results[: len(jobs)], results[-1]["scores"] if len(results) > len(jobs) else {}
+    folder = shlex.quote(str(job_folders(out, jobs)[0]))
+    return Summary(
+        title=f"Pretraining on {jobs[0].world}",
+        introduction=INTRODUCTION,
+        tables=[table(jobs, trained, floor)],
+        figures=first_figures(
+            jobs, out, captions={"reconstruction.png": "pictures seen, and decoded from their codes"}
+        ),
+        rows=intervals(by_row(trained)),
+        more={"baselines": floor},
+        after=f"next: python -m benchmarks.policies --encoder pixels,state,{folder}",
+    )
+
+
+EXPERIMENT = Experiment("pretrain", PretrainJob, plan, run, summary, models=learners)
+main = EXPERIMENT.main

@@ -23,13 +23,15 @@ from torch import Tensor
 
 import representations
 from benchmarks.harness.autoencoding import Budget, described, draw, reconstruction, seeded
-from benchmarks.harness.command import Sweep, parse, plain_errors
-from benchmarks.harness.runs import Timer, key, sweep
+from benchmarks.harness.command import Sweep, check_keys
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.progress import bar
+from benchmarks.harness.runs import Timer
 from benchmarks.metrics import baseline_rows, score
 from benchmarks.metrics.scoring import chosen_scores
-from benchmarks.sprites.figures import curve_figure, figures, kl_figure, stage_figure, write
-from benchmarks.sprites.report import publish
-from envs import make_world
+from benchmarks.sprites.figures import figures, kl_figure, stage_figure, write
+from benchmarks.sprites.report import summary
+from envs import WORLDS, make_world
 from envs.world import World
 from representations import MODELS, Representation, fit
 from representations.files import write_atomically
@@ -94,6 +96,9 @@ class Job(Budget):
 def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError for an unknown model or a budget below one batch."""
     choose_precision(options.precision, choose_device(own.device))
+    for option in ("settings", "budgets", "rises", "curves"):
+        check_keys(option, getattr(options, option), KNOBS if option == "curves" else LEARNERS, "model")
+    check_keys("worlds", options.worlds, tuple(WORLDS), "world")
     least = min([options.pictures, *options.budgets.values()])
     if not 2 <= options.batch <= least:
         raise ValueError(f"batch must be at least 2 and at most pictures, got {options.batch}, {least}")
@@ -188,7 +193,7 @@ def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> lis
             write_atomically(folder / f"stage-{step:07d}.npy", lambda path: np.save(path, drawn))
 
     options: dict[str, Any] = {"device": job.device, "resume": resume, "log_every": max(steps // 100, 1)}
-    options |= {"precision": job.precision, "decay": job.decay}
+    options |= {"precision": job.precision, "decay": job.decay, "progress": bar()}
     return fit(model, batches, steps, seeded(job.seed), folder, on_step=look, **options)
 
 
@@ -227,19 +232,15 @@ def onsets(logs: Sequence[dict[str, float]], names: Sequence[str], least: float 
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    own, values = parse("sprites", Sweep, Options, arguments)
-    options = Options(**values)
-    with plain_errors():
-        todo = jobs(own, options)
-        for job in todo:
-            build(job, make_world(job.world, **job.world_settings))
-        models = "-".join(dict.fromkeys(job.model for job in todo))
-        out = Path(own.out or f"runs/sprites-{options.world}-{models}-{own.preset}-{key(todo[0])}-{len(todo)}")
-        results = sweep(run, todo, out, own.engine, own.workers, own.resume)
-    baseline = dataclasses.replace(todo[0], model="baselines", seed=0, settings={}, row="baselines")
-    [floor] = sweep(run, [baseline], out / "baselines", own.engine, 1, own.resume)
-    if options.curve:
-        write(curve_figure(results, todo), out / "curve.png")
-    publish(out, todo, results, floor["scores"])
+def plan(own: Sweep, values: dict[str, Any]) -> Plan:
+    """The jobs of the command, each of which can be built, and beside them the codes that no learning made."""
+    todo = jobs(own, Options(**values))
+    for job in todo:
+        build(job, make_world(job.world, **job.world_settings))
+    return Plan(
+        todo, {"baselines": [dataclasses.replace(todo[0], model="baselines", seed=0, settings={}, row="baselines")]}
+    )
+
+
+EXPERIMENT = Experiment("sprites", Options, plan, run, summary, models=LEARNERS)
+main = EXPERIMENT.main

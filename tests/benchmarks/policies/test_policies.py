@@ -9,7 +9,7 @@ from scipy import stats
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.sb3 import EncodeVec, RepresentationExtractor
-from benchmarks.harness.command import parse
+from benchmarks.harness.command import merged, parse, presets_of
 from benchmarks.harness.curves import interquartile_band, interquartile_mean, steps_to
 from benchmarks.harness.policy import Policy, SeeFactors, learner, restore, view
 from benchmarks.harness.runs import sweep
@@ -170,7 +170,7 @@ def test_dqn_learns_where_actions_are_discrete():
 def named(tmp_path, **values):
     shared = {"env_settings": {"shapes": ["square", "cross"], "protocol": "pcc"}, "algorithm": "ppo", "settings": {}}
     options = Policies(encoder="dyn_content,state", encoders=str(tmp_path / "encoders"), seeds=2)
-    return plan(options, shared | {"env": "envs:disco/Planar-v0"} | values)
+    return plan(options, shared | {"env": "envs:disco/Planar-v0"} | values).jobs
 
 
 def test_named_encoder_is_pretrained_for_every_seed_and_found_again(tmp_path):
@@ -192,7 +192,8 @@ def test_named_encoder_is_pretrained_for_every_seed_and_found_again(tmp_path):
 
 
 def test_settings_change_what_they_name_and_leave_the_rest_of_the_preset(tmp_path):
-    job = named(tmp_path, settings={"ppo": {"learning_rate": 0.5}, "sac": {"tau": 1}})[-1]
+    usual = presets_of("policies")["default"]["settings"]
+    job = named(tmp_path, settings=merged(usual, {"ppo": {"learning_rate": 0.5}, "sac": {"tau": 1}}))[-1]
     assert job.settings["learning_rate"] == 0.5
     assert job.settings["n_steps"] == 32
     assert "tau" not in job.settings
@@ -202,14 +203,17 @@ def test_single_settings_are_read_as_numbers():
     words = ["--settings.ppo.learning_rate", "1e-3", "--settings.sac.ent_coef", "auto", "--settings.dqn.a=false"]
     words += ["--pretrain.steps=0", "--pretrain.batch", "8"]
     _, values = parse("policies", Policies, Policy, words)
-    assert values["settings"] == {"ppo": {"learning_rate": 0.001}, "sac": {"ent_coef": "auto"}, "dqn": {"a": False}}
+    given = values["settings"]
+    assert (given["ppo"]["learning_rate"], given["sac"]["ent_coef"], given["dqn"]["a"]) == (0.001, "auto", False)
     assert (values["pretrain"]["steps"], values["pretrain"]["batch"]) == (0, 8)
 
 
-def test_settings_that_would_be_lost_are_refused(capsys):
-    with pytest.raises(SystemExit):
-        parse("policies", Policies, Policy, ["--settings.ppo.gamma=0.9", "--settings.ppo.n_steps", "8"])
-    assert "give the settings of --settings.ppo together" in capsys.readouterr().err
+def test_several_single_settings_are_merged_with_those_of_the_preset():
+    _, values = parse("policies", Policies, Policy, ["--settings.ppo.gamma=0.9", "--settings.ppo.n_steps", "8"])
+    assert values["settings"]["ppo"]["gamma"] == 0.9
+    assert values["settings"]["ppo"]["n_steps"] == 8
+    assert values["settings"]["ppo"]["batch_size"] == 512
+    assert values["settings"]["sac"]["batch_size"] == 256
 
 
 def test_wrong_pretraining_is_named(tmp_path):
