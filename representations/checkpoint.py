@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from representations.files import read_tensors, write_atomically
+from representations.files import read_tensors, write_tensors
 from representations.model import Objective, not_finite, owned
 
 Players = list[tuple[Objective, torch.optim.Optimizer]]
@@ -51,7 +50,7 @@ def write_checkpoint(
         tensors[f"window/{key}"] = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
     numbers = {name: repr(getattr(standing, name)) for name in ("step", "seconds", "since", "epoch", "drawn")}
     metadata = {"about": json.dumps(about, default=str), **numbers}
-    write_atomically(path, lambda partial: save_file(owned(tensors), partial, metadata))
+    write_tensors(path, owned(tensors), metadata)
     return []
 
 

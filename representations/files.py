@@ -15,18 +15,22 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 LARGEST_TEXT = 64 << 20  # bytes of a JSON, YAML or log file
 LARGEST_YAML = 100_000  # values of a YAML file once its aliases are spelled out
+CHECKSUM = "crc32"
 LOCK = ".lock"
 OWNER = ".owner.json"
 
@@ -182,14 +186,36 @@ def read_yaml(path: Path, what: str, needs: tuple[str, ...] = ()) -> dict[str, A
     return found
 
 
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors, each with memory of its own on the CPU, to a safetensors file, and a checksum in its metadata."""
+    about = {**(metadata or {}), CHECKSUM: _checksum(tensors)}
+    write_atomically(path, lambda partial: save_file(dict(tensors), partial, about))
+
+
 def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the metadata of a safetensors file; ValueError says what is wrong with another."""
+    """The tensors and the metadata of a safetensors file; ValueError says what is wrong with another.
+
+    Tensors that do not fit the checksum in the metadata are damaged; a file from elsewhere needs none.
+    """
     check_file(path, what)
     try:
         with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"{path} should be {what}, but it is damaged or no safetensors file: {error}") from None
+    if CHECKSUM in metadata and metadata[CHECKSUM] != _checksum(tensors):
+        raise ValueError(f"{path} should be {what}, but it is damaged: its tensors do not fit its checksum")
+    return tensors, metadata
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    found = 0
+    for key in sorted(tensors):
+        value = tensors[key].contiguous()
+        found = zlib.crc32(f"{key} {value.dtype} {list(value.shape)}".encode(), found)
+        found = zlib.crc32(value.view(-1).view(torch.uint8).numpy().data, found)
+    return f"{found:08x}"
 
 
 _claimed: dict[Path, tuple[FileLock, int]] = {}

@@ -17,11 +17,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from borders import Natural, checked, plain, unchecked
-from representations.files import read_json, read_tensors, write_atomically, write_json
+from representations.files import read_json, read_tensors, write_json, write_tensors
 
 Batch = Any
 Logs = dict[str, Tensor]
@@ -193,7 +192,7 @@ def write_model(model: Representation, folder: Path, name: str) -> Path:
     bad = not_finite(tensors)
     if bad:
         raise ValueError(f"{name} is not saved to {folder}: its {', '.join(bad)} hold values that are not finite")
-    write_atomically(folder / "model.safetensors", lambda path: save_file(tensors, path))
+    write_tensors(folder / "model.safetensors", tensors)
     write_json(folder / "config.json", {"model": name, "settings": model.settings})
     return folder
 

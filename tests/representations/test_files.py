@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from representations.files import (
     FolderInUse,
@@ -26,6 +27,7 @@ from representations.files import (
     read_yaml,
     write_atomically,
     write_json,
+    write_tensors,
     write_text,
     write_yaml,
 )
@@ -202,3 +204,24 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     ):
         representations.save(model, tmp_path)
     assert all(value.isfinite().all() for value in representations.load(tmp_path).parameters())
+
+
+def test_a_flipped_bit_of_a_weight_is_found_and_a_file_without_a_checksum_is_taken(tmp_path):
+    import representations
+
+    model = representations.make("pca", shape=(1, 4, 4), code_size=2, rank=8)
+    path = representations.save(model, tmp_path) / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors should be .* damaged: its tensors do not fit its checksum"
+    ):
+        representations.load(tmp_path)
+    tensors = {"a": torch.arange(3), "b": torch.tensor(2.0, dtype=torch.bfloat16), "c": torch.zeros(0, 2)}
+    save_file(tensors, tmp_path / "x")
+    assert read_tensors(tmp_path / "x", WHAT)[0].keys() == tensors.keys()
+    write_tensors(tmp_path / "y", tensors, {"step": "1"})
+    found, metadata = read_tensors(tmp_path / "y", WHAT)
+    assert metadata["step"] == "1"
+    assert all(torch.equal(found[key], tensors[key]) for key in tensors)
