@@ -54,7 +54,7 @@ def systems_part() -> str:
         for room in rooms()
         for line in (Headline(**entry) for entry in room.headlines)
     ]
-    return _aligned(("system", "figure", "published", "ours", "page"), rows)
+    return _aligned(("system", "figure", "paper", "ours", "page"), rows)
 
 
 def benchmarks_part(page: Path) -> str:
@@ -70,10 +70,8 @@ def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose columns line up in plain text too."""
     widths = [max(len(line[k]) for line in (columns, *rows)) for k in range(len(columns))]
     lines = [columns, ["-" * width for width in widths], *rows]
-    return "".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |\n"
-        for line in lines
-    )
+    padded = (" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "".join(f"{line.rstrip()}\n" for line in padded)
 
 
 def _summary(thing: Any) -> str:
