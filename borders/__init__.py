@@ -3,6 +3,7 @@
 from borders.checked import checked, unchecked
 from borders.names import known_settings, look_up, make_named, nearest
 from borders.settings import Count, Natural, NonNegative, Positive, Real, Shape, Share, Side, Size, Width, plain
+from borders.tensors import demand_finite
 
 __all__ = [
     "Count",
@@ -16,6 +17,7 @@ __all__ = [
     "Size",
     "Width",
     "checked",
+    "demand_finite",
     "known_settings",
     "look_up",
     "make_named",

@@ -8,11 +8,13 @@ four sigma from the border, so that the blob is never clipped, unless told.
 
 from __future__ import annotations
 
-import math
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
+from borders import NonNegative
 from envs.world import Factor, World
 
 SIDE = 64
@@ -25,12 +27,9 @@ class Blobs(World):
     the room between the margins must be above 0, and margins not negative. Below 4 the border cuts some of the blob off.
     """
 
-    def __init__(self, sigma: float = 3.0, margin: float = 4.0) -> None:
-        if not (math.isfinite(sigma) and sigma > 0 and margin >= 0 and margin * sigma < SIDE / 2):
-            raise ValueError(
-                f"sigma must be above 0 and margin not negative, margin sigma below {SIDE / 2:g} pixels, "
-                f"got {sigma!r} and {margin!r}"
-            )
+    def __init__(self, sigma: Annotated[float, Interval(ge=0.01, le=SIDE)] = 3.0, margin: NonNegative = 4.0) -> None:
+        if margin * sigma >= SIDE / 2:
+            raise ValueError(f"margin times sigma must be below {SIDE / 2:g} pixels, got {margin} times {sigma}")
         self.sigma = sigma
         self.shape = (1, SIDE, SIDE)
         least = margin * sigma

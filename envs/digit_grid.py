@@ -10,12 +10,15 @@ handwriting are seen says nothing of where they are. Cells are as far apart as t
 
 from __future__ import annotations
 
+from typing import Literal
+
 import gymnasium as gym
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from envs.draw.handwriting import SIDE, Handwriting
+from borders import Size
+from envs.draw.handwriting import SIDE, Handwriting, Source
 from envs.files.idx import Split
 from envs.world import Factor, MovingWorld
 
@@ -33,16 +36,19 @@ class DigitGrid(MovingWorld):
     """
 
     def __init__(
-        self, cells: int = 6, size: int = 64, source: str = "embedded", path: str | None = None, split: Split = "all"
+        self,
+        cells: Size = 6,
+        size: Literal[32, 64] = 64,
+        source: Source = "embedded",
+        path: str | None = None,
+        split: Split = "all",
     ):
-        if size not in (32, 64):
-            raise ValueError(f"size must be 32 or 64 pixels, got {size!r}")
         if not 2 <= cells <= size - DIGIT:
             raise ValueError(f"cells must be 2 to {size - DIGIT} for {size} pixels, got {cells}")
         self.cells, self.size = cells, size
         self.action_space = gym.spaces.Discrete(8)
         self.handwriting = Handwriting(source, path, split)
-        axis = [float(i) for i in range(cells)]
+        axis = tuple(float(i) for i in range(cells))
         examples = self.handwriting.examples
         self.factors = (
             *(Factor.ordinal(name, axis, "cell") for name in ("row_0", "column_0", "row_1", "column_1")),
@@ -57,9 +63,6 @@ class DigitGrid(MovingWorld):
 
     def step(self, factors: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The next factors [n, 8] after actions [n] in 0 .. 7; ValueError for others."""
-        if actions.shape != (len(factors),) or not ((actions >= 0) & (actions < 8)).all():
-            raise ValueError(f"actions must be {len(factors)} whole numbers below 8, got {actions}")
-        actions = actions.long()
         moves = self._steps.to(factors)[actions % 4][:, None].repeat(1, 2, 1)
         moves[torch.arange(len(factors), device=factors.device), 1 - actions // 4] = 0
         places = (factors[:, :4] + moves.flatten(1)).clamp(0, self.cells - 1)

@@ -12,13 +12,12 @@ picture between pixels is bilinear. In the neutral style every value is 0 and s 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from envs.draw.handwriting import SIDE, Handwriting
+from envs.draw.handwriting import SIDE, Handwriting, Source
 from envs.files.idx import Split
 from envs.world import Factor, World
 
@@ -47,12 +46,11 @@ class Digits(World):
 
     def __init__(
         self,
-        style: Sequence[str] = ("rotation", "scale", "shear", "thickness"),
-        source: str = "embedded",
+        style: tuple[str, ...] = ("rotation", "scale", "shear", "thickness"),
+        source: Source = "embedded",
         path: str | None = None,
         split: Split = "all",
     ):
-        style = tuple(style)
         if len(set(style)) < len(style) or not set(style) <= set(STYLES):
             raise ValueError(f"style must name each of {tuple(STYLES)} at most once, got {style}")
         self.style = style

@@ -128,8 +128,6 @@ class ColorDSprites(DSprites):
     """
 
     def __init__(self, colour: Literal["rgb", "hue"] = "rgb", path: str | Path | None = None) -> None:
-        if colour not in ("rgb", "hue"):
-            raise ValueError(f"colour must be 'rgb' or 'hue', got {colour!r}")
         super().__init__(path)
         self.colour = colour
         self.shape = (3, SIDE, SIDE)

@@ -13,12 +13,13 @@ theirs is cut to whole pixels.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from envs.draw.handwriting import SIDE, Handwriting
+from envs.draw.handwriting import SIDE, Handwriting, Source
 from envs.files.idx import Split
 from envs.world import Clip, Factor, VideoWorld
 
@@ -45,9 +46,9 @@ class MovingDigits(VideoWorld):
     content = ("digit_0", "example_0", "digit_1", "example_1")
     motion = ("row_0", "column_0", "row_1", "column_1")
 
-    def __init__(self, size: int = 64, source: str = "embedded", path: str | None = None, split: Split = "all"):
-        if size not in (32, 64):
-            raise ValueError(f"size must be 64 or 32 pixels, got {size!r}")
+    def __init__(
+        self, size: Literal[32, 64] = 64, source: Source = "embedded", path: str | None = None, split: Split = "all"
+    ):
         self.size = size
         self.side = SIDE * size // 64
         self.handwriting = Handwriting(source, path, split)
@@ -65,8 +66,6 @@ class MovingDigits(VideoWorld):
 
     def clip(self, n: int, length: int, generator: torch.Generator) -> Clip:
         """`n` clips of `length` frames, on the generator's device; start and heading of every digit are uniform."""
-        if n < 0 or length < 1:
-            raise ValueError(f"n must be at least 0 and length at least 1, got {n} and {length}")
         device = generator.device
         factors = self._draw(n, generator)[:, None].repeat(1, length, 1).unflatten(2, (2, 4))  # [n, T, digit, factor]
         heading = 2 * math.pi * torch.rand(n, 1, 2, generator=generator, device=device)

@@ -9,8 +9,10 @@ The paper states neither sizes nor the range of the colours: sprites are those o
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 from envs.draw.spans import SIDE, unpack
@@ -29,11 +31,11 @@ class MultiSprites(World):
     factors of a sprite that does not exist change nothing. Raises ValueError for impossible settings.
     """
 
-    def __init__(self, sprites: int = 3, size: float = 1.0) -> None:
-        if isinstance(sprites, bool) or not isinstance(sprites, int) or not 1 <= sprites <= MOST:
-            raise ValueError(f"sprites must be a whole number from 1 to {MOST}, got {sprites!r}")
-        if not 0 < size <= 1:
-            raise ValueError(f"size must be in (0, 1], got {size!r}")
+    def __init__(
+        self,
+        sprites: Annotated[int, Interval(ge=1, le=MOST)] = 3,
+        size: Annotated[float, Interval(ge=1e-3, le=1)] = 1.0,
+    ) -> None:
         self.sprites, self.size = sprites, size
         self.shape = (3, SIDE, SIDE)
         self._scales = tuple(size * s for s in SCALES)

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 from envs.draw.mesh import Mesh, teapot
@@ -25,6 +27,7 @@ from envs.world import Factor, World
 HALF_WIDTH = 1.04  # of the screen; the object's radius is 1
 LIGHT = (-0.41, 0.58, 0.70)  # rightward, upward, towards the camera; unit length
 AMBIENT = 0.3
+Ratio = Annotated[float, Interval(ge=0.01, le=100)]
 CHUNK = 16  # pictures drawn at a time, so that the work stays in the processor's cache
 
 
@@ -43,11 +46,9 @@ class Objects3D(World):
     `side` is the picture's in pixels, at least 8, 64 in the paper; `exposure` and `gamma` turn light into pixels.
     """
 
-    def __init__(self, side: int = 64, exposure: float = 1.0, gamma: float = 1.0) -> None:
-        if not isinstance(side, int) or side < 8:
-            raise ValueError(f"side must be a whole number of pixels, at least 8, got {side!r}")
-        if not (0 < exposure < math.inf and 0 < gamma < math.inf):
-            raise ValueError(f"exposure and gamma must be positive and finite, got {exposure}, {gamma}")
+    def __init__(
+        self, side: Annotated[int, Interval(ge=8, le=2048)] = 64, exposure: Ratio = 1.0, gamma: Ratio = 1.0
+    ) -> None:
         self.side, self.shape, self.exposure, self.gamma = side, (3, side, side), exposure, gamma
         self.factors = (
             Factor.circular("azimuth", 2 * math.pi),

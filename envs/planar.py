@@ -14,11 +14,12 @@ A nuisance is a grey blob behind agent and obstacles, 140 exp(-d^2 / 18) at d pi
 
 from __future__ import annotations
 
-import math
+from typing import Annotated
 
 import gymnasium as gym
 import numpy as np
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 from envs.world import Factor, MovingWorld
@@ -54,18 +55,14 @@ class Planar(MovingWorld):
 
     def __init__(
         self,
-        noise: float = 0.0,
+        noise: Annotated[float, Interval(ge=0, le=100)] = 0.0,
         compat: bool = False,
         shapes: tuple[str, ...] = DEFAULT_SHAPES,
-        nuisances: int = 0,
+        nuisances: Annotated[int, Interval(ge=0, le=MOST_NUISANCES)] = 0,
     ):
-        if not (math.isfinite(noise) and noise >= 0):
-            raise ValueError(f"noise must be a finite number of pixels, at least 0, got {noise}")
         unknown = [shape for shape in shapes if shape not in SHAPES]
         if unknown or not shapes:
             raise ValueError(f"shapes must be some of {', '.join(SHAPES)}, got {list(shapes)}")
-        if not 0 <= nuisances <= MOST_NUISANCES:
-            raise ValueError(f"nuisances must be 0 to {MOST_NUISANCES}, got {nuisances}")
         self.noise, self.compat, self.shapes, self.nuisances = noise, compat, tuple(shapes), nuisances
         self.shape = (1, SIZE, SIZE)
         self.action_space = gym.spaces.Box(-REACH, REACH, (2,), np.float32)
@@ -112,10 +109,6 @@ class Planar(MovingWorld):
 
         Raises ValueError for actions of another shape or not finite, and where noise has no generator.
         """
-        if actions.shape != (len(factors), 2):
-            raise ValueError(f"actions must have shape [{len(factors)}, 2], got {tuple(actions.shape)}")
-        if not actions.isfinite().all():
-            raise ValueError(f"actions must be finite, got {actions[~actions.isfinite().all(1)][0].tolist()}")
         start = factors[:, :2]
         moved = (start + actions.clamp(-REACH, REACH)).clamp(LOW, HIGH)
         moved = torch.where(self.free(moved)[:, None], moved, start)

@@ -14,6 +14,8 @@ has the four published areas; the exponent 2.1 has them all. Geometry as read of
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -45,9 +47,7 @@ class ShapeMotion(VideoWorld):
     content = ("shape", "red", "green", "blue", "size")
     motion = ("row", "column")
 
-    def __init__(self, size: int = 64):
-        if size not in (32, 64):
-            raise ValueError(f"size must be 64 or 32 pixels, got {size!r}")
+    def __init__(self, size: Literal[32, 64] = 64):
         self.size = size
         self.shape = (3, size, size)
         self.factors = (
@@ -75,8 +75,6 @@ class ShapeMotion(VideoWorld):
 
         The published clips have 32 frames; the paper's 16 are every second one: `frames[:, ::2]`.
         """
-        if n < 0 or length < 1:
-            raise ValueError(f"n must be at least 0 and length at least 1, got {n} and {length}")
         device = generator.device
         content = self._draw(n, generator)[:, :5]
         points = torch.rand(n, 5, 2, generator=generator, device=device)

@@ -13,6 +13,7 @@ import math
 import torch
 from torch import Tensor
 
+from borders import Real
 from envs.world import Factor, World
 
 HALF = 3.1311  # the median of t cos t
@@ -24,9 +25,7 @@ class SwissRoll(World):
     `split` is where the labelling plane crosses the first coordinate.
     """
 
-    def __init__(self, split: float = HALF) -> None:
-        if not math.isfinite(split):
-            raise ValueError(f"split must be finite, got {split!r}")
+    def __init__(self, split: Real = HALF) -> None:
         self.split = split
         self.shape = (3,)
         self.factors = (

@@ -12,11 +12,15 @@ and the goal's blue frame. Thomas et al. 2018, section 4 (4 x 4 cells and more i
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import gymnasium as gym
 import numpy as np
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
+from borders import Natural, Size
 from envs.world import Factor, MovingWorld
 
 SIDE = 64
@@ -42,11 +46,11 @@ class SwitchMaze(MovingWorld):
 
     def __init__(
         self,
-        size: int = 6,
-        blocks: int = 2,
-        switches: int = 2,
-        shades: int = 3,
-        layout: int = 0,
+        size: Size = 6,
+        blocks: Natural = 2,
+        switches: Natural = 2,
+        shades: Annotated[int, Interval(ge=2, le=256)] = 3,
+        layout: Natural = 0,
         map: str = "",
         goal: bool = False,
         actions: tuple[str, ...] = ("left", "right", "up", "down", "pass", "toggle"),
@@ -54,17 +58,18 @@ class SwitchMaze(MovingWorld):
         unknown = [name for name in actions if name not in ACTIONS]
         if unknown or not actions:
             raise ValueError(f"actions must be some of {', '.join(ACTIONS)}, got {list(actions)}")
-        if shades < 2:
-            raise ValueError(f"shades must be at least 2, got {shades}")
         self.map = map or draw_map(size, blocks, switches, layout)
         self.cells = read_map(self.map)
         self.size, self.shades, self.goal, self.actions = len(self.cells), shades, goal, tuple(actions)
         self.places = np.argwhere(self.cells == "S")
-        axis = [float(i) for i in range(self.size)]
+        axis = tuple(float(i) for i in range(self.size))
         self.factors = (
             Factor.ordinal("row", axis, "cell"),
             Factor.ordinal("column", axis, "cell"),
-            *(Factor.ordinal(f"switch_{k}", list(range(shades)), "shade") for k in range(len(self.places))),
+            *(
+                Factor.ordinal(f"switch_{k}", tuple(float(shade) for shade in range(shades)), "shade")
+                for k in range(len(self.places))
+            ),
             *((Factor.ordinal("goal_row", axis, "cell"), Factor.ordinal("goal_column", axis, "cell")) if goal else ()),
         )
         self.shape = (3, SIDE, SIDE)
@@ -98,10 +103,6 @@ class SwitchMaze(MovingWorld):
 
     def step(self, factors: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The next factors [n, K] after actions [n], indices into `actions`; ValueError for others."""
-        count = len(self.actions)
-        if actions.shape != (len(factors),) or not ((actions >= 0) & (actions < count)).all():
-            raise ValueError(f"actions must be {len(factors)} whole numbers below {count}, got {actions}")
-        actions = actions.long()
         cell = _cell(factors[:, :2], self.size)
         to = self._next.to(cell.device)[cell, actions]
         following = factors.clone()

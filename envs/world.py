@@ -9,18 +9,23 @@ Nothing here knows a learner, a task or Gymnasium's environments; those are comp
 
 from __future__ import annotations
 
-import math
+import functools
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import gymnasium as gym
 import torch
+from annotated_types import MinLen
 from torch import Tensor
 
+from borders import Count, Natural, Positive, Real, checked, demand_finite, nearest
+
 Kind = Literal["categorical", "ordinal", "continuous", "circular"]
+Step = Callable[..., Tensor]
 Where = Callable[[Mapping[str, Tensor]], Tensor]
 
 
@@ -49,37 +54,36 @@ class Factor:
         return f"Factor({shown}, {len(values)} values: {', '.join(listed)})"
 
     @classmethod
-    def categorical(cls, name: str, size: int, unit: str = "class") -> Factor:
+    @checked
+    def categorical(cls, name: str, size: Count, unit: str = "class") -> Factor:
         """A factor that is one of `size` unordered classes, held as the class index 0 .. size - 1."""
-        if size < 1:
-            raise ValueError(f"factor {name!r}: size must be at least 1, got {size}")
         return cls(name, "categorical", unit, 0.0, float(size - 1), tuple(float(i) for i in range(size)))
 
     @classmethod
-    def ordinal(cls, name: str, values: tuple[float, ...] | list[float], unit: str = "") -> Factor:
+    @checked
+    def ordinal(cls, name: str, values: Annotated[tuple[Real, ...], MinLen(1)], unit: str = "") -> Factor:
         """A factor that is one of finitely many ordered numbers, held as the number itself."""
-        ordered = tuple(float(v) for v in values)
-        if not ordered or any(b <= a for a, b in pairwise(ordered)):
-            raise ValueError(f"factor {name!r}: values must be strictly increasing and not empty, got {values}")
+        ordered = tuple(values)
+        if any(b <= a for a, b in pairwise(ordered)):
+            raise ValueError(f"factor {name!r}: values must be strictly increasing, got {values}")
         return cls(name, "ordinal", unit, ordered[0], ordered[-1], ordered)
 
     @classmethod
-    def continuous(cls, name: str, low: float, high: float, unit: str = "") -> Factor:
+    @checked
+    def continuous(cls, name: str, low: Real, high: Real, unit: str = "") -> Factor:
         """A factor that is any number in [low, high]."""
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"factor {name!r}: low and high must be finite with low < high, got {low}, {high}")
-        return cls(name, "continuous", unit, float(low), float(high))
+        if low >= high:
+            raise ValueError(f"factor {name!r}: low must be below high, got {low} and {high}")
+        return cls(name, "continuous", unit, low, high)
 
     @classmethod
-    def circular(
-        cls, name: str, period: float, unit: str = "radian", values: tuple[float, ...] | list[float] = ()
-    ) -> Factor:
+    @checked
+    def circular(cls, name: str, period: Positive, unit: str = "radian", values: tuple[Real, ...] = ()) -> Factor:
         """A factor on a circle: any number in [0, period), or one of `values` where only those are drawn."""
-        if not (math.isfinite(period) and period > 0):
-            raise ValueError(f"factor {name!r}: period must be positive and finite, got {period}")
-        return cls(name, "circular", unit, 0.0, float(period), tuple(float(v) for v in values))
+        return cls(name, "circular", unit, 0.0, period, tuple(values))
 
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+    @checked
+    def sample(self, n: Natural, generator: torch.Generator) -> Tensor:
         """`n` independent uniform values, float32 [n], on the generator's device."""
         device = generator.device
         if self.values:
@@ -87,7 +91,8 @@ class Factor:
             return torch.tensor(self.values, device=device)[choice]
         return self.low + (self.high - self.low) * torch.rand(n, generator=generator, device=device)
 
-    def grid(self, n: int) -> Tensor:
+    @checked
+    def grid(self, n: Count) -> Tensor:
         """At most `n` values spread evenly over the factor, float32: all values of a small finite factor."""
         if self.values:
             count = min(n, len(self.values))
@@ -97,41 +102,66 @@ class Factor:
         return torch.linspace(self.low, self.high, n)
 
 
+CONTRACT: dict[str, Callable[..., Any]] = {}  # the methods whose annotations hold for every world's own
+
+
 class World(ABC):
     """Known factors and a renderer. `factors` and `shape` (C, H, W) are set by the subclass.
 
-    Sampling is uniform and independent unless a subclass says otherwise.
+    Sampling is uniform and independent unless a subclass says otherwise. A subclass's constructor and methods check their
+    arguments by the annotations, theirs or those written here (`borders`).
     """
 
     factors: tuple[Factor, ...]
     shape: tuple[int, ...]
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Set the borders."""
+        super().__init_subclass__(**more)
+        for name, method in list(vars(cls).items()):
+            if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
+                setattr(cls, name, checked(method, CONTRACT.get(name)))
 
     @property
     def names(self) -> tuple[str, ...]:
         """The factors' names, in the order of the columns."""
         return tuple(factor.name for factor in self.factors)
 
-    def sample(self, n: int, generator: torch.Generator, where: Where | None = None) -> Tensor:
+    @checked
+    def sample(self, n: Natural, generator: torch.Generator, where: Where | None = None) -> Tensor:
         """`n` factor rows, float32 [n, K].
 
         `where` keeps the rows for which an expression over the named columns is true, for instance
         `lambda f: f["red"] > 0.5`: that is how a held-out combination is written. Raises ValueError if it (nearly)
-        never holds.
+        never holds, and what `holds` raises.
         """
-        if n < 0:
-            raise ValueError(f"n must not be negative, got {n}")
         if where is None:
             return self._draw(n, generator)
         kept: list[Tensor] = []
         found = 0
         for _ in range(1000):
             rows = self._draw(max(n, 64), generator)
-            rows = rows[where({name: rows[:, k] for k, name in enumerate(self.names)})]
+            rows = rows[self.holds(where, rows)]
             kept.append(rows)
             found += len(rows)
             if found >= n:
                 return torch.cat(kept)[:n]
         raise ValueError(f"`where` held for {found} of {1000 * max(n, 64)} samples; {n} were asked for")
+
+    def holds(self, where: Where, rows: Tensor) -> Tensor:
+        """For which rows [n, K] the expression `where` is true: bool [n].
+
+        Raises ValueError for a factor that the world does not have, TypeError or ValueError for another answer.
+        """
+        answer = where(_Columns({name: rows[:, k] for k, name in enumerate(self.names)}))
+        if not isinstance(answer, Tensor) or answer.dtype != torch.bool:
+            got = answer.dtype if isinstance(answer, Tensor) else type(answer).__name__
+            raise TypeError(f"where must give a bool tensor [{len(rows)}], an entry for every row, got {got}")
+        if answer.shape != (len(rows),):
+            raise ValueError(
+                f"where must give a bool tensor [{len(rows)}], an entry for every row, got {list(answer.shape)}"
+            )
+        return answer
 
     def _draw(self, n: int, generator: torch.Generator) -> Tensor:
         return torch.stack([factor.sample(n, generator) for factor in self.factors], dim=1)
@@ -141,7 +171,7 @@ class World(ABC):
 
         Raises TypeError or ValueError if `factors` is not a finite float tensor [n, K] inside the factors' ranges.
         """
-        return self._render(self.within(factors))
+        return self._render(self.within(factors).float())
 
     def screens(self, factors: Tensor) -> Tensor:
         """What `render` gives with the channels last, as Gymnasium has pictures: uint8 [n, H, W, C], contiguous."""
@@ -171,6 +201,9 @@ class World(ABC):
             raise ValueError(
                 f"factors must have shape [n, {len(self.factors)}] for {self.names}, got {tuple(factors.shape)}"
             )
+        if factors.layout != torch.strided or factors.is_meta:
+            raise TypeError(f"factors must be a dense tensor with values, got {factors.layout} on {factors.device}")
+        factors = factors if factors.dtype == torch.float64 else factors.float()
         if not len(factors):
             return factors
         exact = True
@@ -194,9 +227,57 @@ class MovingWorld(World):
 
     action_space: gym.spaces.Box | gym.spaces.Discrete
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Set the borders, those of `step` by the factors' ranges and the space of actions."""
+        super().__init_subclass__(**more)
+        if "step" in vars(cls):
+            cls.step = _stepping(cls.step)  # type: ignore[method-assign]
+
     @abstractmethod
     def step(self, factors: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The next factors [n, K] after `actions`; `generator` is needed where the dynamics are noisy."""
+        """The next factors [n, K] after `actions` [n] or [n, m]; `generator` is needed where the dynamics are noisy.
+
+        Raises TypeError or ValueError for factors that `check` refuses, and for actions that are not whole numbers of a
+        Discrete space, or not finite, or of another shape. What an action beyond a Box does is the world's own.
+        """
+
+    def intended(self, actions: Tensor, n: int) -> Tensor:
+        """The actions of n rows as `step` takes them: long [n], or float32 [n, m]."""
+        space = self.action_space
+        if not isinstance(actions, Tensor) or actions.dtype == torch.bool or actions.is_complex():
+            got = actions.dtype if isinstance(actions, Tensor) else type(actions).__name__
+            raise TypeError(f"actions must be a tensor of numbers, got {got}")
+        shape = (n,) if isinstance(space, gym.spaces.Discrete) else (n, *space.shape)
+        if tuple(actions.shape) != shape:
+            raise ValueError(f"actions must have shape {list(shape)}, got {list(actions.shape)}")
+        if isinstance(space, gym.spaces.Box):
+            demand_finite("actions", actions)
+            return actions.float()
+        wrong = (actions < space.start) | (actions >= space.start + space.n) | (actions != actions.round())
+        if wrong.any():
+            end = space.start + space.n
+            raise ValueError(
+                f"actions must be whole numbers from {space.start} and below {end}, got {actions[wrong][0].item()}"
+            )
+        return actions.long()
+
+
+def _stepping(step: Step) -> Step:
+    """The method `step` of a moving world behind its border."""
+
+    @functools.wraps(step)
+    def border(self: MovingWorld, factors: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        factors = self.within(factors)
+        return step(self, factors, self.intended(actions, len(factors)), generator)
+
+    return border
+
+
+class _Columns(dict[str, Tensor]):
+    """Columns by the names of their factors."""
+
+    def __missing__(self, name: str) -> Tensor:
+        raise ValueError(f"where asks for the factor {name!r}; the factors are {nearest(name, self)}")
 
 
 @dataclass(frozen=True)
@@ -211,5 +292,8 @@ class VideoWorld(World):
     """A world of short videos; `sample` and `render` treat a frame as a picture."""
 
     @abstractmethod
-    def clip(self, n: int, length: int, generator: torch.Generator) -> Clip:
+    def clip(self, n: Natural, length: Count, generator: torch.Generator) -> Clip:
         """`n` clips of `length` frames with the factors of every frame."""
+
+
+CONTRACT |= {"sample": World.sample, "clip": VideoWorld.clip}

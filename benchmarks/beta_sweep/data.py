@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.metrics.scoring import Pool
-from envs.draw.handwriting import Handwriting
+from envs.draw.handwriting import Handwriting, Source
 from envs.dsprites import classes
 from envs.shapes2d import Shapes2D
 from representations import Representation
@@ -107,7 +107,7 @@ def shapes_pool(model: Representation, samples: int, generator: torch.Generator)
 
 
 @lru_cache(maxsize=4)
-def digits(source: str, path: str | None, part: str) -> tuple[Tensor, NDArray[np.int64]]:
+def digits(source: Source, path: str | None, part: str) -> tuple[Tensor, NDArray[np.int64]]:
     """Pictures uint8 [n, 1, 28, 28] and labels [n] of the train or test part of a source of handwriting."""
     hand = Handwriting(source, path, "train" if part == "train" else "test")
     label = torch.repeat_interleave(torch.arange(hand.classes), hand.counts)

@@ -170,7 +170,7 @@ def encode(model: Any, pictures: Tensor) -> Tensor:
 
 def measure(codes: Tensor, factors: Tensor, world: Objects3D, tuned: bool) -> dict[str, DCI]:
     """The scores by regressor as the paper has them, and as "circular_..." with the azimuth as (cos, sin)."""
-    unseen = gap({name: factors[:, k] for k, name in enumerate(world.names)}).numpy()
+    unseen = world.holds(gap, factors).numpy()
     found = {}
     for regressor in REGRESSORS:
         for prefix, compat in (("", True), ("circular_", False)):

@@ -28,7 +28,7 @@ from benchmarks.harness.rooms import CHECKOUT, ROOMS, Room, rooms
 from benchmarks.harness.table import Table
 from representations.files import read_text, write_text
 
-HOUSES = ("envs", "representations", "planners", "agents", "benchmarks")
+HOUSES = ("borders", "envs", "representations", "planners", "agents", "benchmarks")
 PART = re.compile(
     r"(?P<begin><!-- (?P<name>\w+)(?: (?P<words>[^>]*?))? -->\n)(?P<inside>.*?)(?P<end><!-- /(?P=name) -->)", re.DOTALL
 )

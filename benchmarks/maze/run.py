@@ -77,7 +77,7 @@ class MazeJob:
     """robust: exact expectations, whitened changes, factors alike everywhere at first; printed: the paper's."""
     layout: int = 0
     """Seed of the maze's blocks and switches."""
-    size: int = 64
+    size: Literal[32, 64] = 64
     """Pixels of the digit grid's pictures."""
     cells: int = 4
     """Cells of the digit grid's sides."""

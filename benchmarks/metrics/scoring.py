@@ -90,7 +90,7 @@ def draw_pool(
     second = _encoded(encode, see, twins) if len(twins) else codes[:0]
     held_out = None
     if gap is not None:
-        held_out = gap({name: factors[:, k] for k, name in enumerate(world.names)}).cpu().numpy()
+        held_out = world.holds(gap, factors).cpu().numpy()
     return Pool(
         codes=codes,
         factors=factors.cpu().numpy().astype(np.float64),

@@ -10,16 +10,18 @@ one half, and two more blank pixels make them 28 x 28.
 from __future__ import annotations
 
 from functools import cache
-from typing import get_args
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from borders import checked
 from envs.files.idx import PUBLISHED, Split, load_published
 
 SIDE = 28
+Source = Literal["embedded", "mnist", "fashion_mnist"]
 TEST = 360  # the embedded pictures that form its test split: the last fifth, as the source orders them
 
 
@@ -27,16 +29,13 @@ class Handwriting:
     """A pool of pictures by class.
 
     `source` is "embedded", "mnist" or "fashion_mnist"; the last two are read from `path` or from DISCO_DATA, see
-    `envs.files.idx.load_published`. `split` is "all", "train" or "test". Raises ValueError for another source or split.
+    `envs.files.idx.load_published`. `split` is "all", "train" or "test".
 
     `classes` is their number and `examples` the most that a class has; `counts` long [classes].
     """
 
-    def __init__(self, source: str = "embedded", path: str | None = None, split: Split = "all"):
-        if source != "embedded" and source not in PUBLISHED:
-            raise ValueError(f"source must be one of {('embedded', *PUBLISHED)}, got {source!r}")
-        if split not in get_args(Split):
-            raise ValueError(f"split must be one of {get_args(Split)}, got {split!r}")
+    @checked
+    def __init__(self, source: Source = "embedded", path: str | None = None, split: Split = "all"):
         if source == "embedded":
             if path is not None:
                 raise ValueError(f"path is read by the sources {tuple(PUBLISHED)} only, got {path!r} for 'embedded'")

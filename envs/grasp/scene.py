@@ -15,11 +15,13 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
 
+from borders import checked
 from envs.grasp import gripper
 from envs.grasp.frames import check_opening, check_pose, planted
 from envs.grasp.solids import Solid
@@ -30,8 +32,10 @@ TABLE_HALF = 0.40  # metres, half the side of the table
 CLEAR = 0.005
 RISEN = 0.25
 MAX_PIECES = 1000
+Magnitude = Annotated[float, Interval(ge=0, le=1e4)]
 
 
+@checked
 @dataclass(frozen=True)
 class Physics:
     """Parameters of a trial, in SI units.
@@ -40,19 +44,19 @@ class Physics:
     100 iterations, in a ninth of the time.
     """
 
-    step: float = 1 / 120
-    solver_iterations: int = 20
-    mass: float = 0.15
-    friction_finger: float = 1.0
-    friction_object: float = 0.8
-    friction_table: float = 0.5
-    friction_spinning: float = 0.005
-    force: float = 12.0
-    closing_speed: float = 0.2
-    closing_time: float = 0.5
-    lift: float = 0.15
-    lift_time: float = 0.5
-    hold_time: float = 0.15
+    step: Annotated[float, Interval(ge=1e-4, le=0.1)] = 1 / 120
+    solver_iterations: Annotated[int, Interval(ge=1, le=10_000)] = 20
+    mass: Annotated[float, Interval(ge=1e-4, le=1e3)] = 0.15
+    friction_finger: Magnitude = 1.0
+    friction_object: Magnitude = 0.8
+    friction_table: Magnitude = 0.5
+    friction_spinning: Magnitude = 0.005
+    force: Magnitude = 12.0
+    closing_speed: Annotated[float, Interval(ge=1e-3, le=10)] = 0.2
+    closing_time: Annotated[float, Interval(ge=0, le=60)] = 0.5
+    lift: Annotated[float, Interval(ge=0, le=1)] = 0.15
+    lift_time: Annotated[float, Interval(ge=0, le=60)] = 0.5
+    hold_time: Annotated[float, Interval(ge=0, le=60)] = 0.15
 
 
 @dataclass(frozen=True)

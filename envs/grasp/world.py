@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 from envs.grasp.frames import DISTANCE, camera_poses, planted
@@ -59,9 +61,7 @@ def row(spec: ObjectSpec, x: float, y: float, yaw: float, azimuth: float, elevat
 class Grasp(World):
     """RGB pictures uint8 [n, 3, 64, 64] of an object on a table; `depth` gives what the same camera measures."""
 
-    def __init__(self, size: int = 64):
-        if size < 16:
-            raise ValueError(f"size must be at least 16 pixels, got {size}")
+    def __init__(self, size: Annotated[int, Interval(ge=16, le=2048)] = 64):
         self.size, self.shape, self.factors = size, (3, size, size), FACTORS
 
     def solid(self, factors: Tensor) -> Solid:

@@ -48,5 +48,5 @@ def test_bad_input_is_refused():
     for sigma in (0.0, 8.0, float("nan")):
         with pytest.raises(ValueError, match="sigma must be"):
             Blobs(sigma)
-    with pytest.raises(ValueError, match="margin not negative"):
+    with pytest.raises(ValueError, match="margin must be at least 0"):
         Blobs(3.0, margin=-1.0)

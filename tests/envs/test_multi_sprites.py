@@ -69,7 +69,7 @@ def test_in_a_batch_or_one_by_one_the_pictures_are_the_same():
     assert torch.equal(world.render(rows), torch.cat([world.render(row[None]) for row in rows]))
 
 
-@pytest.mark.parametrize("settings", [{"sprites": 0}, {"sprites": 2.5}, {"size": 0.0}, {"size": 1.5}])
+@pytest.mark.parametrize("settings", [{"sprites": 0}, {"sprites": 129}, {"size": 0.0}, {"size": 1.5}])
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValueError, match="must be"):
         MultiSprites(**settings)

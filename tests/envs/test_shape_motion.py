@@ -133,7 +133,7 @@ def test_bad_input_is_named():
         world.render(rows + torch.tensor([0.0, 0, 0, 0, 0, 1, 0]))
     with pytest.raises(ValueError, match="'red'"):
         world.render(rows.masked_fill(torch.tensor([False, True, False, False, False, False, False]), math.nan))
-    with pytest.raises(ValueError, match="size must be 64 or 32"):
+    with pytest.raises(ValueError, match="size must be 32 or 64"):
         ShapeMotion(size=48)
-    with pytest.raises(ValueError, match="length at least 1"):
+    with pytest.raises(ValueError, match="length must be at least 1"):
         world.clip(1, 0, generator())

@@ -36,5 +36,5 @@ def test_the_label_is_a_plane_that_halves_the_roll():
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="'angle' must lie in"):
         SwissRoll().render(torch.tensor([[1.0, 3.0]]))
-    with pytest.raises(ValueError, match="split must be finite"):
+    with pytest.raises(ValueError, match="split must be a finite number"):
         SwissRoll(split=float("inf"))
