@@ -60,6 +60,29 @@ def test_readme_is_short():
     assert len(text_of(CHECKOUT / "README.md").splitlines()) <= 200
 
 
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+
+
+def numbers(text):
+    """(value, least step it is given to) of every number in a text: 31,000 is given to thousands, 0.87 to hundredths."""
+    for found in NUMBER.findall(text):
+        plain = found.strip(",").replace(",", "")
+        decimals = len(plain.partition(".")[2])
+        zeros = len(plain) - len(plain.rstrip("0")) if not decimals and "," in found else 0
+        yield float(plain), 10.0 ** (zeros - decimals)
+
+
+def test_what_readme_says_was_found_stands_on_the_page_that_it_links():
+    section = text_of(CHECKOUT / "README.md").partition("## What was found\n")[2].partition("\n## ")[0]
+    bullets = re.split(r"^- ", re.sub(r"<!--.*?-->", "", section, flags=re.DOTALL), flags=re.MULTILINE)[1:]
+    assert bullets
+    for bullet in bullets:
+        targets = [first for first, _ in LINK.findall(bullet)]
+        said = [value for target in targets for value, _ in numbers(text_of(CHECKOUT / target))]
+        for value, step in numbers(re.sub(r"\(\S+\)", "", bullet)):
+            assert any(abs(value - other) <= step / 2 for other in said), f"{value:g} of: {bullet}"
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.parent.relative_to(CHECKOUT).as_posix())
 def test_every_link_leads_somewhere(page):
     text = CODE.sub("", text_of(page))
