@@ -185,15 +185,18 @@ def owned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
 
 
-def write_model(model: Representation, folder: Path, name: str) -> Path:
-    """Write `model.safetensors` and `config.json` (model name and settings) to `folder`; return the folder."""
+def write_model(model: Representation, folder: Path, name: str, about: Mapping[str, Any] | None = None) -> Path:
+    """Write `model.safetensors` and `config.json` to `folder`; return the folder.
+
+    `config.json` holds the model's name, its settings, and what `about` says beside them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = owned(model.state_dict())
     bad = not_finite(tensors)
     if bad:
         raise ValueError(f"{name} is not saved to {folder}: its {', '.join(bad)} hold values that are not finite")
     write_tensors(folder / "model.safetensors", tensors)
-    write_json(folder / "config.json", {"model": name, "settings": model.settings})
+    write_json(folder / "config.json", {"model": name, "settings": model.settings, **(about or {})})
     return folder
 
 

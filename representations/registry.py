@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +52,49 @@ def make(name: str, **settings: Any) -> Representation:
     return make_named("model", name, MODELS, settings)
 
 
-def save(model: Representation, folder: str | Path) -> Path:
-    """Write `model.safetensors` and `config.json` to `folder`; ValueError if its class is not in `MODELS`."""
+def save(
+    model: Representation, folder: str | Path, world: str = "", world_settings: Mapping[str, Any] | None = None
+) -> Path:
+    """Write `model.safetensors` and `config.json` to `folder`; ValueError if its class is not in `MODELS`.
+
+    `world` and its settings say what the model was trained on; `config.json` keeps them.
+    """
+    about = {"world": world, "world_settings": dict(world_settings or {})} if world else {}
     for name, known in MODELS.items():
         if type(model) is known:
-            return write_model(model, home(folder), name)
+            return write_model(model, home(folder), name, about)
     raise ValueError(f"{type(model).__name__} has no name: add it to representations.MODELS before saving")
 
 
 def load(folder: str | Path) -> Representation:
-    """The model saved in `folder`, in evaluation mode on the CPU; ValueError says what is wrong with a foreign folder."""
-    folder = home(folder)
+    """The model saved in `folder`, in evaluation mode on the CPU.
+
+    `folder` is the one that `save` wrote, the folder of a run, or that of a sweep with a single run (see `find_model`).
+    ValueError says what is wrong with a foreign folder.
+    """
+    folder = find_model(folder)
     name, settings = read_config(folder)
+    if name not in MODELS:
+        raise ValueError(
+            f"{folder} holds a model {name!r} that is not known here; a learner of your own must be in "
+            f"representations.MODELS before it is loaded: import its module, on the command line with --import MODULE"
+        )
     model = make(name, **settings)
     read_weights(model, folder / "model.safetensors")
     return model.eval()
+
+
+def find_model(folder: str | Path) -> Path:
+    """The folder of a saved model: `folder` itself, its `model`, or that of the only run in it.
+
+    ValueError where several runs in it have one; where none has, `folder` itself, and reading it says what is missing.
+    """
+    folder = home(folder)
+    for place in (folder, folder / "model"):
+        if (place / "config.json").exists():
+            return place
+    found = sorted(path.parent for path in folder.glob("*/model/config.json"))
+    if len(found) > 1:
+        names = ", ".join(str(path.parent) for path in found)
+        raise ValueError(f"{folder} holds {len(found)} models; name one of {names}")
+    return found[0] if found else folder

@@ -132,7 +132,7 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
         options: dict[str, Any] = {"device": job.device, "precision": job.precision, "resume": resume, "decay": True}
         options["progress"] = bar()
         fit(model, train, steps, seeded(job.seed), folder, log_every=max(steps // 20, 1), **options)
-        representations.save(model, folder / "model")
+        representations.save(model, folder / "model", job.data)
     model = representations.load(folder / "model").to(choose_device(job.device))
     with timer("scoring"):
         torch.manual_seed(job.seed)

@@ -43,6 +43,7 @@ TRUTH = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 ODD = torch.tensor([[0.0], [1.0], [1.0], [0.0]])
 ACTIVE = 0.01  # share of its layer's variance from which a unit counts as active
 BATCH = 500
+TEAPOT: dict[str, Any] = {"side": 32, "exposure": 2.0, "gamma": 2.2}
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,8 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
         }
         options |= {"decay": job.experiment != "xor"}  # units are let go late, at full steps
         fit(model, batches, job.size.steps, torch.Generator().manual_seed(job.seed), folder, **options)
-        representations.save(model, folder / "model")
+        drawn = job.experiment == "pictures" and not job.data
+        representations.save(model, folder / "model", "objects3d" if drawn else "", TEAPOT)
     model = representations.load(folder / "model")
     with timer("scoring"), torch.no_grad():
         scores = xor_scores(model, folder) if job.experiment == "xor" else code_scores(model, test, job, folder)
@@ -191,7 +193,7 @@ def pictures(job: Job) -> tuple[dict[str, Tensor], Tensor]:
     if job.data:
         train, test = (load_cifar10(split, job.data)[0] for split in ("train", "test"))
         return {"x": train}, test
-    world = Objects3D(32, exposure=2.0, gamma=2.2)
+    world = Objects3D(**TEAPOT)
     counts = (job.size.samples, max(job.size.samples // 5, BATCH))
     train, test = (world.render(world.sample(n, torch.Generator().manual_seed(k))) for k, n in enumerate(counts))
     return {"x": train}, test

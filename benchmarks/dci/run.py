@@ -140,7 +140,8 @@ def train(job: Job, folder: Path, pool: Tensor, resume: bool) -> Any:
     else:
         options |= {"precision": job.precision, "decay": job.decay, "log_every": max(job.steps // 200, 1)}
         fit(model, batches, job.steps, torch.Generator().manual_seed(job.seed), folder, **options)
-    representations.save(model, folder / "model")
+    shown = {"side": job.side, "exposure": job.exposure, "gamma": job.gamma}
+    representations.save(model, folder / "model", "objects3d", shown)
     return representations.load(folder / "model").to(device)
 
 

@@ -196,7 +196,7 @@ def _train(job: GraspJob, data: GraspSet, folder: Path, resume: bool, timer: Tim
         stage("joint", both, job.joint_steps, folder / "joint" if job.outcome_steps else folder)
     else:  # as many steps of learning outcomes
         stage("outcome", outcomes, job.outcome_steps + job.joint_steps, folder)
-    save(model.cpu(), folder / "model")
+    save(model.cpu(), folder / "model", "grasp")
     return load(folder / "model")
 
 

@@ -170,6 +170,20 @@ class Sweep(Common):
         return chosen
 
 
+@dataclass(frozen=True)
+class Timed(Common):
+    """What a benchmark can be told whose jobs are timed: they run one at a time, and again with every command."""
+
+    workers: int = 1
+    """Jobs at a time; more than one disturb each other's times."""
+    resume: bool = False
+    """Keep what was measured before."""
+
+
+ALONE = ("seeds", "device")  # what a benchmark without trainings does not take
+TOGETHER = (*ALONE, "workers", "engine", "ray_address", "gpus_per_job", "retries", "shard")  # and one of this machine
+
+
 def parse(
     name: str,
     sweep: type[Common],

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.harness.policy import restore
+from envs.stored import Stored
 from envs.world import MovingWorld
 
 Act = Callable[[Tensor], Tensor]
@@ -30,13 +31,17 @@ class Observations:
 
 
 def collect(
-    world: MovingWorld, n: int, generator: torch.Generator, how: str = "factors", act: Act | None = None
+    world: MovingWorld | Stored, n: int, generator: torch.Generator, how: str = "factors", act: Act | None = None
 ) -> Observations:
     """`n` transitions of a moving world (`envs.moves.moving` makes one of any).
 
     With "factors" every transition starts from its own draw of the world; with "walk" a draw starts an episode of 40
-    steps, 64 of them at a time. `act` gives actions for pictures uint8 [b, C, H, W]; without it they are uniform.
+    steps, 64 of them at a time. `act` gives actions for pictures uint8 [b, C, H, W]; without it they are uniform. Stored
+    pictures have no moves: each is its own successor.
     """
+    if isinstance(world, Stored):
+        factors, seen = world.draw(n, generator)
+        return Observations(seen, torch.zeros(n, 0), seen, factors)
     rows = n if how == "factors" else min(n, 64)
     length = 1 if how == "factors" else EPISODE
     parts: list[tuple[Tensor, ...]] = []

@@ -19,10 +19,11 @@ from benchmarks.harness.observations import Observations, collect, collect_by
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import baseline_rows, score
+from benchmarks.metrics.codes import applicable
 from benchmarks.metrics.scoring import LEAST, chosen_scores
-from envs import make_world
 from envs.moves import moving
-from envs.world import MovingWorld
+from envs.stored import Stored, open_world
+from envs.world import MovingWorld, World
 from representations import MODELS, Decodes, Predicts, Representation, fit
 from representations.model import pixels
 
@@ -47,9 +48,9 @@ class PretrainJob:
     seed: int = 0
     device: str = "auto"
     world: str = "planar"
-    """A name in envs.WORLDS."""
+    """A name in envs.WORLDS, a folder of pictures, or an npz file of them (see envs.stored)."""
     world_settings: dict[str, Any] = field(default_factory=dict)
-    """Settings of the world."""
+    """Settings of the world; of a folder of pictures side (pixels) and grey."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the model; its shape, action size and length of schedules are set."""
     collect: str = "factors"
@@ -93,9 +94,14 @@ def learners() -> list[str]:
     return [name for name, settings in known.items() if "shape" in settings and name not in NEEDY]
 
 
-def build(job: PretrainJob) -> tuple[MovingWorld, Representation]:
+def build(job: PretrainJob) -> tuple[MovingWorld | Stored, Representation]:
     """The world and the model of a job; TypeError or ValueError where they do not fit."""
-    world = moving(make_world(job.world, **job.world_settings))
+    found = open_world(job.world, **job.world_settings)
+    world: MovingWorld | Stored = found if isinstance(found, Stored) else moving(found)
+    if job.names:
+        applicable(world, job.names)
+    if job.policy and isinstance(world, Stored):
+        raise ValueError("a policy has no moves to make among stored pictures: choose --collect factors")
     if job.model not in MODELS:
         representations.make(job.model)
     known = inspect.signature(MODELS[job.model]).parameters
@@ -105,18 +111,18 @@ def build(job: PretrainJob) -> tuple[MovingWorld, Representation]:
         raise ValueError(f"{job.model} does not learn from pictures; choose from {', '.join(learners())}")
     if job.policy and not (Path(job.policy) / "policy.zip").exists():
         raise ValueError(f"{job.policy} is not the folder of a policy of benchmarks.policies: it has no policy.zip")
-    space = world.action_space
-    given = {
-        "shape": tuple(world.shape),
-        "steps": job.steps,
-        "action_size": int(space.n) if isinstance(space, gym.spaces.Discrete) else space.shape[0],
-    }
+    given: dict[str, Any] = {"shape": tuple(world.shape), "steps": job.steps}
+    if isinstance(world, MovingWorld):
+        space = world.action_space
+        given["action_size"] = int(space.n) if isinstance(space, gym.spaces.Discrete) else space.shape[0]
+    elif issubclass(MODELS[job.model], Predicts):
+        raise ValueError(f"{job.model} learns from moves, and stored pictures have none: {job.world}")
     torch.manual_seed(job.seed)
     settings = {name: value for name, value in given.items() if name in known} | job.settings
     return world, representations.make(job.model, **settings)
 
 
-def batches_of(data: Observations, world: MovingWorld, model: Representation, size: int) -> Callable[..., Any]:
+def batches_of(data: Observations, world: World, model: Representation, size: int) -> Callable[..., Any]:
     """What `fit` draws batches from: pictures, or for models of dynamics dicts of x, u, x_next and y.
 
     A model with a content code gets two sets that differ in content: x shows the first class of the world's first
@@ -144,13 +150,13 @@ def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
     timer, began = Timer(), time.process_time()
     if job.model == BASELINES:
         with timer("scoring"):
-            world, generator = make_world(job.world, **job.world_settings), torch.Generator().manual_seed(TEST_SEED + 1)
+            world, generator = open_world(job.world, **job.world_settings), torch.Generator().manual_seed(TEST_SEED + 1)
             return describe(
                 "pretrain", job, baseline_rows(world, job.names, generator, samples=job.samples), timer.seconds
             )
     world, model = build(job)
     with timer("collecting"):
-        if job.policy:
+        if job.policy and isinstance(world, MovingWorld):
             data = collect_by(Path(job.policy), world, job.observations, job.seed)
         else:
             data = collect(world, job.observations, torch.Generator().manual_seed(job.seed), job.collect)
@@ -160,7 +166,7 @@ def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
         options: dict[str, Any] = {"device": job.device, "decay": job.decay, "resume": resume, "checkpoint_every": 500}
         options["progress"] = bar()
         fit(model, batches, job.steps, generator, folder, **options)
-        representations.save(model, folder / "model")
+        representations.save(model, folder / "model", job.world, job.world_settings)
     model = representations.load(folder / "model")
     scores: dict[str, Any] = {}
     with timer("scoring"), torch.no_grad():

@@ -231,6 +231,10 @@ def compute(
     count = Count(len(placed), len(placed) - len(todo))
     if count.done and todo:
         line(f"{count.done} of {len(placed)} jobs are finished already; continuing with the others")
+    if not todo:
+        line(
+            f"all {len(placed)} jobs are finished already: their report is made anew; --no-resume would run them again"
+        )
     alone = engine.name == "local" and engine.at_once(len(todo)) == 1
     if alone:
         for job, folder in todo:

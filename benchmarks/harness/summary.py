@@ -35,7 +35,7 @@ class Summary:
 
     `rows` are the scores as intervals, of which `scores` in `result.json` has the means; `kept` are the tables that the file
     holds, if not all; `figures` are files by caption; `more` are further entries of the file, or others in place of its
-    own; `after` is printed at the end.
+    own; `after` is printed at the end; `repetitions` decide the claims, if not the seeds.
     """
 
     title: str
@@ -47,6 +47,7 @@ class Summary:
     kept: Sequence[Table] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     after: str = ""
+    repetitions: int | None = None
 
 
 def first_figures(
@@ -78,6 +79,7 @@ def conclude(
     command: str = "",
     more: Mapping[str, Any] | None = None,
     after: str = "",
+    repetitions: int | None = None,
 ) -> dict[str, Any]:
     """Print tables and claims, write `report.html` and `result.json`; return the content of the latter.
 
@@ -86,7 +88,7 @@ def conclude(
     are undecided where the preset or the number of seeds cannot decide them.
     """
     folders, seeds = job_folders(out, jobs), sorted({job.seed for job in jobs})
-    decided = [claim.decided_by(jobs[0].preset, len(seeds)) for claim in claims]
+    decided = [claim.decided_by(jobs[0].preset, repetitions or len(seeds)) for claim in claims]
     show(tables, decided)
     configuration = plain(jobs[0]) if len({job.model for job in jobs}) == 1 else [plain(job) for job in jobs]
     every = {**figures, **_losses(out, jobs, folders)}

@@ -158,7 +158,7 @@ def _run_maze(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
 
     with timer("training"):
         logs = _fit(job, model, batches, job.steps, folder, resume)
-        save(model, folder / "model")
+        save(model, folder / "model", "switch_maze", {"layout": job.layout, **EXPERIMENTS[job.experiment][0]})
     model = load(folder / "model")
     generator = torch.Generator().manual_seed(1000 + job.seed)
     with timer("measuring"), torch.no_grad():
@@ -191,7 +191,7 @@ def _run_digits(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
 
     with timer("training"):
         logs = _fit(job, model, batches, job.digit_steps, folder, resume)
-        save(model, folder / "model")
+        save(model, folder / "model", "digit_grid", {"cells": job.cells, "size": job.size})
     model = load(folder / "model")
     with timer("measuring"), torch.no_grad():
         factors = world.sample(2000, torch.Generator().manual_seed(1000 + job.seed))

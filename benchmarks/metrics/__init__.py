@@ -1,5 +1,6 @@
 """Scores: codes in, numbers out."""
 
+from benchmarks.metrics.codes import score_codes
 from benchmarks.metrics.covariance import cvr, mapc, tdv, ud90
 from benchmarks.metrics.importance import DCI, completeness, dci, disentanglement
 from benchmarks.metrics.information import mig, modularity, mutual_information
@@ -32,6 +33,7 @@ __all__ = [
     "own_and_cross_information",
     "sap",
     "score",
+    "score_codes",
     "score_oracle",
     "tdv",
     "ud90",

@@ -24,9 +24,11 @@ from benchmarks.metrics.arrays import Floats, Labels, as_matrix
 from benchmarks.metrics.covariance import cvr, mapc, tdv, ud90
 from benchmarks.metrics.importance import DCI, Regressor, dci
 from benchmarks.metrics.information import mig, modularity
+from benchmarks.metrics.inputs import as_encoder
 from benchmarks.metrics.interventions import beta_vae_changed, beta_vae_fixed, factor_vae
 from benchmarks.metrics.linear import explicitness, sap
 from benchmarks.metrics.neighbours import code_dependence
+from envs import make_world
 from envs.world import Factor, Where, World
 
 Encode = Callable[[Tensor], Tensor]
@@ -251,10 +253,10 @@ def chosen_scores(names: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def score(
-    encode: Encode,
-    world: World,
-    names: Sequence[str] | None,
-    generator: torch.Generator,
+    encode: Encode | torch.nn.Module,
+    world: World | str,
+    names: Sequence[str] | None = None,
+    generator: torch.Generator | None = None,
     *,
     samples: int = 10_000,
     seeds: int = 3,
@@ -264,8 +266,9 @@ def score(
 ) -> Values:
     """Score an encoder on a world: a flat dict of finite floats.
 
-    `encode` maps uint8 pictures (as `world.render` draws them, on the generator's device) to codes [b, D]; `names`
-    are keys of `SCORES`, None for all. For every score "s" the dict holds "s" (mean over `seeds` metric seeds),
+    `encode` maps uint8 pictures (as `world.render` draws them, on the generator's device) to codes [b, D], tensors or
+    arrays; or it is a module, see `as_encoder`. `world` may be a name in `envs.WORLDS`. `names` are keys of `SCORES`, None
+    for all; the generator has the seed 0 unless given. For every score "s" the dict holds "s" (mean over `seeds` metric seeds),
     "s_low" and "s_high" (the least and greatest); DCI has "dci_lasso_disentanglement", "..._completeness",
     "..._informativeness", "..._nrmse_<factor>" and, with `gap`, "..._zero_shot_<factor>" for each of lasso, forest
     and boosted. Also "samples", "metric_seeds" and "code_size". `PROTOCOLS` names the model behind each score, first
@@ -274,5 +277,9 @@ def score(
     Raises ValueError for an unknown name, fewer than 100 samples, or codes that are not finite or not [b, D].
     """
     chosen = chosen_scores(names)
-    pool = draw_pool(encode, world, samples, generator, pairs="beta_vae_changed" in chosen, gap=gap, view=view)
+    generator = torch.Generator().manual_seed(0) if generator is None else generator
+    world = make_world(world) if isinstance(world, str) else world
+    pool = draw_pool(
+        as_encoder(encode), world, samples, generator, pairs="beta_vae_changed" in chosen, gap=gap, view=view
+    )
     return score_pool(pool, chosen, generator, seeds=seeds, compat=compat)

@@ -128,7 +128,12 @@ def run(job: PlanarJob, folder: Path, resume: bool) -> dict[str, Any]:
         return describe("planar", job, scores, timer.seconds)
     with timer("training"):
         model = _train(job, x, y, folder, resume)
-        save(model, folder / "model")
+        shown: dict[str, Any] = {
+            "noise": job.noise,
+            "compat": job.protocol == "pcc",
+            "shapes": [job.x_shape, job.y_shape],
+        }
+        save(model, folder / "model", "planar", shown)
     model = load(folder / "model")
     scores = {}
     with timer("scoring"), torch.no_grad():

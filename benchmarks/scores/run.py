@@ -1,89 +1,135 @@
-"""All scores of codes that theory knows: `python -m benchmarks.scores --world dsprites --encoder identity,rotation`.
+"""All scores of codes: `python -m benchmarks.scores --world dsprites --encoder identity,rotation`.
 
-Every table carries the rows of noise and of a random linear code: several scores are high for them too.
+Codes that theory knows, saved models (`--encoder FOLDER`), or codes that somebody else computed (`--codes FILE.npz`). Every
+table of a world carries the rows of noise and of random linear codes: several scores are high for them too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
-from jsonargparse import ActionYesNo, ArgumentParser
-from rich.console import Console
 
-from benchmarks.harness.report import write_report
-from benchmarks.harness.runs import Timer, check_neighbours, describe, plain
-from benchmarks.harness.table import Table, show
-from benchmarks.metrics import ORACLES, PROTOCOLS, SCORES, score_oracle
+from benchmarks.harness.command import Common
+from benchmarks.harness.encoders import is_path, listed
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.runs import Timer, describe
+from benchmarks.harness.summary import Summary
+from benchmarks.harness.table import Table
+from benchmarks.harness.words import READS, arrow, called
+from benchmarks.metrics import ORACLES, PROTOCOLS, SCORES, score, score_codes, score_oracle
+from benchmarks.metrics.codes import applicable, code_pool, read_codes
 from benchmarks.metrics.oracles import BASELINES
-from envs import make_world
-from representations.files import write_json
+from benchmarks.metrics.scoring import LEAST, chosen_scores
+from envs.stored import open_world
+from representations import load
+from representations.files import home
+from representations.registry import find_model
 
-INTRODUCTION = (
-    "Codes that theory knows. A cell is the mean over the metric seeds, in brackets the least and the greatest.",
-    "noise and random_linear are codes that no learning made: several scores are high for them too.",
-)
+INTRODUCTION = "A cell is the mean over the metric seeds, in brackets the least and the greatest."
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What to score.
-
-    Args:
-        world: a name in envs.WORLDS.
-        encoder: names of oracle codes, separated by commas.
-        names: scores, separated by commas; empty for all.
-        samples: factor rows in the pool.
-        seeds: metric seeds behind each interval.
-        seed: seed of the pool.
-        code_size: dimensions of the constant, random, random_linear and pca codes.
-        compat: give the published protocols' numbers instead of ours.
-        out: folder for result.json and report.html; runs/scores-WORLD-SEED where not given.
-    """
+    """What to score."""
 
     world: str = "dsprites"
+    """A name in envs.WORLDS, a folder of pictures, or an npz file of them with factors (see envs.stored)."""
     encoder: str = "identity"
+    """Codes that theory knows, by name, or folders of saved models or of runs; or several, separated by commas."""
+    codes: str = ""
+    """An npz file with codes [n, D], factors [n, K], kinds and names (see benchmarks.metrics.codes), in place of encoders."""
     names: str = ""
+    """Scores, separated by commas; all that apply unless told."""
     samples: int = 10_000
-    seeds: int = 3
-    seed: int = 0
+    """Factor rows in the pool."""
     code_size: int = 10
+    """Dimensions of the constant, random, random_linear, random_pixels and pca codes."""
     compat: bool = False
-    out: Path | None = None
+    """Give the published protocols' numbers instead of ours."""
+
+    def __post_init__(self) -> None:
+        if self.samples < LEAST:
+            raise ValueError(f"samples must be at least {LEAST}, got {self.samples}")
+        if self.code_size < 1:
+            raise ValueError(f"code_size must be at least 1, got {self.code_size}")
 
 
-def compute(settings: Scores) -> dict[str, Any]:
-    """The content of result.json: `scores` holds one flat dict per encoder, the baselines last."""
-    world = make_world(settings.world)
-    encoders = [name for name in _listed(settings.encoder) if name not in BASELINES] + list(BASELINES)
-    unknown = [name for name in encoders if name not in ORACLES]
-    if unknown:
-        raise ValueError(f"unknown encoder {unknown[0]!r}; the encoders are {', '.join(ORACLES)}")
-    scores, timer = {}, Timer()
-    for encoder in encoders:
-        with timer(encoder):
-            scores[encoder] = score_oracle(
-                encoder,
-                world,
-                _listed(settings.names) or None,
-                torch.Generator().manual_seed(settings.seed),
-                code_size=settings.code_size,
-                samples=settings.samples,
-                seeds=settings.seeds,
-                compat=settings.compat,
-            )
-    preset = "compat" if settings.compat else "default"
-    about: Any = SimpleNamespace(model=",".join(encoders), preset=preset, seed=settings.seed)
-    used = {name: pair[settings.compat] for name, pair in PROTOCOLS.items()}
-    return describe("scores", about, scores, timer.seconds) | {"settings": plain(settings), "protocols": used}
+@dataclass(frozen=True)
+class Job:
+    """One code, by the name or the path in `encoder`, or of the file `codes`; `seed` draws the pool."""
+
+    model: str
+    preset: str
+    seed: int
+    device: str
+    encoder: str
+    codes: str
+    world: str
+    names: tuple[str, ...]
+    metric_seeds: int
+    samples: int
+    code_size: int
+    compat: bool
 
 
-def _listed(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",") if name.strip()]
+def plan(own: Common, values: dict[str, Any]) -> Plan:
+    """A job for every code, the baselines last; ValueError for what cannot be read or does not apply."""
+    options = Scores(**values)
+    names = tuple(name.strip() for name in options.names.split(",") if name.strip())
+    chosen_scores(names or None)
+    shared: dict[str, Any] = {"preset": own.preset, "seed": own.seed or 0, "device": own.device, "codes": ""}
+    shared |= {"metric_seeds": own.seeds or 3, "samples": options.samples, "code_size": options.code_size}
+    shared |= {"compat": options.compat, "world": options.world, "names": names}
+    if options.codes:
+        file = home(options.codes)
+        codes, factors, kinds, called = read_codes(file)
+        code_pool(codes, factors, kinds, names or None, factor_names=called)
+        return Plan([Job(model=file.stem, encoder="", **shared | {"codes": str(file), "world": ""})])
+    world = open_world(options.world)
+    names = applicable(world, names or None)
+    jobs = []
+    for encoder in listed(options.encoder):
+        if encoder in BASELINES:
+            continue
+        if encoder in ORACLES:
+            jobs.append(Job(model=encoder, encoder=encoder, **shared | {"names": names}))
+        elif is_path(encoder):
+            folder = find_model(encoder)
+            model = load(folder)
+            pictures = world.render(world.sample(2, torch.Generator().manual_seed(0)))
+            model.encode(pictures)  # a model of other pictures says so
+            jobs.append(Job(model=_label(folder), encoder=str(folder), **shared | {"names": names}))
+        else:
+            known = ", ".join(ORACLES)
+            raise ValueError(f"unknown encoder {encoder!r}; the encoders are {known}, or a saved model's folder")
+    floor = [Job(model=name, encoder=name, **shared | {"names": names}) for name in BASELINES]
+    return Plan([*jobs, *floor])
+
+
+def _label(folder: Path) -> str:
+    """What a saved model is called: its folder's name, or that of the run whose `model` it is."""
+    return folder.parent.name if folder.name == "model" else folder.name
+
+
+def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
+    """Score one code; the result as `result.json` holds it."""
+    timer, generator = Timer(), torch.Generator().manual_seed(job.seed)
+    options: dict[str, Any] = {"seeds": job.metric_seeds, "compat": job.compat}
+    with timer("scoring"):
+        if job.codes:
+            codes, factors, kinds, names = read_codes(job.codes)
+            found = score_codes(codes, factors, kinds, job.names or None, generator, factor_names=names, **options)
+        elif job.encoder in ORACLES:
+            options |= {"code_size": job.code_size, "samples": job.samples}
+            found = score_oracle(job.encoder, open_world(job.world), job.names, generator, **options)
+        else:
+            options["samples"] = job.samples
+            found = score(load(job.encoder), open_world(job.world), job.names, generator, **options)
+    return describe("scores", job, found, timer.seconds)
 
 
 def _score_of(key: str) -> str | None:
@@ -91,51 +137,36 @@ def _score_of(key: str) -> str | None:
     return next((name for name in sorted(SCORES, key=len, reverse=True) if key.startswith(name)), None)
 
 
-def table(result: dict[str, Any], settings: Scores) -> Table:
-    """A row per score and a column per encoder: mean, and in brackets the least and greatest over the metric seeds."""
-    scores: dict[str, dict[str, float]] = result["scores"]
-    protocol = "published protocols" if settings.compat else "our protocols"
-    title = f"{settings.world}: {protocol}, {settings.samples} samples, {settings.seeds} metric seeds"
-    columns = ("score", *({"random": "noise"}.get(encoder, encoder) for encoder in scores))
-    keys = [key for key in next(iter(scores.values())) if _score_of(key) and not key.endswith(("_low", "_high"))]
+def table(scores: Mapping[str, Mapping[str, float]], job: Job) -> Table:
+    """A row per score and a column per code: mean, and in brackets the least and greatest over the metric seeds."""
+    protocol = "published protocols" if job.compat else "our protocols"
+    first = next(iter(scores.values()))
+    samples = f"{first['samples']:.0f} samples, {job.metric_seeds} metric seeds"
+    title = f"{job.world or job.codes}: {protocol}, {samples}"
+    keys = [key for key in first if _score_of(key) and not key.endswith(("_low", "_high"))]
     rows = tuple(
-        (key, *(f"{row[key]:.3f} [{row[key + '_low']:.3f}, {row[key + '_high']:.3f}]" for row in scores.values()))
+        (
+            arrow(key),
+            *(f"{row[key]:.3f} [{row[key + '_low']:.3f}, {row[key + '_high']:.3f}]" for row in scores.values()),
+        )
         for key in keys
     )
-    return Table(title, columns, rows)
+    return Table(title, ("score", *map(called, scores)), rows)
 
 
-def protocols(result: dict[str, Any]) -> Table:
-    """The model and protocol behind every score of a result."""
-    used = {_score_of(key) for key in next(iter(result["scores"].values()))}
-    rows = tuple((name, result["protocols"][name]) for name in SCORES if name in used)
-    return Table("Protocols", ("score", "protocol"), rows)
+def summary(out: Path, jobs: Sequence[Job], results: Sequence[Mapping[str, Any]]) -> Summary:
+    """The scores, and the protocols behind them."""
+    scores = {job.model: result["scores"] for job, result in zip(jobs, results, strict=True)}
+    used = {name: pair[jobs[0].compat] for name, pair in PROTOCOLS.items()}
+    shown = {_score_of(key) for key in next(iter(scores.values()))}
+    rows = tuple((name, used[name]) for name in SCORES if name in shown)
+    return Summary(
+        title="Scores of codes",
+        introduction=(INTRODUCTION, *(() if jobs[0].codes else (READS,))),
+        tables=[table(scores, jobs[0]), Table("Protocols", ("score", "protocol"), rows)],
+        more={"scores": scores, "protocols": used, "seed": jobs[0].seed},
+    )
 
 
-def publish(result: dict[str, Any], settings: Scores, out: Path) -> None:
-    """Write `result.json` and `report.html`; print the scores and the protocols behind them."""
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "result.json", result)
-    tables = [table(result, settings), protocols(result)]
-    show(tables, ())
-    write_report(out / "report.html", "Scores of known codes", INTRODUCTION, tables, (), {}, result["settings"])
-    print(f"report: {out / 'report.html'}")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse, compute, write, print."""
-    check_neighbours()
-    parser = ArgumentParser(prog="python -m benchmarks.scores", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--config", action="config", help="a YAML file with any of the settings")
-    parser.add_class_arguments(Scores, as_group=False, skip={"compat"})
-    parser.add_argument("--compat", action=ActionYesNo, default=False, help="give the published protocols' numbers")
-    values = parser.parse_args(arguments).as_dict()
-    values.pop("config")
-    settings = Scores(**values)
-    torch.set_num_threads(1)
-    try:
-        with Console().status(f"scoring {settings.encoder} on {settings.world}"):
-            result = compute(settings)
-    except ValueError as error:
-        parser.error(str(error))
-    publish(result, settings, Path(settings.out or f"runs/scores-{settings.world}-{settings.seed}"))
+EXPERIMENT = Experiment("scores", Scores, plan, run, summary, Common)
+main = EXPERIMENT.main

@@ -37,16 +37,43 @@ class Sizes:
     """How much work a measurement is: the defaults, or less to see that everything runs."""
 
     repeats: int = 5
+    """Timed calls behind every median; a call of more than ten seconds of processor time is timed once."""
     batch: int = 256
+    """Pictures that a world draws at once."""
     single_steps: int = 1000
+    """Steps of one environment."""
     num_envs: int = 1024
+    """Environments moved as one batch."""
     vector_steps: int = 40
+    """Steps of that batch."""
     problems: tuple[int, ...] = (32, 256)
+    """Problems planned as one batch."""
     codes: int = 10_000
+    """Codes that are scored."""
     train_steps: int = 15
+    """Steps of training."""
     train_batch: int = 64
+    """Pictures a step of training."""
     ilqr: Path | None = None
+    """An npz file with a locally linear problem; a generated one unless given."""
     seed: int = 0
+    """Seed of everything that is drawn."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "repeats",
+            "batch",
+            "single_steps",
+            "num_envs",
+            "vector_steps",
+            "codes",
+            "train_steps",
+            "train_batch",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.problems or min(self.problems) < 1:
+            raise ValueError(f"problems must be at least 1 each, got {self.problems}")
 
     def generator(self) -> torch.Generator:
         """A generator with the seed."""

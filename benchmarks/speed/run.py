@@ -8,23 +8,19 @@ give the order of magnitude.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import torch
-from jsonargparse import auto_cli
-from rich.console import Console
-
-from benchmarks.harness.command import plain_errors
-from benchmarks.harness.report import write_report
-from benchmarks.harness.runs import Timer, check_neighbours, describe, plain
-from benchmarks.harness.table import Claim, Table, show
+from benchmarks.harness.command import TOGETHER, Common, Timed
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.runs import Timer, describe
+from benchmarks.harness.summary import Summary
+from benchmarks.harness.table import ENOUGH, Claim, Table
+from benchmarks.speed.locally_linear import read
 from benchmarks.speed.measures import BARS, GROUPS
 from benchmarks.speed.rows import Bar, Row, Sizes
-from representations.files import write_json
 
 COLUMNS = ("figure", "run as", "unit", "by the clock", "by processor time", "bar", "elsewhere", "limited by, or how")
 INTRODUCTION = (
@@ -36,27 +32,21 @@ INTRODUCTION = (
 
 
 @dataclass(frozen=True)
-class Speed:
-    """What to measure.
-
-    Args:
-        only: groups, separated by commas: worlds, environments, planners, scores, training, grasping; empty for all.
-        repeats: timed calls behind every median; a call of more than ten seconds of processor time is timed once.
-        ilqr: an npz file with a locally linear problem; a generated one unless given.
-        seed: seed of everything that is drawn.
-        out: the folder for result.json and report.html.
-    """
+class Speed(Sizes):
+    """What to measure."""
 
     only: str = ""
-    repeats: int = 5
-    ilqr: Path | None = None
-    seed: int = 0
-    out: Path = Path("runs/speed")
+    """Groups, separated by commas: worlds, environments, planners, scores, training, grasping; all unless told."""
 
-    def __post_init__(self) -> None:
-        if self.repeats < 1:
-            raise ValueError(f"repeats must be at least 1, got {self.repeats}")
-        chosen_groups(self.only)
+
+@dataclass(frozen=True)
+class Job:
+    """One group of measurements."""
+
+    model: str
+    preset: str
+    seed: int
+    sizes: Sizes
 
 
 def chosen_groups(only: str) -> list[str]:
@@ -68,18 +58,24 @@ def chosen_groups(only: str) -> list[str]:
     return chosen
 
 
-def run(settings: Speed, sizes: Sizes) -> dict[str, Any]:
-    """Measure the chosen groups; the result as `result.json` holds it, `scores` by figure and by how it was run."""
+def plan(own: Common, values: dict[str, Any]) -> Plan:
+    """A job for every chosen group; ValueError for what is unknown, or a problem that cannot be read."""
+    options = Speed(**values | {"problems": tuple(values["problems"])}, seed=own.seed or 0)
+    sizes = Sizes(**{field.name: getattr(options, field.name) for field in fields(Sizes)})
+    if sizes.ilqr:
+        read(sizes.ilqr)
+    return Plan([Job(name, own.preset, sizes.seed, sizes) for name in chosen_groups(options.only)])
+
+
+def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
+    """Measure one group; the result as `result.json` holds it, `scores` by figure and by how it was run."""
     timer, load = Timer(), os.getloadavg()[0]
+    with timer(job.model):
+        rows = GROUPS[job.model](job.sizes)
     scores: dict[str, Any] = {}
-    for name in chosen_groups(settings.only):
-        with timer(name):
-            rows = GROUPS[name](sizes)
-        for row in rows:
-            scores.setdefault(row.figure, {})[row.run_as] = asdict(row)
-    about: Any = SimpleNamespace(model="", preset="default", seed=settings.seed)
-    result = describe("speed", about, scores, timer.seconds)
-    return result | {"load_average": load, "settings": plain(settings)}
+    for row in rows:
+        scores.setdefault(row.figure, {})[row.run_as] = asdict(row)
+    return describe("speed", job, scores, timer.seconds) | {"load_average": load}
 
 
 def rows_of(result: dict[str, Any]) -> list[Row]:
@@ -137,23 +133,19 @@ def _claim(bar: Bar, rows: Sequence[Row]) -> Claim:
     return Claim(bar.text, clock.clock >= bar.value, text)
 
 
-def publish(result: dict[str, Any], out: Path) -> None:
-    """Write `result.json` and `report.html`, print the table and what reaches its bar."""
-    out.mkdir(parents=True, exist_ok=True)
-    tables, decided = [table(result)], claims(result)
-    write_json(out / "result.json", result | {"claims": [asdict(claim) for claim in decided]})
-    write_report(out / "report.html", "Speed", INTRODUCTION, tables, decided, {}, result["settings"])
-    show(tables, decided)
-    print(f"report: {out / 'report.html'}")
+def summary(out: Path, jobs: Sequence[Job], results: Sequence[Mapping[str, Any]]) -> Summary:
+    """The figures of all groups, and which reach their bars."""
+    scores = {figure: rows for result in results for figure, rows in result["scores"].items()}
+    whole = {"hardware": results[0]["hardware"], "load_average": results[0]["load_average"], "scores": scores}
+    return Summary(
+        title="Speed",
+        introduction=INTRODUCTION,
+        tables=[table(whole)],
+        claims=claims(whole),
+        repetitions=ENOUGH,  # every figure is a median over repeats
+        more={"scores": scores, "load_average": whole["load_average"], "seed": jobs[0].seed},
+    )
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """The command."""
-    check_neighbours()
-    torch.set_num_threads(1)
-    with plain_errors():
-        settings = auto_cli(Speed, args=arguments, description=(__doc__ or "").splitlines()[0])
-        sizes = Sizes(repeats=settings.repeats, ilqr=settings.ilqr, seed=settings.seed)
-        with Console().status(f"measuring {', '.join(chosen_groups(settings.only))}"):
-            result = run(settings, sizes)
-        publish(result, settings.out)
+EXPERIMENT = Experiment("speed", Speed, plan, run, summary, Timed, fixed=TOGETHER)
+main = EXPERIMENT.main

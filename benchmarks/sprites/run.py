@@ -25,13 +25,16 @@ import representations
 from benchmarks.harness.autoencoding import Budget, described, draw, reconstruction, seeded
 from benchmarks.harness.command import Sweep, check_keys
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.own import registered
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer
 from benchmarks.metrics import baseline_rows, score
+from benchmarks.metrics.codes import applicable
 from benchmarks.metrics.scoring import chosen_scores
 from benchmarks.sprites.figures import figures, kl_figure, stage_figure, write
 from benchmarks.sprites.report import summary
-from envs import WORLDS, make_world
+from envs import WORLDS
+from envs.stored import Stored, drawn, open_world
 from envs.world import World
 from representations import MODELS, Representation, fit
 from representations.files import write_atomically
@@ -50,7 +53,7 @@ class Options(Budget):
     """What a sweep over sprites can be told."""
 
     world: str = "dsprites"
-    """dsprites, color_dsprites, blobs, objects3d or another world of pictures."""
+    """dsprites, blobs, objects3d or another world of pictures, a folder of pictures, or an npz file (see envs.stored)."""
     pictures: int = 150_000
     """How many pictures every model learns from."""
     budgets: dict[str, int] = field(default_factory=dict)
@@ -97,7 +100,8 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError for an unknown model or a budget below one batch."""
     choose_precision(options.precision, choose_device(own.device))
     for option in ("settings", "budgets", "rises", "curves"):
-        check_keys(option, getattr(options, option), KNOBS if option == "curves" else LEARNERS, "model")
+        known = KNOBS if option == "curves" else (*LEARNERS, *registered().models)
+        check_keys(option, getattr(options, option), known, "model")
     check_keys("worlds", options.worlds, tuple(WORLDS), "world")
     least = min([options.pictures, *options.budgets.values()])
     if not 2 <= options.batch <= least:
@@ -110,7 +114,7 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     if not all(0 <= share <= 1 for share in (*options.rises.values(), options.blob_rise)):
         raise ValueError(f"rises and blob_rise must be shares from 0 to 1, got {options.rises}, {options.blob_rise}")
     found = []
-    for model in dataclasses.replace(own, model=own.model or "all").models(LEARNERS):
+    for model in dataclasses.replace(own, model=own.model or "all").models((*LEARNERS, *registered().models)):
         settings, knob = dict(options.settings.get(model, {})), KNOBS.get(model, "")
         shared |= {"pictures": options.budgets.get(model, options.pictures), "rise": options.rises.get(model)}
         if options.world == "blobs" and model == "beta_vae":
@@ -154,7 +158,7 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
 
 
 def _scores(job: Job, folder: Path, resume: bool, timer: Timer) -> dict[str, Any]:
-    world = make_world(job.world, **job.world_settings)
+    world = open_world(job.world, **job.world_settings)
     if job.model == "baselines":
         with timer("scoring"):
             options: dict[str, Any] = {"samples": job.samples, "seeds": job.metric_seeds}
@@ -163,7 +167,7 @@ def _scores(job: Job, folder: Path, resume: bool, timer: Timer) -> dict[str, Any
     model: Any = build(job, world)
     with timer("training"):
         logs = train(model, job, world, folder, resume)
-        representations.save(model, folder / "model")
+        representations.save(model, folder / "model", job.world, job.world_settings)
     model = representations.load(folder / "model")
     if hasattr(model, "capacity"):
         names = world.names if job.model == "factor_bottleneck" else [f"z{i}" for i in range(model.code_size)]
@@ -182,8 +186,7 @@ def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> lis
     stages = {round(steps * (k + 1) / STAGES) for k in range(STAGES)} if hasattr(model, "capacity") else set()
 
     def batches(generator: torch.Generator) -> Any:
-        factors = world.sample(job.batch, generator)
-        pictures = world.render(factors)
+        factors, pictures = drawn(world, job.batch, generator)
         return {"factors": factors, "pictures": pictures} if given_factors else pictures
 
     def look(step: int) -> None:
@@ -235,8 +238,15 @@ def onsets(logs: Sequence[dict[str, float]], names: Sequence[str], least: float 
 def plan(own: Sweep, values: dict[str, Any]) -> Plan:
     """The jobs of the command, each of which can be built, and beside them the codes that no learning made."""
     todo = jobs(own, Options(**values))
+    world = open_world(todo[0].world, **todo[0].world_settings)
+    names = applicable(world, todo[0].scores or None)
+    todo = [dataclasses.replace(job, scores=names) for job in todo] if isinstance(world, Stored) else todo
     for job in todo:
-        build(job, make_world(job.world, **job.world_settings))
+        model = build(job, world)
+        if job.model not in LEARNERS and not hasattr(model, "autoencoder"):
+            raise ValueError(
+                f"sprites measures learners that have an autoencoder, and {job.model} has none; see pretrain"
+            )
     return Plan(
         todo, {"baselines": [dataclasses.replace(todo[0], model="baselines", seed=0, settings={}, row="baselines")]}
     )

@@ -7,31 +7,30 @@ a typical sample. A world of points gets a scatter plot, a world of videos also 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import imageio.v3 as imageio
 import numpy as np
 import torch
-from jsonargparse import auto_cli
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from benchmarks.harness.report import write_report
-from benchmarks.harness.runs import Timer, check_neighbours, describe, plain
-from benchmarks.harness.table import Table, show
+from benchmarks.harness.command import ALONE, Common, Timed
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.runs import Timer, describe
+from benchmarks.harness.summary import Summary, first_figures
+from benchmarks.harness.table import UP, Table
 from benchmarks.harness.timing import Work, rate
-from envs import WORLDS, VideoWorld, World
-from representations.files import write_json
+from envs import WORLDS, VideoWorld, World, make_world
 
 LARGE = 72  # a smaller picture is magnified by the whole number that brings its side nearest to this, from below
 DOTS = 100  # pixels of a sheet per inch
 MARGIN = 1.5  # inches for the labels
-SEEN = (("a row for every factor", "png"), ("clips", "gif"))
+CAPTIONS = {"factors.png": "a row for every factor, which runs over its grid", "clips.gif": "eight clips"}
 INTRODUCTION = (
     "In a sheet one factor runs along each row over its grid, the others keep the values of a typical sample; a world "
     "of points is drawn once for every factor, which gives the colour.",
@@ -41,30 +40,32 @@ INTRODUCTION = (
 
 @dataclass(frozen=True)
 class Worlds:
-    """What to draw and to time.
+    """What to draw and to time."""
 
-    Args:
-        out: the folder for the pictures and result.json.
-        world: names in envs.WORLDS, separated by commas; empty for all.
-        columns: the most values of a factor in a contact sheet.
-        batch: pictures per call that is timed.
-        repeats: timed calls per world.
-        frames: length of the clips in the GIFs.
-        seed: seed of everything that is sampled.
-    """
-
-    out: Path = Path("runs/worlds")
     world: str = ""
+    """Names in envs.WORLDS, separated by commas; all unless told."""
     columns: int = 10
+    """The most values of a factor in a contact sheet."""
     batch: int = 256
+    """Pictures per call that is timed."""
     repeats: int = 9
+    """Timed calls per world."""
     frames: int = 32
-    seed: int = 0
+    """Length of the clips in the GIFs."""
 
     def __post_init__(self) -> None:
         for name in ("columns", "batch", "repeats", "frames"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Job(Worlds):
+    """One world."""
+
+    model: str = ""
+    preset: str = "default"
+    seed: int = 0
 
 
 def typical_row(world: World, generator: torch.Generator) -> Tensor:
@@ -143,69 +144,71 @@ def speed(world: World, batch: int, repeats: int, generator: torch.Generator) ->
     return {"per_second": found.clock, "per_processor_second": found.processor}
 
 
-def run(settings: Worlds, worlds: Mapping[str, type[World]] = WORLDS) -> dict[str, Any]:
-    """Draw and time the worlds; write the pictures and result.json below `settings.out` and return its content."""
-    names = [name for name in settings.world.split(",") if name] or list(worlds)
-    unknown = [name for name in names if name not in worlds]
-    if unknown:
-        raise SystemExit(f"unknown world {unknown[0]!r}; the worlds are {', '.join(worlds)}")
-    settings.out.mkdir(parents=True, exist_ok=True)
-    scores, timer = {}, Timer()
+def plan(own: Common, values: dict[str, Any]) -> Plan:
+    """A job for every chosen world; ValueError lists the known ones."""
+    names = [name.strip() for name in values["world"].split(",") if name.strip()] or list(WORLDS)
     for name in names:
-        with timer(name):
-            world = worlds[name]()
-            generator = torch.Generator().manual_seed(settings.seed)
-            draw(name, world, settings, generator)
-            measured = speed(world, settings.batch, settings.repeats, generator)
-            scores[name] = {"factors": len(world.factors), "shape": list(world.shape), **measured}
-    about: Any = SimpleNamespace(model="", preset="default", seed=settings.seed)
-    result = describe("worlds", about, scores, timer.seconds) | {"settings": plain(settings)}
-    write_json(settings.out / "result.json", result)
-    return result
+        make_world(name)
+    shared = values | {"preset": own.preset, "seed": own.seed or 0}
+    return Plan([Job(**shared | {"world": name, "model": name}) for name in names])
 
 
-def draw(name: str, world: World, settings: Worlds, generator: torch.Generator) -> None:
+def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
+    """Draw and time one world; writes its pictures into `folder`."""
+    timer = Timer()
+    with timer("drawing"):
+        world, generator = make_world(job.world), torch.Generator().manual_seed(job.seed)
+        draw(world, job, generator, folder)
+    with timer("timing"):
+        measured = speed(world, job.batch, job.repeats, generator)
+    scores = {"factors": len(world.factors), "shape": list(world.shape), **measured}
+    return describe("worlds", job, scores, timer.seconds)
+
+
+def draw(world: World, job: Worlds, generator: torch.Generator, folder: Path) -> None:
     """Write what there is to see of a world: a sheet or a scatter plot, and a GIF of a world of videos."""
     if len(world.shape) == 3:
-        contact_sheet(world, settings.columns, generator, settings.out / f"{name}.png")
+        contact_sheet(world, job.columns, generator, folder / "factors.png")
     elif world.render(world.sample(1, generator)).is_floating_point():
-        scatter(world, generator, settings.out / f"{name}.png")
+        scatter(world, generator, folder / "factors.png")
     if isinstance(world, VideoWorld):
-        animation(world, settings.frames, generator, settings.out / f"{name}.gif")
+        animation(world, job.frames, generator, folder / "clips.gif")
 
 
-def table(result: dict[str, Any]) -> Table:
+def table(results: Sequence[Mapping[str, Any]]) -> Table:
     """The worlds and their speeds."""
-    columns = ("world", "factors", "shape", "pictures / second", "pictures / processor second", "seconds in all")
+    columns = (
+        "world",
+        "factors",
+        "shape",
+        f"pictures / second{UP}",
+        f"pictures / processor second{UP}",
+        "seconds in all",
+    )
     rows = tuple(
         (
-            name,
-            str(score["factors"]),
-            "x".join(map(str, score["shape"])),
-            f"{score['per_second']:,.0f}",
-            f"{score['per_processor_second']:,.0f}",
-            f"{result['seconds'][name]:.1f}",
+            result["model"],
+            str(result["scores"]["factors"]),
+            "x".join(map(str, result["scores"]["shape"])),
+            f"{result['scores']['per_second']:,.0f}",
+            f"{result['scores']['per_processor_second']:,.0f}",
+            f"{sum(result['seconds'].values()):.1f}",
         )
-        for name, score in result["scores"].items()
+        for result in results
     )
-    return Table(f"Worlds, drawn with {result['hardware']['threads']} threads", columns, rows)
+    return Table(f"Worlds, drawn with {results[0]['hardware']['threads']} threads", columns, rows)
 
 
-def publish(result: dict[str, Any], out: Path) -> None:
-    """Print the speeds; write `report.html` with the pictures of the worlds in it."""
-    tables = [table(result)]
-    show(tables, ())
-    files = {f"{name}: {what}": out / f"{name}.{kind}" for name in result["scores"] for what, kind in SEEN}
-    figures = {caption: file for caption, file in files.items() if file.exists()}
-    write_report(out / "report.html", "Worlds", INTRODUCTION, tables, (), figures, result["settings"])
-    print(f"report: {out / 'report.html'}")
+def summary(out: Path, jobs: Sequence[Job], results: Sequence[Mapping[str, Any]]) -> Summary:
+    """The speeds, and the pictures of the worlds."""
+    return Summary(
+        title="Worlds",
+        introduction=INTRODUCTION,
+        tables=[table(results)],
+        figures=first_figures(jobs, out, captions=CAPTIONS),
+        more={"scores": {result["model"]: result["scores"] for result in results}, "seed": jobs[0].seed},
+    )
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Parse, draw, time, print."""
-    check_neighbours()
-    try:
-        settings = auto_cli(Worlds, args=arguments, description=__doc__)
-    except ValueError as error:
-        raise SystemExit(str(error)) from error
-    publish(run(settings), settings.out)
+EXPERIMENT = Experiment("worlds", Worlds, plan, run, summary, Timed, fixed=ALONE)
+main = EXPERIMENT.main

@@ -1,6 +1,5 @@
 """The command line of every benchmark: its help, what it merges, and the right form in its messages."""
 
-import dataclasses
 import importlib
 import sys
 
@@ -8,7 +7,6 @@ import pytest
 import yaml
 
 from benchmarks.harness.command import Sweep, check_keys, merged, parse
-from benchmarks.harness.experiment import Experiment
 from benchmarks.harness.own import registered
 from benchmarks.harness.rooms import rooms
 from benchmarks.sprites.run import LEARNERS, Options, jobs
@@ -16,7 +14,6 @@ from envs import WORLDS
 from representations import MODELS
 
 COMMANDS = {room.name: importlib.import_module(f"benchmarks.{room.name}").main for room in rooms()}
-LATER = ("scores", "speed", "worlds")
 
 
 def said_by(command, words, capsys) -> str:
@@ -30,7 +27,7 @@ def sprites(*words):
     return parse("sprites", Sweep, Options, ["--preset", "quick", *words], LEARNERS)[1]
 
 
-@pytest.mark.parametrize("room", [room for room in rooms() if room.name not in LATER], ids=lambda room: room.name)
+@pytest.mark.parametrize("room", rooms(), ids=lambda room: room.name)
 def test_help_asks_the_benchmarks_own_question_and_explains_every_option(room, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     told = said_by(COMMANDS[room.name], ["--help"], capsys)
@@ -111,8 +108,6 @@ def test_a_mistake_is_answered_with_the_right_form(words, told, capsys):
     ],
 )
 def test_what_can_fail_fails_before_anything_is_computed(name, words, told, capsys, monkeypatch):
-    if name in LATER:
-        pytest.skip("later")
     monkeypatch.setattr("benchmarks.harness.experiment.compute", lambda *_, **__: pytest.fail("a job was begun"))
     assert told in said_by(COMMANDS[name], ["--preset", "quick", *words], capsys)
 
@@ -143,14 +138,6 @@ def test_an_imported_module_registers_worlds_and_learners(tmp_path, monkeypatch,
     own.register()
     assert MODELS.pop("mine") is own.models["mine"]
     assert WORLDS.pop("plane") is own.worlds["plane"]
-
-
-def test_every_benchmark_is_an_experiment():
-    for room in [room for room in rooms() if room.name not in LATER]:
-        experiment = importlib.import_module(f"benchmarks.{room.name}.run").EXPERIMENT
-        assert isinstance(experiment, Experiment)
-        assert experiment.name == room.name
-        assert dataclasses.is_dataclass(experiment.options)
 
 
 def test_a_job_of_sprites_has_the_merged_settings():

@@ -14,7 +14,7 @@ from benchmarks.speed import training as speed_training
 from benchmarks.speed.locally_linear import LAYERS, generated, read
 from benchmarks.speed.measures import BARS, GROUPS
 from benchmarks.speed.rows import Row, Sizes
-from benchmarks.speed.run import Speed, claims, main, run, table
+from benchmarks.speed.run import claims, main, table
 
 FIELDS = {"benchmark", "model", "preset", "seed", "scores", "seconds", "versions", "hardware"}
 SMALL = Sizes(
@@ -188,5 +188,5 @@ def test_a_damaged_problem_is_named(content, tmp_path):
 def test_too_few_starts_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(speed_measures, "generated", lambda n, *rest: generated(1, *rest))
     with pytest.raises(ValueError, match="generated holds 1 starts; 2 are needed"):
-        run(Speed(only="planners"), SMALL)
+        speed_measures.planners(SMALL)
     assert speed.chosen_groups("") == list(GROUPS)
