@@ -34,10 +34,14 @@ Map = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Oracle:
-    """The whitened true state: `encode(states [n, S]) -> [n, d]`, and which of the d axes belong to wanted factors."""
+    """The whitened true state: `encode(states [n, S]) -> [n, d]`, and which of the d axes belong to wanted factors.
+
+    `factors` are the columns of the world's factors that are in the code at all.
+    """
 
     encode: Map
     wanted: Tensor
+    factors: tuple[int, ...]
 
     @property
     def size(self) -> int:
@@ -50,6 +54,7 @@ def oracle(task: ControlTask) -> Oracle:
     states = task.sample(ROWS, torch.Generator().manual_seed(7))
     parts: list[Map] = []
     wanted: list[bool] = []
+    kept: list[int] = []
     for column in range(states.shape[1]):
         raw = _raw(task, states, column)
         if raw is None:
@@ -58,7 +63,8 @@ def oracle(task: ControlTask) -> Oracle:
         mean, root = seen.mean(0), _inverse_root(torch.cov(seen.T).reshape(seen.shape[1], -1))
         parts.append(lambda s, raw=raw, mean=mean, root=root: (raw(s) - mean) @ root)  # type: ignore[misc]
         wanted += [column in task.wanted] * seen.shape[1]
-    return Oracle(lambda s: torch.cat([part(s) for part in parts], 1), torch.tensor(wanted))
+        kept += [column] * (column < len(task.factors))
+    return Oracle(lambda s: torch.cat([part(s) for part in parts], 1), torch.tensor(wanted), tuple(kept))
 
 
 def _raw(task: ControlTask, states: Tensor, column: int) -> Map | None:

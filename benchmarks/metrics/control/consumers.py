@@ -47,10 +47,10 @@ class Sizes:
     transitions: int = 5000
     sparse: tuple[int, ...] = (50, 500, 5000)
     labels: int = 100
-    trajectories: int = 250
-    network: int = 500
-    policy: int = 30_000
-    every: int = 6_000
+    trajectories: int = 500
+    network: int = 400
+    policy: int = 20_480
+    every: int = 5_120
     threshold: float = 0.5
 
 
@@ -103,6 +103,11 @@ class Bench:
     def test(self) -> Episodes:
         """The test from anywhere to anywhere."""
         return self.episodes(2)
+
+    @cached_property
+    def inverses(self) -> dict[str, Inverse]:
+        """The inverse models of trajectories from everywhere."""
+        return _inverses(self, gather(self.task, self.encode, self.sizes.trajectories, self.generator(6)))
 
     def episodes(self, purpose: int, start: Where | None = None, goal: Where | None = None) -> Episodes:
         """A test whose starts and goals are restricted."""
@@ -264,11 +269,10 @@ def _aimed(bench: Bench, inverse: Inverse, goals: Tensor) -> Act:
 
 def inverse(bench: Bench) -> Found:
     """The inverse models, tested where they were trained."""
-    pairs = gather(bench.task, bench.encode, bench.sizes.trajectories, bench.generator(6))
     return Found(
         {
             f"inverse_{name}": bench.score(_aimed(bench, made, bench.test.goals), bench.test)
-            for name, made in _inverses(bench, pairs).items()
+            for name, made in bench.inverses.items()
         }
     )
 
@@ -280,13 +284,12 @@ def transfer(bench: Bench) -> Found:
     factor. `_seen` is the model that was trained everywhere, in the same test.
     """
     task, found = bench.task, {}
-    everywhere = _inverses(bench, gather(task, bench.encode, bench.sizes.trajectories, bench.generator(6)))
     for place, (kind, held) in enumerate(
         {"block": task.block(bench.generator(7)), "range": task.half(bench.generator(7))}.items()
     ):
         test = bench.episodes(8 + place, held if kind == "range" else None, held)
         pairs = gather(task, bench.encode, bench.sizes.trajectories, bench.generator(6), avoid=held)
-        for suffix, models in (("", _inverses(bench, pairs)), ("_seen", everywhere)):
+        for suffix, models in (("", _inverses(bench, pairs)), ("_seen", bench.inverses)):
             for name, made in models.items():
                 found[f"transfer_{kind}_{name}{suffix}"] = bench.score(_aimed(bench, made, test.goals), test)
     return Found(found)

@@ -10,10 +10,12 @@ plan is the same: a planner on such a model cannot tell a code from its rotation
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import lasso_path
 from torch import Tensor
 
@@ -108,15 +110,17 @@ def fit_lasso(seen: Transitions) -> LocallyLinear:
         if spread < 1e-9:
             weight[0, i] = height[i]
             continue
-        _, paths, _ = lasso_path(
-            centred,
-            target[:, i],
-            alphas=[spread * penalty for penalty in PENALTIES],
-            precompute=gram,
-            Xy=pull[:, i],
-            max_iter=300,
-            tol=1e-3,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of penalties that the validation does not choose
+            _, paths, _ = lasso_path(
+                centred,
+                target[:, i],
+                alphas=[spread * penalty for penalty in PENALTIES],
+                precompute=gram,
+                Xy=pull[:, i],
+                max_iter=300,
+                tol=1e-3,
+            )
         errors = ((((x[cut:] - middle) @ paths) + (height - y[cut:])[:, i, None]) ** 2).mean(0)
         best = paths[:, int(errors.argmin())]
         weight[1:, i], weight[0, i] = best, height[i] - middle @ best
@@ -127,7 +131,7 @@ def fit_lasso(seen: Transitions) -> LocallyLinear:
 
 
 class Planned:
-    """Model-predictive control towards goals [n, d]: at every step the first action of a new plan of `HORIZON` steps.
+    """Model-predictive control towards goals [n, d]: plans of two steps, each followed to its end before the next.
 
     The cost is (z - g)' W (z - g) + effort |u|^2, u in [-1, 1]^m. `generator` plans by the cross-entropy method in place
     of iLQR.
@@ -136,6 +140,7 @@ class Planned:
     def __init__(self, model: LocallyLinear, measure: Tensor, goals: Tensor, generator: torch.Generator | None = None):
         self.model, self.measure, self.goals, self.generator = model, measure, goals, generator
         self.guess = torch.zeros(len(goals), HORIZON, model.action_size, dtype=goals.dtype)
+        self._ahead: list[Tensor] = []
         m, d = model.action_size, model.size
         curve = torch.zeros(d + m, d + m, dtype=goals.dtype)
         curve[:d, :d], curve[range(d, d + m), range(d, d + m)] = 2 * measure, 2 * EFFORT
@@ -156,6 +161,8 @@ class Planned:
 
     def act(self, code: Tensor) -> Tensor:
         """Actions [n, m] for codes [n, d]."""
+        if self._ahead:
+            return self._ahead.pop(0)
         if self.generator is None:
             plan = ilqr(self._problem, code, self.guess, iterations=ITERATIONS)
         else:
@@ -169,5 +176,6 @@ class Planned:
                 elites=ELITES,
                 iterations=ROUNDS,
             )
-        self.guess = torch.cat([plan.actions[:, 1:], plan.actions[:, -1:]], 1)
-        return plan.actions[:, 0]
+        self.guess = plan.actions[:, -1:].expand_as(plan.actions)
+        first, *self._ahead = plan.actions.unbind(1)
+        return first

@@ -21,14 +21,14 @@ from torch import Tensor
 from agents.sb3_batch import BatchedVecEnv
 from benchmarks.metrics.control.task import Act, ControlTask
 
-ROWS, ROLLOUT = 64, 20
+ROWS = 64
 SETTINGS: dict[str, Any] = {
-    "n_steps": ROLLOUT,
-    "batch_size": 320,
+    "n_steps": 10,
+    "batch_size": 160,
     "n_epochs": 6,
     "learning_rate": 1e-3,
-    "gamma": 0.9,
-    "gae_lambda": 0.9,
+    "gamma": 0.8,
+    "gae_lambda": 0.8,
     "policy_kwargs": {"log_std_init": -0.5},
 }
 PAY = 0.05

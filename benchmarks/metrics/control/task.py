@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import gymnasium as gym
 import torch
 from torch import Tensor
 
@@ -81,6 +82,7 @@ class ControlTask:
         self.world: MovingWorld = world
         self.distractors, self.where, self.spec = distractors, spec.where, spec
         self.factors, self.names = world.factors, world.names
+        assert isinstance(world.action_space, gym.spaces.Box)  # as asked for
         self.reach = torch.as_tensor(world.action_space.high, dtype=torch.float64)
         self.action_size = len(self.reach)
         spans = [f.high / 2 if f.kind == "circular" else (f.high - f.low or 1.0) for f in self.factors]
@@ -141,8 +143,9 @@ class ControlTask:
         self, n: int, generator: torch.Generator, start: Where | None = None, goal: Where | None = None
     ) -> tuple[Tensor, Tensor]:
         """`n` starts and goals, none of them solved; `start` and `goal` restrict where they are drawn."""
-        starts, goals = [], []
-        while sum(map(len, starts)) < n:
+        starts: list[Tensor] = []
+        goals: list[Tensor] = []
+        while sum(len(rows) for rows in starts) < n:
             first, last = self.sample(2 * n, generator, start), self.sample(2 * n, generator, goal)
             open_ = (self.gaps(first, last) > TOLERANCE).any(1)
             starts.append(first[open_])
