@@ -23,8 +23,7 @@ from benchmarks.harness.evidence import (
     interquartile,
     probability_of_improvement,
 )
-from benchmarks.harness.runs import job_folders
-from benchmarks.harness.summary import conclude
+from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import Claim, Interval, Table
 from benchmarks.ladder.figures import draw
 
@@ -145,7 +144,7 @@ class Tested:
             for label, found in self.effects.items()
         ]
         evidence = f"p = {self.p:.2g}, after Holm {self.adjusted:.2g}; {'; '.join(parts)}"
-        return Claim(f"{self.name}: {self.says}", shown, evidence)  # type: ignore[arg-type]
+        return Claim(f"{self.name}: {self.says}", shown, evidence)
 
 
 def _spoken(verdict: str) -> str:
@@ -290,8 +289,8 @@ def transfer_table(runs: Runs) -> Table | None:
     return Table(title, ("code", *(LABELS[name] for name in names)), tuple(rows))
 
 
-def publish(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> None:
-    """Print tables and verdicts; write the figures, `report.html` and `result.json`."""
+def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Summary:
+    """Tables, verdicts and figures."""
     runs = collect(jobs, results)
     tested = hypotheses(runs)
     tables = [ladder_table(runs, part) for part in runs.episodes]
@@ -308,17 +307,15 @@ def publish(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]
         for part, tasks in runs.episodes.items()
         for code in runs.codes(part)
     }
-    conclude(
-        out,
-        jobs,
-        results,
+    return Summary(
         title="The ladder: does alignment help control?",
         introduction=INTRODUCTION,
         tables=tables,
         claims=[t.claim() for t in tested] + checks(runs),
         figures=draw(out, runs, tested, LABELS) if MAIN in runs.episodes else {},
         rows=rows,
-        seconds=_seconds(jobs, results, job_folders(out, jobs)),
+        kept=tables[: len(runs.episodes) + 3],
+        more={"seconds": _seconds(jobs, results)},
     )
 
 
@@ -326,9 +323,7 @@ def _interval(found: Effect) -> Interval:
     return Interval(found.mean, found.low, found.high, tuple(found.worlds.values()))
 
 
-def _seconds(
-    jobs: Sequence[Any], results: Sequence[Mapping[str, Any]], folders: Sequence[Path]
-) -> dict[str, dict[str, float]]:
+def _seconds(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """Seconds by part and phase, summed over the jobs: single jobs take seconds."""
     found: dict[str, dict[str, float]] = {}
     for job, result in zip(jobs, results, strict=True):

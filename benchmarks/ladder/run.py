@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.command import Sweep, parse, plain_errors
-from benchmarks.harness.runs import Timer, describe, key, sweep
+from benchmarks.harness.command import Sweep
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.runs import Timer, describe
 from benchmarks.ladder.codes import CODES, code, oracle
-from benchmarks.ladder.report import publish
+from benchmarks.ladder.report import summary
 from benchmarks.metrics import dci, mig, modularity, sap
 from benchmarks.metrics.control import CONSUMERS, TASKS, Bench, Sizes, make_task
 
@@ -67,7 +68,7 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
             if name not in allowed:
                 raise ValueError(f"unknown {what} {name!r}; allowed are {', '.join(sorted(allowed))}")
     sizes = Sizes(**options.sizes)
-    chosen = own.model.split(",") if own.model not in ("", "all") else list(CODES)
+    chosen = dataclasses.replace(own, model=own.model or "all").models(tuple(CODES))
     return [
         Job(
             name,
@@ -126,11 +127,10 @@ def factor_scores(bench: Bench, columns: Sequence[int]) -> dict[str, float]:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    own, values = parse("ladder", Sweep, Options, arguments)
-    with plain_errors():
-        todo = jobs(own, Options(**values))
-        out = Path(own.out or f"runs/ladder-{own.preset}-{key(todo[0])}-{len(todo)}")
-        results = sweep(run, todo, out, own.engine, own.workers, own.resume)
-    publish(out, todo, results)
+def plan(own: Sweep, values: dict[str, Any]) -> Plan:
+    """The jobs of the command."""
+    return Plan(jobs(own, Options(**values)))
+
+
+EXPERIMENT = Experiment("ladder", Options, plan, run, summary, models=tuple(CODES), fixed=("device",))
+main = EXPERIMENT.main

@@ -21,7 +21,7 @@ def dsprites():
 
 
 def test_the_true_state_is_whitened_and_classes_and_circles_are_columns(dsprites):
-    task, truth, states = dsprites
+    _, truth, states = dsprites
     codes = truth.encode(states)
     assert codes.shape == (4000, 2 + 1 + 2 + 1 + 1 + 4)
     assert truth.wanted.tolist() == [False] * 2 + [True] * 5 + [False] * 4
