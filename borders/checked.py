@@ -33,13 +33,16 @@ def checked(function: F, contract: Callable[..., Any] | None = None) -> F:
     names = [name for name, p in inspect.signature(function).parameters.items() if p.kind not in _VARIABLE]
     owned = names[:1] in (["self"], ["cls"])
 
-    @functools.lru_cache(maxsize=1)
+    made: list[tuple[tuple[int, str, Any], ...]] = []  # no cache of functools, which a process could not be sent
+
     def checks() -> tuple[tuple[int, str, Any], ...]:
-        found = argument_checks(function)
-        if contract is not None:
-            shaped = {name: check for name, check in found.items() if isinstance(check, TensorCheck)}
-            found |= argument_checks(contract) | shaped
-        return tuple((i, name, found[name]) for i, name in enumerate(names) if found.get(name))
+        if not made:
+            found = argument_checks(function)
+            if contract is not None:
+                shaped = {name: check for name, check in found.items() if isinstance(check, TensorCheck)}
+                found |= argument_checks(contract) | shaped
+            made.append(tuple((i, name, found[name]) for i, name in enumerate(names) if found.get(name)))
+        return made[0]
 
     @functools.wraps(function)
     def border(*args: Any, **settings: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Disentangling dynamics and content for control and planning (Banijamali et al. 2018), `papers` row dyn_content.
+"""Disentangling dynamics and content for control and planning (Banijamali et al. 2018).
 
 Set X holds triples (x, u, x'), set Y single pictures y of the same system seen otherwise. A picture is drawn from a code
 of dynamics (z for X, v for Y) and a code of content w; only z and v move, as in RCE. Equation 5 of the paper:

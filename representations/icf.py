@@ -1,4 +1,4 @@
-"""Independently controllable factors of variation (Thomas et al. 2018, arXiv 1802.09484), `papers` row icf.
+"""Independently controllable factors of variation (Thomas et al. 2018, arXiv 1802.09484).
 
     h = f(s),  phi = Phi(h, z),  z ~ N(0, I)        a factor: a direction in which something of h can be changed
     a_t ~ pi(. | h_t, phi),  t = 1 .. k             the policy that changes it; h' is the code after k steps

@@ -1,4 +1,4 @@
-"""Independently controllable features, the discrete case (Thomas et al. 2018, appendix B.1), `papers` row icf_discrete.
+"""Independently controllable features, the discrete case (Thomas et al. 2018, appendix B.1).
 
     h = f(s) in R^K,  a ~ pi_k(. | h),  k = 1 .. K        a feature h_k and its own policy, for every k
 

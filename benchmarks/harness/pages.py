@@ -98,16 +98,21 @@ def environments_part() -> str:
     return Table("", ("id", "steps of an episode"), rows).markdown()
 
 
+ABILITIES = {"decodes": "decode", "predicts": "predict", "generates": "generate"}
+
+
 def models_part() -> str:
-    """Every registered model, the paper as its file names it, and the file."""
+    """Every registered model: its file, the paper as that names it, what it can do, and where it is measured."""
     from representations import MODELS
 
+    measured = {entry["system"]: room.name for room in rooms() for entry in room.headlines}
     rows = []
     for name, model in MODELS.items():
-        module = inspect.getmodule(model)
         file = Path(inspect.getfile(model)).name
-        rows.append((f"`{name}`", _summary(module), f"[{file}]({file})"))
-    return Table("", ("model", "paper", "file"), tuple(rows)).markdown()
+        able = ", ".join(word for word, method in ABILITIES.items() if hasattr(model, method))
+        page = f"[{measured[name]}](../benchmarks/{measured[name]}/README.md)" if name in measured else ""
+        rows.append((f"[`{name}`]({file})", _summary(inspect.getmodule(model)), able, page))
+    return Table("", ("model", "paper", "ability", "measured in"), tuple(rows)).markdown()
 
 
 def metrics_part() -> str:

@@ -10,7 +10,7 @@ import pytest
 
 import envs
 from benchmarks.harness.kept import Headline, Page, claims_list, verdict
-from benchmarks.harness.pages import filled, main, pages, stale
+from benchmarks.harness.pages import HOUSES, filled, main, pages, stale
 from benchmarks.harness.rooms import CHECKOUT, Room, rooms
 from benchmarks.harness.table import Table
 from benchmarks.metrics import SCORES
@@ -98,7 +98,7 @@ def test_every_link_leads_somewhere(page):
 
 def test_every_house_and_every_benchmark_has_a_page():
     have = {page.parent for page in pages()}
-    wanted = [CHECKOUT / name for name in ("envs", "representations", "planners", "agents", "benchmarks")]
+    wanted = [CHECKOUT / name for name in HOUSES]
     wanted += [CHECKOUT / "benchmarks" / name for name in ("harness", "metrics")]
     assert [path for path in (*wanted, *(room.folder for room in rooms())) if path not in have] == []
 
