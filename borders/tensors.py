@@ -3,7 +3,8 @@
 An axis is a number, or a name: that of an attribute of the object whose method is called (an integer, or behind a star a
 tuple), else it has the same length wherever it stands among the arguments of one call. "..." stands for any axes.
 
-A floating tensor must be finite and is cast to the floating type in which the object computes. Under `torch.func`'s
+A floating tensor must be finite. It is cast to the floating type in which the object computes; one of half precision
+becomes float32 where there is none. Under `torch.func`'s
 transforms and in a compiled graph the values cannot be looked at, and are not.
 """
 
@@ -56,7 +57,8 @@ class TensorCheck:
             return value
         if torch._C._functorch.peek_interpreter_stack() is None:
             demand_finite(name, value)
-        dtype = home.dtype if home is not None and home.is_floating_point() else torch.float32
+        own = value.dtype if value.dtype == torch.float64 else torch.float32
+        dtype = home.dtype if home is not None and home.is_floating_point() else own
         if value.dtype == dtype or torch.is_autocast_enabled(value.device.type):
             return value
         return value.to(dtype)

@@ -17,12 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
-from .problem import NonFiniteError, Plan, Problem, check_input
+from borders import Count, NonNegative, Positive, Size, checked
+
+from .problem import Bound, NonFiniteError, Plan, Problem, check_answer, check_input
 from .rollout import expand_context, first_plan, rollout, total_cost
+
+Samples = Annotated[int, Interval(ge=2, le=2**20)]
 
 
 @dataclass(frozen=True)
@@ -41,20 +47,21 @@ class Search:
     iterations: Tensor
 
 
+@checked
 def cem_search(
     score: Callable[[Tensor], Tensor],
     mean: Tensor,
     std: Tensor,
     *,
     generator: torch.Generator,
-    samples: int = 256,
-    elites: int = 32,
-    iterations: int = 30,
-    low: Tensor | float = -torch.inf,
-    high: Tensor | float = torch.inf,
+    samples: Samples = 256,
+    elites: Annotated[int, Interval(ge=2, le=2**20)] = 32,
+    iterations: Count = 30,
+    low: Tensor | Bound = -torch.inf,
+    high: Tensor | Bound = torch.inf,
     full: bool = False,
-    smoothing: float = 0.1,
-    tolerance: float = 1e-3,
+    smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.1,
+    tolerance: NonNegative = 1e-3,
 ) -> Search:
     """Minimise a black-box score over vectors, starting from a Gaussian with `mean` [B, d] and `std` [B, d].
 
@@ -69,14 +76,8 @@ def cem_search(
     check_input("std", std, ("B", "d"), *mean.shape)
     if not bool((std > 0).all()):
         raise ValueError(f"std must be positive, got {std.min().item()}")
-    if not 2 <= elites <= samples:
-        raise ValueError(f"elites must be at least 2 and at most samples, got elites={elites}, samples={samples}")
-    if iterations < 1:
-        raise ValueError(f"iterations must be at least 1, got {iterations}")
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"smoothing must be in [0, 1), got {smoothing}")
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance must not be negative, got {tolerance}")
+    if elites > samples:
+        raise ValueError(f"elites must be at most samples, got elites={elites}, samples={samples}")
     bottom, top = (
         torch.as_tensor(bound, dtype=mean.dtype, device=mean.device).expand_as(mean)[:, None] for bound in (low, high)
     )
@@ -93,6 +94,7 @@ def cem_search(
         drawn = (mean + noise.to(mean.device) @ _root(covariance, full).mT).clamp(bottom, top)
         drawn[:, 0], drawn[:, 1] = mean[:, 0], best[:, 0]
         scores = score(drawn)
+        check_answer("score", scores)
         if scores.shape != (batch, samples):
             raise ValueError(f"score must return [B, samples] = {(batch, samples)}, got {tuple(scores.shape)}")
         scores = torch.where(scores.isfinite(), scores, torch.inf).to(mean)
@@ -126,21 +128,22 @@ def _root(covariance: Tensor, full: bool) -> Tensor:
     return vectors * values.clamp(min=0).sqrt().unsqueeze(1)
 
 
+@checked
 def cem(
     problem: Problem,
     x0: Tensor,
     *,
-    horizon: int,
+    horizon: Size,
     generator: torch.Generator,
-    samples: int = 256,
-    elites: int = 32,
-    iterations: int = 30,
+    samples: Samples = 256,
+    elites: Annotated[int, Interval(ge=2, le=2**20)] = 32,
+    iterations: Count = 30,
     actions: Tensor | None = None,
-    std: Tensor | float | None = None,
-    action_size: int | None = None,
+    std: Tensor | Positive | None = None,
+    action_size: Size | None = None,
     full: bool = False,
-    smoothing: float = 0.1,
-    tolerance: float = 1e-2,
+    smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.1,
+    tolerance: NonNegative = 1e-2,
 ) -> Plan:
     """Plan `horizon` steps from x0 [B, n] by `cem_search` over whole action sequences; needs no derivatives.
 
@@ -153,8 +156,6 @@ def cem(
     problem, if the first mean leads to states or costs that are not finite; other such candidates are never chosen.
     """
     check_input("x0", x0, ("B", "n"), None, None)
-    if horizon < 1:
-        raise ValueError(f"horizon must be at least 1, got {horizon}")
     if actions is not None:
         check_input("actions", actions, ("B", "T", "m"), len(x0), horizon, action_size)
     batch, m = len(x0), _action_size(problem, actions, action_size)
@@ -163,6 +164,8 @@ def cem(
     middle = torch.where((high - low).isfinite(), (low + high) / 2, x0.new_zeros(m).clamp(low, high))
     mean = (middle.expand(shape) if actions is None else actions.to(x0)).clamp(low, high)
     width = torch.where((high - low).isfinite(), (high - low) / 2, 1).clamp(min=torch.finfo(x0.dtype).tiny ** 0.5)
+    if isinstance(std, Tensor):
+        check_input("std", std.expand(m) if std.ndim == 0 else std, ("m",), m)
     first_std = width if std is None else torch.as_tensor(std, dtype=x0.dtype, device=x0.device)
     context = expand_context(problem, horizon, batch)
     repeated = None if context is None else context.repeat_interleave(samples, 1)
@@ -198,8 +201,6 @@ def _action_size(problem: Problem, actions: Tensor | None, action_size: int | No
     if actions is not None:
         return actions.shape[2]
     if action_size is not None:
-        if action_size < 1:
-            raise ValueError(f"action_size must be at least 1, got {action_size}")
         return action_size
     for bound in (problem.low, problem.high):
         if isinstance(bound, Tensor) and bound.ndim == 1:

@@ -39,7 +39,10 @@ def linearize(problem: Problem, states: Tensor, actions: Tensor) -> Tensor:
         n = x.shape[1]
         _, joined = jacobian(lambda z: problem.dynamics(z[:, :n], z[:, n:]), torch.cat([x, u], 1))
     else:
-        joined = torch.cat(problem.linearize(x, u)[:2], 2)
+        parts = problem.linearize(x, u)[:2]
+        n, both = x.shape[1], x.shape[1] + u.shape[1]
+        demand_shapes("linearize", parts, (len(x), n, n), (len(x), n, both - n))
+        joined = torch.cat(parts, 2)
     return joined.view(*actions.shape[:2], *joined.shape[1:])
 
 
@@ -52,6 +55,8 @@ def quadratize(problem: Problem, states: Tensor, actions: Tensor, context: Tenso
         slope, bend = gradient_and_hessian(lambda z: problem.cost(z[:, :n], z[:, n:], *extra), torch.cat([x, u], 1))
     else:
         slope, bend = problem.quadratize(x, u, *extra)
+        both = x.shape[1] + u.shape[1]
+        demand_shapes("quadratize", (slope, bend), (len(x), both), (len(x), both, both))
     shape = actions.shape[:2]
     return slope.view(*shape, -1), convex(bend).view(*shape, *bend.shape[1:])
 
@@ -63,7 +68,15 @@ def quadratize_final(problem: Problem, state: Tensor, context: Tensor | None) ->
         slope, bend = gradient_and_hessian(lambda x: problem.final_cost(x, *extra), state)
     else:
         slope, bend = problem.final_quadratize(state, *extra)
+        demand_shapes("final_quadratize", (slope, bend), state.shape, (*state.shape, state.shape[1]))
     return slope, convex(bend)
+
+
+def demand_shapes(name: str, parts: tuple[Tensor, ...], *shapes: tuple[int, ...]) -> None:
+    """Raise ValueError unless what the caller's function `name` returned has these shapes."""
+    if tuple(tuple(part.shape) for part in parts) != shapes:
+        wanted, got = (" and ".join(str(list(s)) for s in of) for of in (shapes, [part.shape for part in parts]))
+        raise ValueError(f"{name} must return tensors {wanted}, got {got}")
 
 
 def convex(hessian: Tensor) -> Tensor:

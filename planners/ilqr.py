@@ -22,6 +22,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from borders import Count, Positive, checked
+
 from .box_lq import Policy, solve
 from .derivatives import linearize, quadratize, quadratize_final
 from .problem import Plan, Problem, check_input
@@ -32,7 +34,8 @@ ARMIJO = 1e-4
 FIRST_MU, LAST_MU, MU_FACTOR = 1e-3, 1e10, 10.0
 
 
-def ilqr(problem: Problem, x0: Tensor, actions: Tensor, *, iterations: int = 50, tolerance: float = 1e-6) -> Plan:
+@checked
+def ilqr(problem: Problem, x0: Tensor, actions: Tensor, *, iterations: Count = 50, tolerance: Positive = 1e-6) -> Plan:
     """Plan by iLQR from x0 [B, n], improving `actions` [B, T, m]: a warm start, or zeros; clipped into the box.
 
     A problem has converged when its linear-quadratic model, box included, promises to lower the cost by no more than
@@ -45,10 +48,6 @@ def ilqr(problem: Problem, x0: Tensor, actions: Tensor, *, iterations: int = 50,
     """
     check_input("x0", x0, ("B", "n"), None, None)
     check_input("actions", actions, ("B", "T", "m"), len(x0), None, None)
-    if iterations < 1:
-        raise ValueError(f"iterations must be at least 1, got {iterations}")
-    if not tolerance > 0:
-        raise ValueError(f"tolerance must be positive, got {tolerance}")
     if x0.dtype != actions.dtype:
         raise ValueError(f"x0 and actions must have one dtype, got {x0.dtype} and {actions.dtype}")
     with torch.no_grad():
@@ -138,6 +137,7 @@ def _policy(problem: Problem, now: _State, context: Tensor | None, low: Tensor, 
     last_slope, last_bend = quadratize_final(problem, now.states[-1], context)
     demand_finite("the derivative of dynamics", "at", joint)
     demand_finite("the derivative of cost", "at", slope)
+    demand_finite("the derivative of final_cost", "at the end, counted from", last_slope[None])
     steps, batch, n, both = joint.shape
     transition = joint.new_zeros(steps, batch, 1 + n, 1 + both)
     transition[..., 0, 0] = 1

@@ -14,15 +14,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from jaxtyping import Float
+from pydantic import AllowInfNan
 from torch import Tensor
+
+from borders import checked
 
 
 class NonFiniteError(FloatingPointError, ValueError):
     """A rollout, a cost or a derivative left the finite numbers; the message names the step and the problem."""
 
 
+Bound = Annotated[float, AllowInfNan()]
+
+
+@checked
 @dataclass(frozen=True)
 class Problem:
     """Dynamics, cost and box of a planning problem; n states, m actions, N rows.
@@ -47,9 +56,9 @@ class Problem:
     dynamics: Callable[[Tensor, Tensor], Tensor]
     cost: Callable[..., Tensor]
     final_cost: Callable[..., Tensor]
-    low: Tensor | float | None = None
-    high: Tensor | float | None = None
-    context: Tensor | None = None
+    low: Tensor | Bound | None = None
+    high: Tensor | Bound | None = None
+    context: Float[Tensor, "rows times p"] | None = None
     linearize: Callable[[Tensor, Tensor], tuple[Tensor, ...]] | None = None
     quadratize: Callable[..., tuple[Tensor, Tensor]] | None = None
     final_quadratize: Callable[..., tuple[Tensor, Tensor]] | None = None
@@ -58,7 +67,7 @@ class Problem:
         low = torch.as_tensor(-math.inf if self.low is None else self.low)
         high = torch.as_tensor(math.inf if self.high is None else self.high)
         for name, bound in (("low", low), ("high", high)):
-            if bound.ndim > 1 or bool(bound.isnan().any()):
+            if bound.is_meta or bound.is_complex() or bound.ndim > 1 or bool(bound.isnan().any()):
                 raise ValueError(f"{name} must be None, a number or a tensor [m] without NaN, got {bound}")
         if low.ndim == high.ndim == 1 and len(low) != len(high):
             raise ValueError(f"low and high must have the same length, got {len(low)} and {len(high)}")
@@ -100,13 +109,20 @@ class Plan:
     reason: tuple[str, ...]
 
 
+def check_answer(name: str, value: object) -> None:
+    """Raise TypeError unless what the caller's function `name` returned is a tensor of floats."""
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        got = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(f"{name} must return a tensor of floats, got {got}")
+
+
 def check_input(name: str, value: Tensor, shape: tuple[str, ...], *sizes: int | None) -> None:
     """Raise TypeError or ValueError unless `value` is a finite float tensor of the described shape.
 
     `sizes` gives the required size of each axis, None where any positive one will do.
     """
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        got = value.dtype if isinstance(value, Tensor) else type(value).__name__
+    if not isinstance(value, Tensor) or not value.is_floating_point() or value.layout != torch.strided or value.is_meta:
+        got = f"{value.dtype}, {value.layout}, {value.device}" if isinstance(value, Tensor) else type(value).__name__
         raise TypeError(f"{name} must be a float tensor [{', '.join(shape)}], got {got}")
     right = value.ndim == len(shape) and all(
         size > 0 if wanted is None else size == wanted for size, wanted in zip(value.shape, sizes, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .problem import NonFiniteError, Problem
+from .problem import NonFiniteError, Problem, check_answer
 
 
 def expand_context(problem: Problem, steps: int, batch: int) -> Tensor | None:
@@ -44,6 +44,7 @@ def first_plan(problem: Problem, start: Tensor, actions: Tensor, context: Tensor
     """
     batch, width = start.shape
     after = problem.dynamics(start, actions[0])
+    check_answer("dynamics", after)
     if after.shape != start.shape:
         raise ValueError(f"dynamics must return [N, n] = {(batch, width)}, got {tuple(after.shape)}")
     states = rollout(problem, start, actions)
@@ -51,6 +52,7 @@ def first_plan(problem: Problem, start: Tensor, actions: Tensor, context: Tensor
     costs = problem.cost(start, actions[0], *context_rows(context, slice(0, 1)))
     last = problem.final_cost(start, *context_rows(context, slice(-1, None)))
     for name, value in (("cost", costs), ("final_cost", last)):
+        check_answer(name, value)
         if value.shape != (batch,):
             raise ValueError(f"{name} must return [N] = {(batch,)}, got {tuple(value.shape)}")
     steps = len(actions)

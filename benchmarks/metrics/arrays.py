@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import Annotated, cast, get_args
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from numpy.typing import ArrayLike, NDArray
 
 from envs.world import Factor, Kind
@@ -26,6 +27,9 @@ Labels = NDArray[np.int64]
 Described = Sequence[Factor | str | tuple[str, float]]
 
 BINS = 20
+LARGEST = 1e100
+Draws = Annotated[int, Interval(ge=1, le=10**6)]  # of the points on which a classifier is trained or tested
+Seeds = Annotated[int, Interval(ge=1, le=1000)]
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,14 @@ class Column:
 def as_matrix(values: ArrayLike | torch.Tensor, name: str, least: int = 2) -> Floats:
     """`values` as float64 [n, columns].
 
-    Raises TypeError for what is no numeric array, ValueError for another shape than [n >= least, columns >= 1], a NaN
-    or an infinity (the message names the first one).
+    Raises TypeError for what is no numeric array, ValueError for another shape than [n >= least, columns >= 1], a NaN,
+    an infinity or a number beyond 1e100, whose powers no float64 holds (the message names the first one).
     """
-    array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+    try:
+        array = values.detach().cpu() if isinstance(values, torch.Tensor) else values
+        array = np.asarray(array.double() if isinstance(array, torch.Tensor) and array.is_floating_point() else array)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name} must be numeric, of shape [n, columns]: {error}") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be numeric, got an array of {array.dtype}")
     if array.ndim != 2 or not array.shape[1]:
@@ -50,10 +58,12 @@ def as_matrix(values: ArrayLike | torch.Tensor, name: str, least: int = 2) -> Fl
     if len(array) < least:
         raise ValueError(f"{name} must have at least {least} rows for this score, got {len(array)}")
     array = array.astype(np.float64)
-    bad = ~np.isfinite(array)
+    bad = ~(np.abs(array) <= LARGEST)
     if bad.any():
         row, column = np.argwhere(bad)[0]
-        raise ValueError(f"{name}[{row}, {column}] is {array[row, column]}; all {name} must be finite")
+        raise ValueError(
+            f"{name}[{row}, {column}] is {array[row, column]}; all {name} must be finite and within {LARGEST:g}"
+        )
     return array
 
 
@@ -83,8 +93,8 @@ def _column(entry: Factor | str | tuple[str, float], values: Floats, k: int) -> 
     name, period = (entry, math.nan) if isinstance(entry, str) else entry
     if name not in get_args(Kind):
         raise ValueError(f"kinds[{k}] must be a Factor or one of {', '.join(get_args(Kind))}, got {name!r}")
-    if name == "circular" and not period > 0:
-        raise ValueError(f"kinds[{k}] must be ('circular', period) with a positive period, got {entry!r}")
+    if name == "circular" and not 0 < period < math.inf:
+        raise ValueError(f"kinds[{k}] must be ('circular', period) with a positive finite period, got {entry!r}")
     return Column(cast(Kind, name), period)
 
 

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from benchmarks.metrics.arrays import Floats, alive, as_matrix
+from borders import Count, Share, checked
 
 
 def _covariance(codes: ArrayLike | torch.Tensor) -> Floats:
@@ -27,6 +28,7 @@ def _covariance(codes: ArrayLike | torch.Tensor) -> Floats:
     return np.atleast_2d(np.cov(code, rowvar=False)) * np.outer(kept, kept)
 
 
+@checked
 def mapc(codes: ArrayLike | torch.Tensor) -> float:
     """Mean absolute Pearson correlation in [0, 1] over all pairs of dimensions of codes [n, p], n >= 2.
 
@@ -43,6 +45,7 @@ def mapc(codes: ArrayLike | torch.Tensor) -> float:
     return float(correlation[np.triu_indices(len(scale), 1)].mean())
 
 
+@checked
 def cvr(codes: ArrayLike | torch.Tensor, *, compat: bool = False) -> float:
     """Covariance to variance ratio of codes [n, p], n >= 2: 1 without correlation, up to p for copies.
 
@@ -54,20 +57,20 @@ def cvr(codes: ArrayLike | torch.Tensor, *, compat: bool = False) -> float:
     return ratio / len(covariance) ** 2 if compat else ratio
 
 
-def tdv(codes: ArrayLike | torch.Tensor, d: int) -> float:
+@checked
+def tdv(codes: ArrayLike | torch.Tensor, d: Count) -> float:
     """Share in [0, 1] of the total variance in the `d` dimensions of codes [n, p] that vary most; 0 for a constant
     code.
 
     Raises ValueError unless d is at least 1; a `d` above p takes all dimensions.
     """
-    if d < 1:
-        raise ValueError(f"d must be at least 1, got {d}")
     covariance = _covariance(codes)
     variances = np.sort(np.diag(covariance))[::-1]
     return float(variances[:d].sum() / variances.sum()) if variances.sum() > 0 else 0.0
 
 
-def ud90(codes: ArrayLike | torch.Tensor, share: float = 0.9) -> int:
+@checked
+def ud90(codes: ArrayLike | torch.Tensor, share: Share = 0.9) -> int:
     """How many dimensions of codes [n, p] hold `share` of the total variance, 1 to p; 0 for a constant code."""
     covariance = _covariance(codes)
     variances = np.sort(np.diag(covariance))[::-1]

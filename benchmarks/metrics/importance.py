@@ -32,13 +32,13 @@ from benchmarks.metrics.arrays import (
     Floats,
     Labels,
     alive,
+    as_matrix,
     as_pair,
     classes,
     generator_or_default,
     targets,
 )
 from benchmarks.metrics.regressors import (
-    FITS,
     ConstantGuess,
     Predictor,
     Regressor,
@@ -48,6 +48,7 @@ from benchmarks.metrics.regressors import (
     fit_classifier,
     root_error,
 )
+from borders import checked
 
 ROWS = 30
 LEAST_VARIANCE = 0.02
@@ -75,26 +76,38 @@ class DCI:
     zero_shot: Floats | None
 
 
+@checked
 def disentanglement(importance: Floats) -> tuple[float, Floats]:
     """The weighted average D in [0, 1] and D_i [D] of a non-negative importance matrix [D, K]; D_i = 0 in an empty row.
 
     With one factor every dimension that matters has D_i = 1.
     """
+    importance = _weights(importance)
     per_code = _certainty(importance)
     total = importance.sum()
     return float((importance.sum(axis=1) * per_code).sum() / total) if total > 0 else 0.0, per_code
 
 
+@checked
 def completeness(importance: Floats, *, compat: bool = False) -> tuple[float, Floats]:
     """The average C in [0, 1] and C_j [K] of a non-negative importance matrix [D, K]; C_j = 0 in an empty column.
 
     `compat` weighs the factors by their columns' sums, as the code since Locatello et al. 2019 does: a factor that no
     dimension holds then costs nothing.
     """
+    importance = _weights(importance)
     if compat:
         return disentanglement(importance.T)
     per_factor = _certainty(importance.T)
     return float(per_factor.mean()), per_factor
+
+
+def _weights(importance: Floats) -> Floats:
+    """A checked importance matrix."""
+    importance = as_matrix(importance, "importance", 1)
+    if importance.min() < 0:
+        raise ValueError(f"importance must not be negative, got {importance.min()}")
+    return importance
 
 
 def _certainty(rows: Floats) -> Floats:
@@ -105,6 +118,7 @@ def _certainty(rows: Floats) -> Floats:
     return np.where(total[:, 0] > 0, 1 - entropy / math.log(max(rows.shape[1], 2)), 0.0)
 
 
+@checked
 def dci(
     codes: ArrayLike | torch.Tensor,
     factors: ArrayLike | torch.Tensor,
@@ -129,8 +143,6 @@ def dci(
     A perfect code has D and C near 1; noise and a constant code have 0 for D, C and I. Raises ValueError for an unknown
     regressor, or for `tuned` boosted trees. Eastwood & Williams 2018.
     """
-    if regressor not in FITS:
-        raise ValueError(f"regressor must be one of {', '.join(FITS)}, got {regressor!r}")
     if tuned and regressor == "boosted":
         raise ValueError("tuned is for lasso and forest; boosted trees have one setting")
     code, factor, columns = as_pair(codes, factors, kinds, least=ROWS)

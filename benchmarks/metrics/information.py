@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 
 from benchmarks.metrics.arrays import BINS, Described, Floats, Labels, alive, as_pair, classes, first_ranks
+from borders import checked
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Information:
     significant: NDArray[np.bool_]
 
 
+@checked
 def mutual_information(
     codes: ArrayLike | torch.Tensor,
     factors: ArrayLike | torch.Tensor,
@@ -117,6 +119,7 @@ def _entropy(counts: NDArray[np.integer], correct: bool) -> float:
     return value + (len(occupied) - 1) / (2 * n) if correct else value
 
 
+@checked
 def mig(
     codes: ArrayLike | torch.Tensor,
     factors: ArrayLike | torch.Tensor,
@@ -135,6 +138,7 @@ def mig(
     return float(((ranked[-1] - ranked[-2]) / found.entropy).mean())
 
 
+@checked
 def modularity(
     codes: ArrayLike | torch.Tensor,
     factors: ArrayLike | torch.Tensor,

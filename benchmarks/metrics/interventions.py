@@ -23,6 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.metrics.arrays import (
     Column,
     Described,
+    Draws,
     Floats,
     Labels,
     alive,
@@ -32,6 +33,7 @@ from benchmarks.metrics.arrays import (
     generator_or_default,
     standardised,
 )
+from borders import checked
 
 CHUNK = 512
 
@@ -89,15 +91,16 @@ def _accuracy(features: Floats, label: Labels, train: int, generator: np.random.
     return float(model.score(features[test], label[test]))
 
 
+@checked
 def beta_vae_fixed(
     codes: ArrayLike | torch.Tensor,
     factors: ArrayLike | torch.Tensor,
     kinds: Described | None = None,
     *,
     generator: np.random.Generator | None = None,
-    train: int = 10_000,
-    test: int = 5_000,
-    pairs: int = 64,
+    train: Draws = 10_000,
+    test: Draws = 5_000,
+    pairs: Draws = 64,
 ) -> float:
     """Accuracy in [0, 1] of naming the factor that `pairs` pairs of codes share (Higgins et al. 2017).
 
@@ -122,6 +125,7 @@ def beta_vae_fixed(
     return _accuracy(np.concatenate(features), np.concatenate(label), train, generator)
 
 
+@checked
 def beta_vae_changed(
     codes: ArrayLike | torch.Tensor,
     twins: ArrayLike | torch.Tensor,
@@ -153,6 +157,7 @@ def beta_vae_changed(
     return _accuracy(features, label, 2 * len(label) // 3, generator_or_default(generator))
 
 
+@checked
 def factor_vae(
     codes: ArrayLike | torch.Tensor,
     factors: ArrayLike | torch.Tensor,
@@ -160,9 +165,9 @@ def factor_vae(
     *,
     generator: np.random.Generator | None = None,
     compat: bool = False,
-    train: int = 10_000,
-    test: int = 5_000,
-    size: int = 64,
+    train: Draws = 10_000,
+    test: Draws = 5_000,
+    size: Draws = 64,
 ) -> float:
     """Accuracy in [0, 1] of naming the fixed factor by the code dimension that varies least (Kim & Mnih 2018).
 

@@ -33,10 +33,12 @@ from benchmarks.metrics.arrays import (
     generator_or_default,
     standardised,
 )
+from borders import checked
 
 SVM_C = 0.01
 
 
+@checked
 def sap(
     codes: ArrayLike | torch.Tensor,
     factors: ArrayLike | torch.Tensor,
@@ -108,6 +110,7 @@ def _svc_accuracy(code: Floats, label: Labels) -> Floats:
     return line_svm.accuracy(values[:, :train], torch.from_numpy(known), values[:, train:], truth, SVM_C).numpy()
 
 
+@checked
 def explicitness(
     codes: ArrayLike | torch.Tensor,
     factors: ArrayLike | torch.Tensor,

@@ -9,6 +9,7 @@ maximum norm. Kraskov, Stoegbauer & Grassberger 2004, arXiv:cond-mat/0305641, eq
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,15 +18,17 @@ from scipy.spatial import cKDTree
 from scipy.special import digamma
 
 from benchmarks.metrics.arrays import Floats, Labels, alive, as_matrix, first_ranks, generator_or_default
+from borders import Count, checked
 
 ROWS = 1000
 
 
+@checked
 def kraskov(
     x: ArrayLike | torch.Tensor,
     y: ArrayLike | torch.Tensor,
     *,
-    k: int = 3,
+    k: Count = 3,
     generator: np.random.Generator | None = None,
 ) -> float:
     """Mutual information of x [n, p] and y [n, q] in bits, n > k; may fall a little below 0 for independent vectors.
@@ -34,8 +37,6 @@ def kraskov(
     so a column with ties is replaced by its jittered ranks, ties broken at random, which keeps its information.
     Dependence beyond about log2(n) bits cannot be seen. Raises ValueError unless 1 <= k < n.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
     first, second = as_matrix(x, "x", least=k + 1), as_matrix(y, "y", least=k + 1)
     if len(first) != len(second):
         raise ValueError(f"x and y must have equally many rows, got {len(first)} and {len(second)}")
@@ -70,8 +71,9 @@ def _smooth(values: Floats, generator: np.random.Generator) -> Floats:
     return np.stack(columns, axis=1) if columns else np.empty((len(values), 0))
 
 
+@checked
 def code_dependence(
-    codes: ArrayLike | torch.Tensor, *, k: int = 3, generator: np.random.Generator | None = None
+    codes: ArrayLike | torch.Tensor, *, k: Count = 3, generator: np.random.Generator | None = None
 ) -> float:
     """Mean mutual information in bits over all pairs of dimensions of codes [n, D]: 0 where they are independent.
 
@@ -89,12 +91,13 @@ def code_dependence(
     return max(0.0, float(np.mean(pairs))) if pairs else 0.0
 
 
+@checked
 def own_and_cross_information(
     now: ArrayLike | torch.Tensor,
     later: ArrayLike | torch.Tensor,
-    groups: list[list[int]],
+    groups: Sequence[Sequence[int]],
     *,
-    k: int = 3,
+    k: Count = 3,
     generator: np.random.Generator | None = None,
 ) -> tuple[float, float]:
     """Mean information in bits that groups of dimensions of `now` [n, D] hold about the same group `later`, and about

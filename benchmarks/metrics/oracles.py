@@ -22,7 +22,9 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from benchmarks.metrics.scoring import Encode, Values, score
+from benchmarks.metrics.arrays import Seeds
+from benchmarks.metrics.scoring import Encode, Samples, Values, score
+from borders import Size, checked
 from envs.world import World
 
 CODE_SIZE = 10
@@ -100,15 +102,16 @@ ORACLES: dict[str, Callable[[World, int, torch.Generator], Encode]] = {
 }
 
 
+@checked
 def score_oracle(
     oracle: str,
     world: World,
     names: Sequence[str] | None,
     generator: torch.Generator,
     *,
-    code_size: int = CODE_SIZE,
-    samples: int = 10_000,
-    seeds: int = 3,
+    code_size: Size = CODE_SIZE,
+    samples: Samples = 10_000,
+    seeds: Seeds = 3,
     compat: bool = False,
 ) -> Values:
     """`score` of a key of `ORACLES`; `code_size` is that of constant, random, random_linear, random_pixels and pca codes.
@@ -117,21 +120,20 @@ def score_oracle(
     """
     if oracle not in ORACLES:
         raise ValueError(f"unknown encoder {oracle!r}; the encoders are {', '.join(ORACLES)}")
-    if code_size < 1:
-        raise ValueError(f"code_size must be at least 1, got {code_size}")
     encode = ORACLES[oracle](world, code_size, generator)
     view: Encode | None = None if oracle in READ_PICTURES else lambda factors: factors
     return score(encode, world, names, generator, samples=samples, seeds=seeds, compat=compat, view=view)
 
 
+@checked
 def baseline_rows(
     world: World,
     names: Sequence[str] | None,
     generator: torch.Generator,
     *,
-    code_size: int = CODE_SIZE,
-    samples: int = 10_000,
-    seeds: int = 3,
+    code_size: Size = CODE_SIZE,
+    samples: Samples = 10_000,
+    seeds: Seeds = 3,
     compat: bool = False,
 ) -> dict[str, Values]:
     """The rows that every table of scores carries: noise and random linear maps of factors and of pictures, by name."""

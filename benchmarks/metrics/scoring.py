@@ -14,13 +14,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.metrics.arrays import Floats, Labels, as_matrix
+from benchmarks.metrics.arrays import Floats, Labels, Seeds, as_matrix
 from benchmarks.metrics.covariance import cvr, mapc, tdv, ud90
 from benchmarks.metrics.importance import DCI, Regressor, dci
 from benchmarks.metrics.information import mig, modularity
@@ -28,12 +30,14 @@ from benchmarks.metrics.inputs import as_encoder
 from benchmarks.metrics.interventions import beta_vae_changed, beta_vae_fixed, factor_vae
 from benchmarks.metrics.linear import explicitness, sap
 from benchmarks.metrics.neighbours import code_dependence
+from borders import checked
 from envs import make_world
 from envs.world import Factor, Where, World
 
 Encode = Callable[[Tensor], Tensor]
 
 LEAST = 100
+Samples = Annotated[int, Interval(ge=LEAST, le=10**8)]
 BATCH = 500
 
 
@@ -67,10 +71,11 @@ class Pool:
         )
 
 
+@checked
 def draw_pool(
     encode: Encode,
     world: World,
-    samples: int,
+    samples: Samples,
     generator: torch.Generator,
     *,
     pairs: bool = True,
@@ -83,8 +88,6 @@ def draw_pool(
     oracle reads the factors themselves). `gap` is an expression over the factors that marks held-out combinations.
     Raises ValueError for fewer than 100 samples or codes that are not finite or not [b, D].
     """
-    if samples < LEAST:
-        raise ValueError(f"samples must be at least {LEAST}, got {samples}")
     see = world.render if view is None else view
     factors = world.sample(samples, generator)
     codes = _encoded(encode, see, factors)
@@ -224,13 +227,12 @@ PROTOCOLS: dict[str, tuple[str, str]] = {
 }
 
 
+@checked
 def score_pool(
-    pool: Pool, names: Sequence[str] | None, generator: torch.Generator, *, seeds: int = 3, compat: bool = False
+    pool: Pool, names: Sequence[str] | None, generator: torch.Generator, *, seeds: Seeds = 3, compat: bool = False
 ) -> Values:
     """The named scores of a pool: `score`'s dict. Raises ValueError for an unknown name or fewer than one seed."""
     chosen = chosen_scores(names)
-    if seeds < 1:
-        raise ValueError(f"seeds must be at least 1, got {seeds}")
     found: dict[str, list[float]] = {}
     start = int(torch.randint(2**31, (), generator=generator, device=generator.device))
     for seed in range(seeds):
@@ -252,14 +254,15 @@ def chosen_scores(names: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(SCORES) if names is None else tuple(names)
 
 
+@checked
 def score(
     encode: Encode | torch.nn.Module,
     world: World | str,
     names: Sequence[str] | None = None,
     generator: torch.Generator | None = None,
     *,
-    samples: int = 10_000,
-    seeds: int = 3,
+    samples: Samples = 10_000,
+    seeds: Seeds = 3,
     compat: bool = False,
     gap: Where | None = None,
     view: Encode | None = None,

@@ -130,7 +130,7 @@ def test_compat_boosted_trees_count_errors(codes, factors, kinds):
 
 
 def test_settings_that_make_no_sense_are_refused(codes, factors, kinds):
-    with pytest.raises(ValueError, match="lasso, forest, boosted, got 'ridge'"):
+    with pytest.raises(ValueError, match="regressor must be 'lasso', 'forest' or 'boosted', got 'ridge'"):
         dci(codes["noise"], factors, kinds, regressor="ridge")
     with pytest.raises(ValueError, match="one setting"):
         dci(codes["noise"], factors, kinds, regressor="boosted", tuned=True)

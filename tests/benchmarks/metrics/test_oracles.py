@@ -103,7 +103,7 @@ def test_factors_that_no_score_can_use_are_refused(codes, factors, kinds):
         mig(code, factors, kinds[:2])
     with pytest.raises(ValueError, match="categorical, ordinal, continuous, circular, got 'angle'"):
         mig(code, factors, ["angle"] * 5)
-    with pytest.raises(ValueError, match="positive period"):
+    with pytest.raises(ValueError, match="positive finite period"):
         mig(code, factors, ["circular"] * 5)
     with pytest.raises(ValueError, match=r"shape \[n, columns\], got \(4000,\)"):
         mig(code[:, 0], factors)
