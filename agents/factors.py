@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from agents.mpc import Controllable, LatentMPC, Planner
+from borders import Count, NonNegative, Share, Size, checked
 
 
 class Controls(Controllable, Protocol):
@@ -34,9 +35,8 @@ class FactorAgent:
     actions say what was followed and how likely each action was.
     """
 
-    def __init__(self, model: Controls, generator: torch.Generator, hold: int = 1, epsilon: float = 0.0):
-        if hold < 1 or not 0 <= epsilon <= 1:
-            raise ValueError(f"hold must be at least 1 and epsilon in [0, 1], got {hold} and {epsilon}")
+    @checked
+    def __init__(self, model: Controls, generator: torch.Generator, hold: Count = 1, epsilon: Share = 0.0):
         self.model, self.generator, self.hold, self.epsilon = model, generator, hold, epsilon
         self.left = 0
 
@@ -44,6 +44,8 @@ class FactorAgent:
     def act(self, observation: Tensor, allowed: Tensor | None = None) -> Tensor:
         """Actions long [n] for pictures [n, C, H, W]; `allowed` bool [n, actions] excludes some."""
         code = self.model.encode(observation)
+        if allowed is not None and (allowed.dtype != torch.bool or allowed.shape[:-1] != code.shape[:1]):
+            raise ValueError(f"allowed must be bool [{len(code)}, actions], got {allowed.dtype} {list(allowed.shape)}")
         if not self.left:
             factor, noise = self.model.draw_factors(code, 1, self.generator)
             self.factor, self.noise, self.left = factor[:, 0], noise[:, 0], self.hold
@@ -64,17 +66,16 @@ class Composer:
     so that dead ends are left. The action is the likeliest one of the factor's policy. A place is a ball of half a step.
     """
 
+    @checked
     def __init__(
         self,
         model: Controls,
         goal: Tensor,
         generator: torch.Generator,
-        samples: int = 64,
-        memory: int = 64,
-        patience: float = 1.0,
+        samples: Size = 64,
+        memory: Size = 64,
+        patience: NonNegative = 1.0,
     ):
-        if samples < 1 or memory < 1:
-            raise ValueError(f"samples and memory must be at least 1, got {samples} and {memory}")
         self.model, self.generator, self.samples, self.patience = model, generator, samples, patience
         with torch.no_grad():
             self.goal = model.encode(goal)
@@ -112,8 +113,9 @@ class Composer:
 
 
 @torch.no_grad()
+@checked
 def decompose(
-    model: Controls, start: Tensor, goal: Tensor, steps: int, generator: torch.Generator, samples: int = 64
+    model: Controls, start: Tensor, goal: Tensor, steps: Count, generator: torch.Generator, samples: Size = 64
 ) -> tuple[Tensor, Tensor]:
     """Write the way between codes [n, d] as a sequence of at most `steps` factors, without looking again.
 

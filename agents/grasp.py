@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from borders import Size, checked
 from planners import cem_search
 
 STEP = (0.03, 0.40)  # metres and radian at the end of a direction of unit length
@@ -65,9 +66,8 @@ class GraspPlanner:
     [n, 4, 4] the last grasp tried and "opening" [n].
     """
 
-    def __init__(self, model: Judge | None, generator: torch.Generator, directions: int = 10):
-        if directions < 1:
-            raise ValueError(f"directions must be at least 1, got {directions}")
+    @checked
+    def __init__(self, model: Judge | None, generator: torch.Generator, directions: Size = 10):
         self.model, self.generator, self.directions = model, generator, directions
 
     @torch.no_grad()

@@ -22,6 +22,7 @@ import torch
 from scipy.spatial import Delaunay
 from torch import Tensor
 
+from borders import NonNegative, Positive, Real, Size, Width, checked, unchecked
 from planners import Plan, Problem
 from representations.model import Predicts
 
@@ -53,26 +54,28 @@ class LatentMPC:
     `plan` holds the last plans.
     """
 
+    @checked
     def __init__(
         self,
         model: Controllable,
         planner: Planner,
         goal: Tensor,
         *,
-        low: float = -3.0,
-        high: float = 3.0,
+        low: Real = -3.0,
+        high: Real = 3.0,
         generator: torch.Generator | None = None,
-        horizon: int = 10,
-        starts: int = 6,
-        effort: float = 0.1,
+        horizon: Size = 10,
+        starts: Size = 6,
+        effort: NonNegative = 0.1,
         seen: Tensor | None = None,
-        memory: int = 12,
-        width: float = 3.0,
-        caution: float = 100.0,
-        near: float = 1.0,
+        memory: Width = 12,
+        width: Positive = 3.0,
+        caution: NonNegative = 100.0,
+        near: NonNegative = 1.0,
     ):
-        if horizon < 1 or starts < 1 or memory < 0:
-            raise ValueError(f"horizon and starts must be at least 1, memory 0, got {horizon}, {starts}, {memory}")
+        for name, pictures in (("goal", goal), ("seen", seen)):
+            if pictures is not None and not len(pictures):
+                raise ValueError(f"{name} must hold at least one picture, got none")
         self.model, self.planner, self.starts = model, planner, starts
         self.low, self.high, self.effort, self.width, self.caution = low, high, effort, width, caution
         self.near = near
@@ -176,7 +179,8 @@ class LatentMPC:
 
         model = self.model
         box = (self.low, self.high)
-        return Problem(model.predict, cost, final_cost, *box, context, model.linearize, quadratize, final_quadratize)
+        dynamics, slopes = unchecked(model.predict), unchecked(model.linearize)  # the planner looks at what they give
+        return Problem(dynamics, cost, final_cost, *box, context, slopes, quadratize, final_quadratize)
 
 
 def voids(points: Tensor, least: float = 1.75, margin: float = 0.75) -> Tensor:

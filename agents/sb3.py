@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from agents.sb3_batch import BatchedVecEnv, row_of
 from agents.sb3_parts import Parts, channels_last, to_encode
+from borders import checked
 
 HIDDEN = ("achieved_goal",)
 
@@ -57,8 +58,11 @@ class Standardised(nn.Module):
     mean: Tensor
     scale: Tensor
 
+    @checked
     def __init__(self, model: Encoder, observations: Tensor):
         super().__init__()
+        if len(observations) < 2:
+            raise ValueError(f"observations must be at least 2, for their deviation, got {len(observations)}")
         self.model = _checked(model)
         self.code_size, self.shape = model.code_size, _shape(model)
         with torch.no_grad():

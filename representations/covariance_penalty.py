@@ -22,6 +22,7 @@ from typing import Annotated, Literal
 
 import torch
 from annotated_types import MinLen
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -32,6 +33,12 @@ from representations.parts.terms import covariance_penalty, l1_penalty
 
 PENALTIES = {"covariance": covariance_penalty, "l1": l1_penalty}
 Penalty = Literal["covariance", "l1"]
+
+
+def demand_rows(batch: Tensor) -> None:
+    """Raise ValueError for a batch of fewer than the 2 rows that have a covariance."""
+    if len(batch) < 2:
+        raise ValueError(f"a batch must have at least 2 rows, for their covariance, got {len(batch)}")
 
 
 @contextmanager
@@ -132,7 +139,8 @@ class CovariancePenalty(Representation):
         return self.span**2 * functional.mse_loss(decoded.float(), self._numbers(observations))
 
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
-        """Mean squared error plus the weighted penalty, for at least 2 observations [n, *shape]."""
+        """Mean squared error plus the weighted penalty, for at least 2 observations [n, *shape], else ValueError."""
+        demand_rows(batch)
         with watch(self, ["encoder"]) as seen:
             error = self.error(self.decode(self.encode(batch)), batch)
         cost = PENALTIES[self.penalty](seen["encoder"])
@@ -161,6 +169,7 @@ class CovarianceClassifier(Representation):
         learning_rate: Positive = 0.1,
     ):
         super().__init__()
+        self.inputs = sizes[0]
         self.code_size, self.penalty, self.weight, self.learning_rate = sizes[-2], penalty, weight, learning_rate
         self.network: nn.Sequential = mlp(*sizes, activation=nn.Sigmoid)
         for layer in (m for m in self.network if isinstance(m, nn.Linear)):
@@ -174,7 +183,7 @@ class CovarianceClassifier(Representation):
             self.network(observations)
         return [seen[name] for name in self.hidden]
 
-    def encode(self, observations: Tensor) -> Tensor:
+    def encode(self, observations: Float[Tensor, "n inputs"]) -> Tensor:
         """The last hidden layer [n, code_size] for inputs [n, sizes[0]]."""
         return self.layers(observations)[-1]
 
@@ -184,6 +193,7 @@ class CovarianceClassifier(Representation):
 
     def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         """Cross-entropy in nats plus the weighted penalties, for inputs `x` [n, sizes[0]] and targets `y` [n, sizes[-1]]."""
+        demand_rows(batch["x"])
         with watch(self.network, self.hidden) as seen:
             logits = self.network(batch["x"])
         error = functional.binary_cross_entropy_with_logits(logits, batch["y"])

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from borders import Positive, Size
-from representations.model import Logs, Objective, Representation
+from representations.model import FloatPictures, Logs, Objective, Representation
 from representations.parts.grasping import (
     ACTION_SIZE,
     BOX,
@@ -81,6 +81,7 @@ class GeometryGrasp(Representation):
     ):
         super().__init__()
         check_square(shape)
+        self.shape = shape
         self.code_size, self.size, self.learning_rate = code_size, shape[1], learning_rate
         self.voxels, self.samples, self.local = voxels, samples, local
         self.stage, self.residual = "shape", residual
@@ -110,7 +111,7 @@ class GeometryGrasp(Representation):
         assert last.bias is not None
         nn.init.constant_(last.bias, -2.0)
 
-    def encode(self, observations: Tensor, cameras: Tensor | None = None) -> Tensor:
+    def encode(self, observations: FloatPictures, cameras: Tensor | None = None) -> Tensor:
         """The identity unit [n, code_size] of RGBD pictures from `cameras` [n, 4, 4], or the usual one."""
         check_rgbd(observations, self.size)
         cameras = usual_cameras(len(observations)).to(observations) if cameras is None else cameras

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from borders import Positive, Size
-from representations.model import Logs, Objective, Representation
+from representations.model import FloatPictures, Logs, Objective, Representation
 from representations.parts.grasping import (
     ACTION_SIZE,
     RGBD,
@@ -48,12 +48,13 @@ class GraspCNN(Representation):
     ):
         super().__init__()
         check_square(shape)
+        self.shape = shape
         self.code_size, self.size, self.learning_rate = code_size, shape[1], learning_rate
         self.state = residual_encoder(6, self.size, channels, code_size)
         self.action = mlp(ACTION_SIZE, hidden, hidden)
         self.predictor = Predictor(code_size + hidden, hidden)
 
-    def encode(self, observations: Tensor, cameras: Tensor | None = None) -> Tensor:
+    def encode(self, observations: FloatPictures, cameras: Tensor | None = None) -> Tensor:
         """The state's code [n, code_size] of RGBD pictures from `cameras` [n, 4, 4], or the usual one."""
         if cameras is None:
             cameras = usual_cameras(len(observations)).to(observations)

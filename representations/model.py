@@ -24,7 +24,8 @@ from representations.files import read_json, read_tensors, write_json, write_ten
 
 Batch = Any
 Logs = dict[str, Tensor]
-Pictures = UInt8[Tensor, "n *shape"] | Float[Tensor, "n *shape"]
+FloatPictures = Float[Tensor, "n *shape"]
+Pictures = UInt8[Tensor, "n *shape"] | FloatPictures
 Codes = Float[Tensor, "*n code_size"]
 Actions = Float[Tensor, "*n action_size"]
 
