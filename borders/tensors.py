@@ -58,7 +58,7 @@ class TensorCheck:
         if torch._C._functorch.peek_interpreter_stack() is None:
             demand_finite(name, value)
         own = value.dtype if value.dtype == torch.float64 else torch.float32
-        dtype = home.dtype if home is not None and home.is_floating_point() else own
+        dtype = own if home is None else home.dtype
         if value.dtype == dtype or torch.is_autocast_enabled(value.device.type):
             return value
         return value.to(dtype)
@@ -107,13 +107,12 @@ def _length(axis: str, owner: object, sizes: Sizes) -> Any:
 
 
 def _home(module: nn.Module) -> Tensor | None:
-    """The first parameter or buffer of a module: where, and in which type, it computes."""
+    """The first floating parameter or buffer of a module: where, and in which type, it computes."""
     for own in (*module._parameters.values(), *module._buffers.values()):
-        if own is not None:
+        if own is not None and own.is_floating_point():
             return own
-    return next(
-        (home for child in module._modules.values() if child is not None and (home := _home(child)) is not None), None
-    )
+    homes = (_home(child) for child in module._modules.values() if child is not None)
+    return next((home for home in homes if home is not None), None)
 
 
 def tensor(hint: Any) -> TensorCheck | None:

@@ -21,6 +21,7 @@ from typing import Annotated
 
 import torch
 from annotated_types import Interval
+from jaxtyping import Float
 from torch import Tensor
 
 from borders import Count, NonNegative, Positive, Size, checked
@@ -50,8 +51,8 @@ class Search:
 @checked
 def cem_search(
     score: Callable[[Tensor], Tensor],
-    mean: Tensor,
-    std: Tensor,
+    mean: Float[Tensor, "B d"],
+    std: Float[Tensor, "B d"],
     *,
     generator: torch.Generator,
     samples: Samples = 256,
@@ -131,14 +132,14 @@ def _root(covariance: Tensor, full: bool) -> Tensor:
 @checked
 def cem(
     problem: Problem,
-    x0: Tensor,
+    x0: Float[Tensor, "B n"],
     *,
     horizon: Size,
     generator: torch.Generator,
     samples: Samples = 256,
     elites: Annotated[int, Interval(ge=2, le=2**20)] = 32,
     iterations: Count = 30,
-    actions: Tensor | None = None,
+    actions: Float[Tensor, "B T m"] | None = None,
     std: Tensor | Positive | None = None,
     action_size: Size | None = None,
     full: bool = False,

@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from borders import Count, Positive, checked
@@ -35,7 +36,14 @@ FIRST_MU, LAST_MU, MU_FACTOR = 1e-3, 1e10, 10.0
 
 
 @checked
-def ilqr(problem: Problem, x0: Tensor, actions: Tensor, *, iterations: Count = 50, tolerance: Positive = 1e-6) -> Plan:
+def ilqr(
+    problem: Problem,
+    x0: Float[Tensor, "B n"],
+    actions: Float[Tensor, "B T m"],
+    *,
+    iterations: Count = 50,
+    tolerance: Positive = 1e-6,
+) -> Plan:
     """Plan by iLQR from x0 [B, n], improving `actions` [B, T, m]: a warm start, or zeros; clipped into the box.
 
     A problem has converged when its linear-quadratic model, box included, promises to lower the cost by no more than

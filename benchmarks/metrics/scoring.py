@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -256,7 +256,7 @@ def chosen_scores(names: Sequence[str] | None) -> tuple[str, ...]:
 
 @checked
 def score(
-    encode: Encode | torch.nn.Module,
+    encode: Any,
     world: World | str,
     names: Sequence[str] | None = None,
     generator: torch.Generator | None = None,

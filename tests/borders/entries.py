@@ -21,6 +21,7 @@ import gymnasium as gym
 import jaxtyping
 import numpy as np
 import torch
+from hypothesis import strategies as st
 from torch import Tensor
 
 import benchmarks.metrics
@@ -221,7 +222,7 @@ def function_entries(where: Any, known: dict[str, Any], generator: Any) -> Itera
         drawing = {"generator": generator} if "generator" in parameters else {}
         good = {a: value for a, value in (known | drawing).items() if a in parameters}
         if where is planners and name == "cem":
-            good.pop("actions")
+            good = {argument: value for argument, value in good.items() if argument not in ("actions", "std")}
         if where is planners and name == "cem_search":
             good["generator"] = seeded()
         if name in ("score", "score_oracle", "baseline_rows"):
@@ -273,7 +274,7 @@ def wrong(hint: Any, argument: str, good: Any = None) -> list[Any]:
         both = [value for value in told[0] if all(_among(value, other) for other in told[1:])]
         return [value for value in both if value is not None or type(None) not in parts]
     if _is_array(hint):
-        return wrong_tensors(good, bound=not hint.dim_str.endswith(" k"))  # obstacles lie in any number of dimensions
+        return wrong_tensors(good, bound=_bound(hint))
     limits: list[Any] = []
     if typing.get_origin(hint) is typing.Annotated:
         base, *notes = typing.get_args(hint)
@@ -300,6 +301,8 @@ def wrong(hint: Any, argument: str, good: Any = None) -> list[Any]:
         fill = [1, 64, 64][:size] if size == 3 else [1] * size
         lengths = [fill[:-1], (*fill, 64)] if parts[-1] is not Ellipsis else []
         return [64, "abc", None, *strange, *lengths, *[(value, *fill[1:]) for value in inner if value is not None]]
+    if origin is np.ndarray:
+        return [3, "abc", OBJECT] if good is None else wrong(Matrix(), argument, good)
     if origin in (list, dict) or _name(origin) in ("Sequence", "Mapping"):
         return [3, "abc", None, OBJECT, 1j]
     if _name(origin) == "Callable" or hint is Callable:
@@ -319,6 +322,32 @@ def wrong_tensors(fine: Tensor, bound: bool = True) -> list[Any]:
     sides += [fine[..., :-1], torch.cat([fine, fine], -1)] if bound else []
     types_ = [fine.bool(), fine.to(torch.complex64), fine.long(), fine.to_sparse()]
     return [*sides, *types_, fine.to("meta"), held, fine + math.inf, fine.numpy(), fine.tolist(), "x", None, 3, OBJECT]
+
+
+def ruled_out(hint: Any, argument: str, good: Any = None) -> st.SearchStrategy[Any]:
+    """A strategy of values that an annotation rules out: those of `wrong`, what is wrong anywhere, numbers out of range,
+    and tensors of other shapes.
+    """
+    values = wrong(hint, argument, good)
+    if not values:
+        return st.nothing()
+    found = [st.sampled_from(values), st.complex_numbers(allow_nan=False), st.dictionaries(st.text(), st.none())]
+    if typing.get_origin(hint) is typing.Annotated:
+        base, *notes = typing.get_args(hint)
+        for note in notes:
+            for part in list(note) if isinstance(note, annotated_types.GroupedMetadata) else [note]:
+                if base is int and isinstance(part, annotated_types.Ge):
+                    found.append(st.integers(max_value=math.ceil(part.ge) - 1))
+                elif base is int and isinstance(part, annotated_types.Le):
+                    found.append(st.integers(min_value=math.floor(part.le) + 1))
+                elif base is float and isinstance(part, annotated_types.Ge):
+                    found.append(st.floats(max_value=part.ge, exclude_max=True))
+                elif base is float and isinstance(part, annotated_types.Le):
+                    found.append(st.floats(min_value=part.le, exclude_min=True))
+    if isinstance(good, Tensor) and good.ndim > 1 and _is_array(hint) and _bound(hint):
+        shapes = st.lists(st.integers(0, 5), max_size=5).map(tuple)
+        found.append(shapes.filter(lambda shape: shape[-1:] != good.shape[-1:]).map(torch.zeros))
+    return st.one_of(found)
 
 
 def outside(note: Any) -> list[Any]:
@@ -341,6 +370,11 @@ def outside(note: Any) -> list[Any]:
 
 def _is_array(hint: Any) -> bool:
     return inspect.isclass(hint) and issubclass(hint, jaxtyping.AbstractArray)
+
+
+def _bound(hint: Any) -> bool:
+    """Whether the length of the last axis is known: an axis named by a letter is free."""
+    return len(hint.dim_str.split()[-1]) > 1
 
 
 def _is_matrix(hint: Any) -> bool:
