@@ -13,11 +13,11 @@ from torch import Tensor
 from benchmarks.harness.autoencoding import sheet
 from benchmarks.metrics import DCI
 from benchmarks.metrics.plots import hinton, traversals
+from benchmarks.metrics.traverse import moved
 from envs.world import World
 
 SHOWN = 12
 STEPS = 9
-SIDES = (0.025, 0.975)  # the quantiles between which a code dimension is moved
 POINTS = 1500
 
 
@@ -35,18 +35,6 @@ def figures(
             drawn = model.generate(SHOWN, torch.Generator().manual_seed(0)).cpu()
         pictures = (drawn * 255).round().to(torch.uint8)
         _write(sheet([seen[:SHOWN].cpu(), pictures], ["training", "generated"]), folder / "samples.png")
-
-
-@torch.no_grad()
-def moved(model: Any, codes: Tensor) -> Tensor:
-    """Every code dimension moved over its range with the others at their medians: uint8 [d, 9, C, H, W]."""
-    d = codes.shape[1]
-    low, high = (codes.quantile(q, 0) for q in SIDES)
-    rows = codes.median(0).values.repeat(d * STEPS, 1).view(d, STEPS, d)
-    share = torch.linspace(0, 1, STEPS)[:, None]
-    rows[torch.arange(d), :, torch.arange(d)] = (low + share * (high - low)).T
-    pictures = model.decode(rows.flatten(0, 1).to(next(model.parameters()).device)).cpu()
-    return (pictures * 255).round().to(torch.uint8).unflatten(0, (d, STEPS))
 
 
 def factors_against_codes(factors: Tensor, codes: Tensor, world: World, found: DCI) -> Figure:

@@ -20,7 +20,7 @@ from torch import Tensor
 import representations
 from benchmarks.dci.figures import figures
 from benchmarks.dci.report import summary
-from benchmarks.harness.command import Sweep, check_keys
+from benchmarks.harness.command import Sweep, check_keys, settings_of
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
@@ -202,7 +202,8 @@ def plan(own: Sweep, values: dict[str, Any]) -> Plan:
     """The jobs of the command, each of which can be built."""
     todo = jobs(own, Options(**values))
     for job in todo:
-        build(job)
+        with settings_of(job.model):
+            build(job)
         job.world()
     return Plan(todo)
 

@@ -32,7 +32,7 @@ from envs.grasp.objects import CATEGORIES, ObjectSpec, library, subset
 from envs.grasp.sampler import perturbed
 from envs.grasp.scene import REASONS, GraspScene
 from envs.grasp.world import SPREAD
-from representations.files import read_json, write_json
+from representations.files import home, read_json, write_json
 
 PATIENCE = 12  # perturbed grasps tried, at most, for each that is kept
 OPENING_SPREAD = 0.008
@@ -194,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tolerate_encodings()
     own, values = parse("grasp", Common, Generation, arguments, fixed=FIXED, about=ABOUT)
     with plain_errors(RuntimeError):
-        values |= {"out": Path(own.out)} if own.out else {}
+        values |= {"out": home(own.out)} if own.out else {}
         show(
             [summary(generate(Generation(**values, seed=own.seed or 0, engine=own.engine, workers=own.workers)))],
             (),

@@ -31,6 +31,7 @@ from benchmarks.harness.runs import Timer, describe
 from envs.grasp.objects import CATEGORIES
 from envs.grasp.scene import REASONS
 from representations import fit, load, make, save
+from representations.files import home
 from representations.parts.grasping import BOX, facing
 
 MODELS = ("geometry_grasp", "grasp_cnn")
@@ -98,7 +99,7 @@ class GraspJob:
 def generation(job: GraspJob, engine: str = "local", workers: int = 0) -> Generation:
     """The data set of a job."""
     settings = Generation(job.objects, job.grasps, job.per_scene, job.data_seed, engine, workers)
-    return dataclasses.replace(settings, out=Path(job.data or f"runs/grasp_data-{key_of(settings)}"))
+    return dataclasses.replace(settings, out=home(job.data or f"runs/grasp_data-{key_of(settings)}"))
 
 
 def key_of(settings: Generation) -> str:

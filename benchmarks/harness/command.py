@@ -92,6 +92,15 @@ def check_keys(option: str, given: Mapping[str, Any], known: Iterable[str], what
 
 
 @contextmanager
+def settings_of(model: str) -> Iterator[None]:
+    """Inside, what a learner says against its settings names the option that gives them."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{error} (--settings.{model}.NAME VALUE)") from error
+
+
+@contextmanager
 def plain_errors(*more: type[Exception]) -> Iterator[None]:
     """Inside, what a user got wrong (TypeError, ValueError or one of `more`) ends the program with its message alone."""
     expected: tuple[type[Exception], ...] = (TypeError, ValueError, *more)

@@ -25,6 +25,7 @@ from envs.moves import moving
 from envs.stored import Stored, open_world
 from envs.world import MovingWorld, World
 from representations import MODELS, Decodes, Predicts, Representation, fit
+from representations.files import home
 from representations.model import pixels
 
 COLLECT = ("factors", "walk", "policy")
@@ -109,7 +110,7 @@ def build(job: PretrainJob) -> tuple[MovingWorld | Stored, Representation]:
         raise ValueError("factor_bottleneck is given the factors, so there is nothing to pretrain for a policy")
     if "shape" not in known:
         raise ValueError(f"{job.model} does not learn from pictures; choose from {', '.join(learners())}")
-    if job.policy and not (Path(job.policy) / "policy.zip").exists():
+    if job.policy and not (home(job.policy) / "policy.zip").exists():
         raise ValueError(f"{job.policy} is not the folder of a policy of benchmarks.policies: it has no policy.zip")
     given: dict[str, Any] = {"shape": tuple(world.shape), "steps": job.steps}
     if isinstance(world, MovingWorld):
@@ -157,7 +158,7 @@ def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
     world, model = build(job)
     with timer("collecting"):
         if job.policy and isinstance(world, MovingWorld):
-            data = collect_by(Path(job.policy), world, job.observations, job.seed)
+            data = collect_by(home(job.policy), world, job.observations, job.seed)
         else:
             data = collect(world, job.observations, torch.Generator().manual_seed(job.seed), job.collect)
     with timer("training"):

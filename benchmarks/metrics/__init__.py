@@ -9,6 +9,7 @@ from benchmarks.metrics.linear import explicitness, sap
 from benchmarks.metrics.neighbours import code_dependence, kraskov, own_and_cross_information
 from benchmarks.metrics.oracles import ORACLES, baseline_rows, score_oracle
 from benchmarks.metrics.scoring import PROTOCOLS, SCORES, score
+from benchmarks.metrics.traverse import traverse
 
 __all__ = [
     "DCI",
@@ -36,5 +37,6 @@ __all__ = [
     "score_codes",
     "score_oracle",
     "tdv",
+    "traverse",
     "ud90",
 ]

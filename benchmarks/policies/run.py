@@ -23,14 +23,16 @@ from gymnasium import spaces
 from benchmarks.harness import pretraining as pretrain
 from benchmarks.harness.command import Sweep, check_keys
 from benchmarks.harness.curves import steps_to
+from benchmarks.harness.encoders import listed
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.policy import ALGORITHMS, SIGHTED, Policy, learner, view
 from benchmarks.harness.runs import Timer, describe, key, sweep
 from benchmarks.policies.measures import EVALUATION_SEED, clock_of, evaluate, film, step_times
 from benchmarks.policies.report import summary
 from representations import MODELS, load
-from representations.files import append_line, read_json, read_yaml
+from representations.files import append_line, home, read_json, read_yaml
 from representations.model import read_config
+from representations.registry import find_model
 
 TASK_SETTINGS = ("protocol", "shape")
 
@@ -40,7 +42,7 @@ class Policies(Sweep):
     """Compare encoders by how fast a policy learns from them."""
 
     encoder: str = "pixels,state,dyn_content"
-    """pixels, state, a learner's name, or a saved model's folder; or several, separated by commas."""
+    """pixels, state, a learner's name, or the folder of a saved model or of its run; or several, separated by commas."""
     encoders: str = "runs/encoders"
     """Where encoders that are named are kept, and found again."""
 
@@ -122,10 +124,10 @@ def label(encoder: str) -> str:
     """The encoder's name in tables: its own, or model@weights for a folder. ValueError for what is neither."""
     if encoder in SIGHTED or encoder in MODELS:
         return encoder
-    folder = Path(encoder)
-    if not folder.is_dir():
+    if not home(encoder).is_dir():
         allowed = ", ".join((*SIGHTED, *MODELS))
         raise ValueError(f"encoder must be a saved model's folder or one of {allowed}, got {encoder!r}")
+    folder = find_model(encoder)
     load(folder)
     weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:6]
     return f"{read_config(folder)[0]}@{weights}"
@@ -133,7 +135,7 @@ def label(encoder: str) -> str:
 
 def plan(options: Policies, values: dict[str, Any]) -> Plan:
     """The jobs that were asked for; ValueError or TypeError where something does not fit."""
-    encoders = [name.strip() for name in options.encoder.split(",") if name.strip()]
+    encoders = listed(options.encoder)
     if options.model or not encoders:
         raise ValueError("name what to compare with --encoder: pixels, state, learners or saved models' folders")
     check_keys("settings", values["settings"], tuple(ALGORITHMS), "algorithm")
@@ -146,10 +148,11 @@ def plan(options: Policies, values: dict[str, Any]) -> Plan:
             if encoder in MODELS:
                 first = pretraining(job)
                 pretrain.build(first)
-                home = Path(options.encoders) / f"{first.world}-{encoder}-seed{seed}-{key(first)}"
-                job = dataclasses.replace(job, encoder=str(home / "model"))
+                kept = home(options.encoders) / f"{first.world}-{encoder}-seed{seed}-{key(first)}"
+                job = dataclasses.replace(job, encoder=str(kept / "model"))
             else:
-                job = dataclasses.replace(job, pretrain={})
+                place = encoder if encoder in SIGHTED else str(find_model(encoder))
+                job = dataclasses.replace(job, encoder=place, pretrain={})
             jobs.append(job)
     pixels = dataclasses.replace(jobs[0], encoder="pixels")
     check_actions(pixels.algorithm, view(pixels, 1, 0)[0].action_space)

@@ -131,6 +131,7 @@ def read(path: Path) -> LocallyLinear:
     ValueError says which file is not such a problem, and why.
     """
     what = "an npz file with a locally linear problem"
+    path = path.expanduser()
     arrays = read_npz(path, what)
     try:
         data = {name: torch.as_tensor(array, dtype=torch.float64) for name, array in arrays.items()}

@@ -23,7 +23,7 @@ from torch import Tensor
 
 import representations
 from benchmarks.harness.autoencoding import Budget, described, draw, reconstruction, seeded
-from benchmarks.harness.command import Sweep, check_keys
+from benchmarks.harness.command import Sweep, check_keys, settings_of
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.own import registered
 from benchmarks.harness.progress import bar
@@ -121,7 +121,8 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
             settings["beta"], shared["rise"] = options.blob_beta, options.blob_rise
         values = options.curves.get(model, []) if options.curve and knob else []
         for chosen in [settings | {knob: value} for value in values] or [settings]:
-            row = f"{model} ({knob} {chosen.get(knob, _default(model, knob)):g})" if knob else model
+            value = chosen.get(knob, _default(model, knob)) if knob else ""
+            row = f"{model} ({knob} {value:g})" if isinstance(value, (int, float)) else model
             found += [Job(model, seed=s, settings=chosen, row=row, **shared) for s in own.all_seeds()]
     return found
 
@@ -242,7 +243,8 @@ def plan(own: Sweep, values: dict[str, Any]) -> Plan:
     names = applicable(world, todo[0].scores or None)
     todo = [dataclasses.replace(job, scores=names) for job in todo] if isinstance(world, Stored) else todo
     for job in todo:
-        model = build(job, world)
+        with settings_of(job.model):
+            model = build(job, world)
         if job.model not in LEARNERS and not hasattr(model, "autoencoder"):
             raise ValueError(
                 f"sprites measures learners that have an autoencoder, and {job.model} has none; see pretrain"

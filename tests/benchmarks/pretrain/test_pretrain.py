@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,6 +8,7 @@ from benchmarks.harness.observations import collect, collect_by
 from benchmarks.harness.policy import Policy
 from benchmarks.harness.pretraining import PretrainJob, batches_of, build, run
 from benchmarks.harness.runs import sweep
+from benchmarks.metrics import traverse
 from benchmarks.policies.run import run as run_policy
 from benchmarks.pretrain import main
 from envs import make_world
@@ -108,6 +110,29 @@ def test_command_writes_a_report_and_says_what_comes_next(tmp_path, capsys):
     assert "noise" in said
     assert json.loads((tmp_path / "run" / "result.json").read_text())["benchmark"] == "pretrain"
     assert "random_linear" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_learner_is_pretrained_on_own_pictures_and_traversed(tmp_path, capsys):
+    draws = np.random.default_rng(0)
+    pictures = (255 * (draws.random((120, 64, 64)) < 0.1)).astype(np.uint8)
+    np.savez(tmp_path / "own.npz", pictures=pictures, factors=pictures[:, :2, 0].astype(float))
+    out, small = tmp_path / "a run, mine", ["--observations", "100", "--steps", "2", "--batch", "8", "--samples", "100"]
+    options = ["--preset", "quick", "--model", "vae", "--world", str(tmp_path / "own.npz"), "--scores", "mig", *small]
+    settings = ["--settings", "{channels: 4, hidden: 8, code_size: 3}"]
+    main([*options, *settings, "--out", str(out), "--device", "cpu"])
+    assert "random_pixels (reads the picture)" in capsys.readouterr().out
+    about = json.loads((out / "model" / "config.json").read_text())
+    assert about["world"] == str(tmp_path / "own.npz")
+    assert load(out).code_size == 3  # by the run's folder
+    assert len(traverse(out).axes[0].get_yticks()) == 3
+    result = json.loads((out / "result.json").read_text())
+    assert {"scores", "intervals", "tables", "claims", "command", "date"} <= result.keys()
+    report = (out / "report.html").read_text()
+    assert all(word in report for word in ("command", "revision", "hardware", "The loss of every"))
+    with pytest.raises(SystemExit, match="e2c learns from moves"):
+        main([*options, "--model", "e2c", "--out", str(tmp_path / "other")])
+    with pytest.raises(SystemExit, match="beta_vae_changed does not apply to these pictures"):
+        main([*options, "--scores", "beta_vae_changed", "--out", str(tmp_path / "other")])
 
 
 @pytest.mark.parametrize(
