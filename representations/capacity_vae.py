@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -27,7 +26,7 @@ from torch import Tensor, nn
 
 from borders import Count, NonNegative, Positive, Real, Shape, Size
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
+from representations.parts.autoencoder import PictureVAE
 from representations.parts.networks import Background, conv_decoder, he_weights
 from representations.parts.ramp import Ramp
 from representations.parts.terms import bernoulli_nll, capacity_gap, gaussian_kl_each, gaussian_sample
@@ -71,9 +70,7 @@ class CapacityVAE(PictureVAE):
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
     ):
-        super().__init__()
-        self.code_size, self.learning_rate = code_size, learning_rate
-        self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
+        super().__init__(shape, code_size, channels, hidden, learning_rate)
         self.capacity = Capacity(first, last, gamma, steps)
 
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
@@ -83,8 +80,7 @@ class CapacityVAE(PictureVAE):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: both networks, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate)
-        return (Objective("bound", self.loss, tuple(self.parameters()), adam, after=self.capacity.ramp.advance),)
+        return (self.player(after=self.capacity.ramp.advance),)
 
 
 class FactorBottleneck(Representation):

@@ -16,15 +16,14 @@ With few pictures in a batch V is noisy, and so is a gradient of 2 lambda (V - I
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from borders import NonNegative, Positive, Shape, Share, Size
-from representations.model import Logs, Objective
-from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
+from representations.model import Logs
+from representations.parts.autoencoder import PictureVAE
 from representations.parts.terms import covariance, identity_distance
 
 
@@ -51,16 +50,15 @@ class DIPVAE(PictureVAE):
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
     ):
-        super().__init__()
+        super().__init__(shape, code_size, channels, hidden, learning_rate)
         if kind not in ("I", "II"):
             raise ValueError(f"kind must be 'I' or 'II', got {kind!r}")
         if not 0 <= memory < 1:
             raise ValueError(f"memory must be at least 0 and below 1, got {memory}")
-        self.code_size, self.learning_rate, self.kind, self.memory = code_size, learning_rate, kind, memory
+        self.kind, self.memory = kind, memory
         self.lambda_od, self.lambda_d = lambda_od, 10 * lambda_od if lambda_d is None else lambda_d
         if not (self.lambda_od >= 0 and self.lambda_d >= 0):
             raise ValueError(f"lambda_od and lambda_d must not be negative, got {self.lambda_od}, {self.lambda_d}")
-        self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
         self.register_buffer("running", torch.eye(code_size))
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
@@ -83,11 +81,6 @@ class DIPVAE(PictureVAE):
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """Minus eq. 5 in nats a picture, for pictures [n, C, H, W]."""
         bound = self.autoencoder.bound(batch)
-        nll, kl = bound.nll.mean(), bound.kl.sum(-1).mean()
+        loss, logs = bound.weighed(1.0)
         penalty = identity_distance(self.inferred_covariance(bound.mean, bound.logvar), self.lambda_od, self.lambda_d)
-        return nll + kl + penalty, {"nll": nll, "kl": kl, "penalty": penalty}
-
-    def objectives(self) -> tuple[Objective, ...]:
-        """One player: both networks, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate)
-        return (Objective("bound", self.loss, tuple(self.parameters()), adam),)
+        return loss + penalty, logs | {"penalty": penalty}

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from borders import NonNegative, Positive, Shape, Size
 from representations.model import Logs, Objective
-from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
+from representations.parts.autoencoder import PictureVAE
 from representations.parts.networks import mlp
 from representations.parts.terms import density_ratio_loss, gaussian_sample, permute_dimensions
 
@@ -41,26 +41,29 @@ class FactorVAE(PictureVAE):
         learning_rate: Positive = 5e-4,
         discriminator_rate: Positive = 5e-4,
     ):
-        super().__init__()
+        super().__init__(shape, code_size, channels, hidden, learning_rate)
         if not gamma >= 0 or min(depth, width, repeats) < 1:
             raise ValueError(
                 f"gamma must not be negative and depth, width and repeats must be positive, "
                 f"got {gamma}, {depth}, {width}, {repeats}"
             )
-        self.code_size, self.gamma, self.repeats = code_size, gamma, repeats
-        self.learning_rate, self.discriminator_rate = learning_rate, discriminator_rate
-        self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
+        self.gamma, self.repeats, self.discriminator_rate = gamma, repeats, discriminator_rate
         self.discriminator = mlp(code_size, *[width] * depth, 1, activation=nn.LeakyReLU)
 
     def log_ratio(self, code: Tensor) -> Tensor:
-        """log D(z) - log(1 - D(z)) [n], which estimates log r(z) - sum_j log r(z_j), of codes [n, d]."""
-        return self.discriminator(code).squeeze(-1)
+        """log D(z) - log(1 - D(z)) [n], which estimates log r(z) - sum_j log r(z_j), of codes [n, d].
+
+        In float32 whatever precision the autoencoder computes in: gamma multiplies its errors.
+        """
+        with torch.autocast(code.device.type, enabled=False):
+            return self.discriminator(code.float()).squeeze(-1)
 
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """The autoencoder's loss in nats a picture (eq. 4, with eq. 5), for pictures [n, C, H, W]."""
         bound = self.autoencoder.bound(batch)
-        nll, kl, tc = bound.nll.mean(), bound.kl.sum(-1).mean(), self.log_ratio(bound.code).mean()
-        return nll + kl + self.gamma * tc, {"nll": nll, "kl": kl, "tc": tc}
+        loss, logs = bound.weighed(1.0)
+        tc = self.log_ratio(bound.code).mean()
+        return loss + self.gamma * tc, logs | {"tc": tc}
 
     def discriminator_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """The discriminator's cross-entropy on codes of pictures [n, C, H, W] and permuted ones; log 2 is chance."""
@@ -72,10 +75,9 @@ class FactorVAE(PictureVAE):
 
     def objectives(self) -> tuple[Objective, ...]:
         """Two players: the autoencoder, then the discriminator, each by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate)
         other = partial(torch.optim.Adam, lr=self.discriminator_rate, betas=(0.5, 0.9))
         return (
-            Objective("bound", self.loss, tuple(self.autoencoder.parameters()), adam),
+            self.player(),
             Objective(
                 "discriminator", self.discriminator_loss, tuple(self.discriminator.parameters()), other, self.repeats
             ),

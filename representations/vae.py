@@ -7,14 +7,11 @@ in nats a picture, pixels summed and pictures averaged; beta = 1 is the VAE, who
 
 from __future__ import annotations
 
-from functools import partial
-
-import torch
 from torch import Tensor
 
 from borders import Natural, NonNegative, Positive, Shape, Size
 from representations.model import Logs, Objective
-from representations.parts.autoencoder import GaussianAutoencoder, PictureVAE
+from representations.parts.autoencoder import PictureVAE
 from representations.parts.ramp import Ramp
 
 
@@ -36,21 +33,16 @@ class BetaVAE(PictureVAE):
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
     ):
-        super().__init__()
-        self.code_size, self.beta, self.learning_rate = code_size, beta, learning_rate
-        self.ramp = Ramp(0.0, 1.0, warmup)
-        self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
+        super().__init__(shape, code_size, channels, hidden, learning_rate)
+        self.beta, self.ramp = beta, Ramp(0.0, 1.0, warmup)
 
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """Minus the bound with its KL term weighed by beta, in nats a picture, for pictures [n, C, H, W]."""
-        bound = self.autoencoder.bound(batch)
-        nll, kl = bound.nll.mean(), bound.kl.sum(-1).mean()
-        return nll + self.beta * self.ramp.now() * kl, {"nll": nll, "kl": kl}
+        return self.autoencoder.bound(batch).weighed(self.beta * self.ramp.now())
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: both networks, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate)
-        return (Objective("bound", self.loss, tuple(self.parameters()), adam, after=self.ramp.advance),)
+        return (self.player(after=self.ramp.advance),)
 
 
 class VAE(PictureVAE):
@@ -64,18 +56,8 @@ class VAE(PictureVAE):
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
     ):
-        super().__init__()
-        self.code_size, self.learning_rate = code_size, learning_rate
-        self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden)
+        super().__init__(shape, code_size, channels, hidden, learning_rate)
 
     def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
         """Minus the bound (eq. 3), in nats a picture, for pictures [n, C, H, W]."""
-        bound = self.autoencoder.bound(batch)
-        nll, kl = bound.nll.mean(), bound.kl.sum(-1).mean()
-        return nll + kl, {"nll": nll, "kl": kl}
-
-    def objectives(self) -> tuple[Objective, ...]:
-        """One player: both networks, by Adam."""
-        return (
-            Objective("bound", self.loss, tuple(self.parameters()), partial(torch.optim.Adam, lr=self.learning_rate)),
-        )
+        return self.autoencoder.bound(batch).weighed(1.0)

@@ -12,19 +12,21 @@ the networks compute in: a sum of nats in bfloat16 would be off by an eighth at 
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from representations.model import Representation, check_pictures, pixels
+from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.parts.networks import (
     Background,
     conv_decoder,
     conv_encoder,
     dense_decoder,
     dense_encoder,
-    he_weights,
 )
 from representations.parts.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
 
@@ -40,12 +42,20 @@ class Bound(NamedTuple):
     logvar: Tensor
     code: Tensor
 
+    def weighed(self, beta: Tensor | float) -> tuple[Tensor, Logs]:
+        """Reconstruction and `beta` times KL, in nats a picture, to minimise: the VAE's bound at 1; and both as logs."""
+        nll, kl = self.nll.mean(), self.kl.sum(-1).mean()
+        return nll + beta * kl, {"nll": nll, "kl": kl}
+
 
 class GaussianAutoencoder(nn.Module):
     """Encoder and decoder of pictures `shape` = (C, H, W), the networks of Burgess et al. 2018, appendix A.1.
 
-    `network` "dense" has two layers of `hidden` units on either side instead. Weights start by He et al. 2015, those of
-    the posterior a tenth as large, so that every code starts near the prior.
+    `network` "dense" has two layers of `hidden` units on either side instead. Weights and biases start as torch draws
+    them, and must not be scaled up. The weights are small, so that biases decide which ReLU is open: each network starts
+    nearly linear, and latents open one after the other, the direction that tells pictures apart best first. From
+    He's weights without biases all of them open at once, position is folded over six, and no later gradient unfolds it
+    (benchmarks/sprites/README.md has the figures).
     """
 
     def __init__(self, shape: tuple[int, ...], code_size: int, channels: int, hidden: int, network: Network = "conv"):
@@ -58,10 +68,6 @@ class GaussianAutoencoder(nn.Module):
             self.encoder = dense_encoder(self.shape, 2 * code_size, hidden)
             self.decoder = dense_decoder(code_size, self.shape, hidden)
         self.background = Background()
-        he_weights(self)
-        last = [layer for layer in self.encoder.modules() if isinstance(layer, nn.Linear)][-1]
-        with torch.no_grad():
-            last.weight *= 0.1
 
     def posterior(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance [n, d] of q(z | x) for pictures [n, C, H, W], uint8 or float in [0, 1]."""
@@ -91,9 +97,36 @@ class GaussianAutoencoder(nn.Module):
 
 
 class PictureVAE(Representation):
-    """A learner whose networks are a `GaussianAutoencoder`: its code is the posterior mean."""
+    """A learner whose networks are a `GaussianAutoencoder`: its code is the posterior mean. What it minimises is its own.
 
-    autoencoder: GaussianAutoencoder
+    `learning_rate` is that of Adam, which moves both networks.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        code_size: int,
+        channels: int,
+        hidden: int,
+        learning_rate: float,
+        network: Network = "conv",
+    ):
+        super().__init__()
+        self.code_size, self.learning_rate = code_size, learning_rate
+        self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden, network)
+
+    @abstractmethod
+    def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+        """What both networks minimise, in nats a picture, and its terms as logs, for pictures [n, C, H, W]."""
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """One player: both networks, by Adam."""
+        return (self.player(),)
+
+    def player(self, after: Callable[[], None] | None = None) -> Objective:
+        """The autoencoder as a player that minimises `loss` by Adam; `after` follows every move."""
+        adam = partial(torch.optim.Adam, lr=self.learning_rate)
+        return Objective("bound", self.loss, tuple(self.autoencoder.parameters()), adam, after=after)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -106,7 +106,8 @@ def he_weights(network: nn.Module, last: float = 1.0) -> None:
     """Draw all weights anew from N(0, 2 / inputs), biases 0: ReLU layers keep the size of what runs through them.
 
     `inputs` counts what is summed into one output; of a transposed convolution, its stride leaves a share of the kernel
-    (He et al. 2015, eq. 10). torch's own draws lose a factor of 2.4 a layer, and a deep decoder starts blind to its code.
+    (He et al. 2015, eq. 10). torch's own draws lose a factor of 2.4 a layer, and a deep decoder starts blind to its code:
+    a generator cannot do with that, while autoencoders that are to disentangle need it (see `GaussianAutoencoder`).
     The last layer's are `last` times as large: with all of it a generator's pictures start saturated.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]

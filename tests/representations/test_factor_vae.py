@@ -5,7 +5,6 @@ import torch
 
 import representations
 from representations import fit
-from representations.parts.terms import density_ratio_loss, permute_dimensions
 
 torch.set_num_threads(1)
 
@@ -60,21 +59,43 @@ def test_the_discriminator_moves_repeats_times(monkeypatch):
     assert len(drawn) == 2 * (1 + 3)
 
 
-def test_density_ratio_of_correlated_gaussians_is_near_the_closed_form():
-    """TC of N(0, S) is (sum log S_ii - log det S) / 2: here -log(1 - 0.8^2) / 2 = 0.511 nats."""
-    learner = model(code_size=2, depth=2, width=32)
-    mixing = torch.linalg.cholesky(torch.tensor([[1.0, 0.8], [0.8, 1.0]]))
-    optimizer = torch.optim.Adam(learner.discriminator.parameters(), lr=5e-3)
+class Given(torch.nn.Module):
+    """An autoencoder whose observations are the codes."""
+
+    def posterior(self, observations):
+        return observations, torch.full_like(observations, -30.0)
+
+
+def test_the_default_discriminator_finds_the_total_correlation_of_gaussians():
+    """TC of N(0, S) is (sum log S_ii - log det S) / 2: with three pairs that correlate 0.8, -3 log(1 - 0.8^2) / 2 = 1.53."""
     torch.manual_seed(0)
-    for _ in range(300):
-        code = torch.randn(512, 2) @ mixing.T
-        loss = density_ratio_loss(learner.log_ratio(code), learner.log_ratio(permute_dimensions(code)))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    learner = representations.make("factor_vae", shape=(1, 16, 16), channels=4, hidden=8)
+    learner.autoencoder = Given()
+
+    def batches(generator, n=128):
+        code = torch.randn(n, 10, generator=generator)
+        code[:, 1:6:2] = 0.8 * code[:, 0:6:2] + 0.6 * code[:, 1:6:2]
+        return code
+
+    player = learner.objectives()[1]
+    learner.objectives = lambda: (player,)
+    fit(learner, batches, 500, torch.Generator().manual_seed(0), device="cpu", progress=False, decay=True)
     with torch.no_grad():
-        estimate = learner.log_ratio(torch.randn(20_000, 2) @ mixing.T).mean().item()
-    assert estimate == pytest.approx(-0.5 * math.log(1 - 0.64), abs=0.1)
+        estimate = learner.log_ratio(batches(torch.Generator().manual_seed(1), 20_000)).mean().item()
+        independent = learner.log_ratio(torch.randn(20_000, 10)).mean().item()
+    assert estimate == pytest.approx(-1.5 * math.log(1 - 0.64), abs=0.2)
+    assert independent < 0
+
+
+def test_the_ratio_is_float32_in_bfloat16():
+    learner, x = model(), pictures(torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        ratio = learner.log_ratio(torch.randn(8, 3, generator=torch.Generator().manual_seed(0)))
+        logs = learner.loss(x)[1] | learner.discriminator_loss(x)[1]
+    assert ratio.dtype == torch.float32
+    assert all(value.dtype == torch.float32 for value in logs.values())
+    exact = learner.log_ratio(torch.randn(8, 3, generator=torch.Generator().manual_seed(0)))
+    assert torch.equal(ratio, exact)
 
 
 def test_the_default_has_the_papers_gamma_and_the_paper_sizes_are_settings():

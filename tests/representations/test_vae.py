@@ -194,7 +194,7 @@ def test_the_first_batch_gives_the_background_and_no_later_one(network):
 
 def test_he_weights_keep_the_size_of_what_runs_through():
     torch.manual_seed(0)
-    learner = representations.make("vae", shape=(1, 64, 64))
+    learner = representations.make("disentangled_autoencoder", shape=(1, 64, 64))
     sizes = []
     for layer in learner.autoencoder.modules():
         if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear):
@@ -202,6 +202,32 @@ def test_he_weights_keep_the_size_of_what_runs_through():
     learner.decode(torch.randn(64, 10))
     assert len(sizes) == 7
     assert all(0.3 < after / before < 3 for before, after in itertools.pairwise(sizes))
+
+
+@torch.no_grad()
+def bends(learner) -> tuple[float, float]:
+    """How far both untrained networks are from a sum of what parts and opposites give, beside what they tell apart."""
+    one, other = torch.zeros(2, 64, 1, 64, 64)
+    for picture, row in zip([*one, *other], torch.randint(2, 52, (128, 2)).tolist(), strict=True):
+        picture[0, row[0] : row[0] + 10, row[1] : row[1] + 10] = 1
+    apart = (one * other).flatten(1).sum(1) == 0
+    one, other = one[apart], other[apart]
+    encoder, decoder = learner.autoencoder.encoder, learner.autoencoder.decoder
+    a, b, both, none = (encoder(x) for x in (one, other, one + other, torch.zeros_like(one)))
+    z = torch.randn(64, 10)
+    there, back, middle = decoder(z), decoder(-z), decoder(torch.zeros(1, 10))
+    return ((both - a - b + none).norm() / (a - b).norm()).item(), (
+        (there + back - 2 * middle).norm() / (there - back).norm()
+    ).item()
+
+
+def test_untrained_autoencoders_are_nearer_to_linear_than_from_hes_weights():
+    bent = {}
+    for name in ("vae", "disentangled_autoencoder"):  # the second starts from He's weights
+        torch.manual_seed(0)
+        bent[name] = bends(representations.make(name, shape=(1, 64, 64)))
+    assert all(plain < 0.6 * he for plain, he in zip(*bent.values(), strict=True))
+    assert bent["vae"][0] < 0.35
 
 
 def test_terms_are_float32_in_bfloat16_and_near_those_of_float32():
