@@ -79,7 +79,7 @@ def test_the_default_discriminator_finds_the_total_correlation_of_gaussians():
 
     player = learner.objectives()[1]
     learner.objectives = lambda: (player,)
-    fit(learner, batches, 500, torch.Generator().manual_seed(0), device="cpu", progress=False, decay=True)
+    fit(learner, batches, 300, torch.Generator().manual_seed(0), device="cpu", progress=False, decay=True)
     with torch.no_grad():
         estimate = learner.log_ratio(batches(torch.Generator().manual_seed(1), 20_000)).mean().item()
         independent = learner.log_ratio(torch.randn(20_000, 10)).mean().item()
