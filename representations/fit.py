@@ -55,7 +55,9 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """The precision `name`; with "auto" bfloat16 where the device computes in it (a CPU with AMX or AVX-512 BF16).
+    """The precision `name`; with "auto" bfloat16 where the device is faster in it: a GPU that has it, a CPU with AMX.
+
+    With AVX-512 BF16 alone it is not: a beta-VAE of 64 x 64 pictures learned from 650 a second, and from 750 in float32.
 
     Weights, optimizer and losses stay float32 either way: bfloat16 is torch's autocast, for products and convolutions.
     """
@@ -65,8 +67,7 @@ def choose_precision(name: str, device: torch.device) -> str:
         return name
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    own = device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-    return "bfloat16" if own else "float32"
+    return "bfloat16" if device.type == "cpu" and torch.cpu._is_amx_tile_supported() else "float32"
 
 
 def fit(

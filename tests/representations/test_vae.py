@@ -286,7 +286,7 @@ def test_precision_is_chosen_for_the_device_and_checked(monkeypatch):
     cpu = torch.device("cpu")
     assert choose_precision("float32", cpu) == "float32"
     assert choose_precision("bfloat16", cpu) == "bfloat16"
-    for amx, bf16, expected in ((True, True, "bfloat16"), (False, True, "bfloat16"), (False, False, "float32")):
+    for amx, bf16, expected in ((True, True, "bfloat16"), (False, True, "float32"), (False, False, "float32")):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx)
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda bf16=bf16: bf16)
         assert choose_precision("auto", cpu) == expected
