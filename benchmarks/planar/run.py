@@ -23,6 +23,7 @@ from benchmarks.harness.control import Drive, drive
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
+from benchmarks.metrics.maps import folds
 from benchmarks.planar.figures import figure_3, latent_maps, run_gif
 from benchmarks.planar.report import summary
 from envs.planar import Planar
@@ -204,13 +205,7 @@ def map_quality(model: Any, world: Planar, shape: int) -> dict[str, float]:
     r2 = 1 - (residual**2).sum() / ((kept - kept.mean(0)) ** 2).sum()
     near = [cKDTree(points.numpy()).query(points.numpy(), 9)[1][:, 1:] for points in (place, kept)]
     shared = np.mean([len(set(a) & set(b)) / 8 for a, b in zip(*near, strict=True)])
-    grid, whole = code.view(37, 37, 2), free.view(37, 37)
-    right, down = grid[:-1, 1:] - grid[:-1, :-1], grid[1:, :-1] - grid[:-1, :-1]
-    area = (down[..., 0] * right[..., 1] - down[..., 1] * right[..., 0])[
-        whole[:-1, :-1] & whole[:-1, 1:] & whole[1:, :-1]
-    ]
-    flipped = (area > 0).float().mean().item()
-    return {"r2": r2.item(), "neighbours": float(shared), "folds": min(flipped, 1 - flipped)}
+    return {"r2": r2.item(), "neighbours": float(shared), "folds": folds(code.view(37, 37, 2), free.view(37, 37))}
 
 
 class TrueState:

@@ -30,6 +30,7 @@ from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer
 from benchmarks.metrics import baseline_rows, score
 from benchmarks.metrics.codes import applicable
+from benchmarks.metrics.maps import position_folds
 from benchmarks.metrics.scoring import chosen_scores
 from benchmarks.sprites.figures import figures, kl_figure, stage_figure, write
 from benchmarks.sprites.report import summary
@@ -214,6 +215,8 @@ def measure(model: Any, job: Job, world: World, folder: Path, timer: Timer) -> d
     with timer("scoring"):
         names, generator = job.scores or None, seeded(TEST_SEED + 2)
         encode = partial(encode_on, model, device)
+        if {"x", "y"} <= set(world.names):
+            found["folds"] = position_folds(encode, world, seeded(TEST_SEED + 3))
         return found | score(encode, world, names, generator, samples=job.samples, seeds=job.metric_seeds)
 
 
