@@ -89,6 +89,7 @@ class FactorBottleneck(Representation):
     `low` and `high` are the ranges of the factors, by default those of dSprites (shape, scale, orientation, x, y); its
     observations are factor rows [n, K] and its code is scale_k f_k. `channel_rate` is the rate of the
     averaged gradient at which scales and log variances move; gamma times it is a step of theirs, and must stay small.
+    The decoder starts from He's weights: its code is given, there is nothing to unfold.
     """
 
     low: Tensor

@@ -43,6 +43,9 @@ class InfoGAN(Representation):
     largest variations are told first, each by one code, as codes that share one are not independent behind a haze, and
     Q takes them for that; free codes take the finer ones as they come into sight. What G draws from its noise, codes
     need not tell: a world without nuisances needs little of it.
+
+    The small networks start from He's weights, at which the kept figures were measured; whether Q and G gain from
+    the small start that unfolds an autoencoder's code (see `GaussianAutoencoder`) has not been tried.
     """
 
     still: Tensor
