@@ -5,8 +5,8 @@ The published set (Matthey et al. 2017) holds pictures only; its geometry was me
     centre       (16 + 32 i / 31, 16 + 32 j / 31) pixels, y downward
     orientation  2 pi o / 39, counter-clockwise on the screen
     scale        0.5, 0.6 .. 1.0
-    square       half-side 9.598 scale
-    ellipse      semi-axes 12.77 scale and 7.21 scale
+    square       half-side 9.5997 scale
+    ellipse      semi-axes 12.765 scale and 7.215 scale
     heart        x = 9.6 scale sin^3 t,  y = scale (1.44 + 0.662 (13 cos t - 5 cos 2t - 2 cos 3t - cos 4t)),  y upward
     pixel        white where its centre (c + 0.5, r + 0.5) is inside
 
@@ -79,8 +79,8 @@ def sprite_table(scales: tuple[float, ...], device: torch.device) -> Tensor:
     heart = (turn @ heart_outline()[..., None]).squeeze(-1)
     spans = torch.full((3, len(scales), len(angle), len(h), 4), torch.inf, dtype=torch.float64)
     for k, scale in enumerate(scales):
-        spans[0, k, ..., :2] = torch.stack(square_span(h, angle[:, None], 9.598 * scale), dim=-1)
-        spans[1, k, ..., :2] = torch.stack(ellipse_span(h, angle[:, None], 12.77 * scale, 7.21 * scale), dim=-1)
+        spans[0, k, ..., :2] = torch.stack(square_span(h, angle[:, None], 9.5997 * scale), dim=-1)
+        spans[1, k, ..., :2] = torch.stack(ellipse_span(h, angle[:, None], 12.765 * scale, 7.215 * scale), dim=-1)
         spans[2, k] = outline_spans(h, heart * scale)
     return lattice_table(spans, STEPS).to(device)
 

@@ -1,15 +1,17 @@
 """Shape motion: one flat square or circle travels across a black picture along a Bezier curve.
 
     p(t) = sum_i C(4, i) t^i (1 - t)^(4 - i) P_i        0 <= t <= 1, P_i in [0, 1]^2, a quartic Bezier curve
-    P_0, P_4                                            long axis 1 and 0, cross axis the same uniform number
+    P_0, P_4                                            long axis 1 and 0, cross axis the same number: a uniform one,
+                                                        rounded to a whole pixel
     P_1, P_2, P_3                                       uniform in [0, 1]^2
     centre = floor(h / 2 + p (61 - h))                  pixels; h is the side, so [0, 1] is the shape's free range
-    square: every pixel offset in [-h / 2, h / 2)^2     h^2 pixels
+    square: every pixel offset in (-h / 2, h / 2]^2     h^2 pixels
     circle: those with |y|^2.1 + |x|^2.1 <= (h / 2)^2.1 47, 79, 111, 151 pixels
 
 The long axis is the rows (the shape rises from the bottom) or the columns (it goes from right to left). No plain disc
 has the four published areas; the exponent 2.1 has them all. Geometry as read off the published clips of MoCoGAN
-(Tulyakov et al. 2017): 64 x 64 pixels, one colour of 8 bits a channel, no anti-aliasing, never clipped.
+(Tulyakov et al. 2017): 64 x 64 pixels, one colour of 8 bits a channel, no anti-aliasing, never clipped; shapes keep to
+the rows and columns 1 to 61. All frames of 96 published clips are drawn exactly.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from envs.world import Clip, Factor, VideoWorld
 
 SIDES = (8.0, 10.0, 12.0, 14.0)
 EXPONENT = 2.1
-SPAN = 61  # the published shapes keep to the first 61 of 64 pixels
+SPAN = 61  # pixels that the published shapes keep to, the first row and column left out
+WHOLE = 1e-4  # pixels: what rounding may take from a place that is a whole pixel
 
 
 def bezier(points: Tensor, times: Tensor) -> Tensor:
@@ -62,7 +65,7 @@ class ShapeMotion(VideoWorld):
     def centres(factors: Tensor) -> Tensor:
         """The (row, column) of the centres for factors [..., K], in pixels of the 64-pixel picture: long [..., 2]."""
         side = factors[..., 4:5]
-        return torch.floor(side / 2 + factors[..., 5:7].clamp(0, 1) * (SPAN - side)).long()
+        return torch.floor(side / 2 + factors[..., 5:7].clamp(0, 1) * (SPAN - side) + WHOLE).long()
 
     @staticmethod
     def motion_kind(factors: Tensor) -> Tensor:
@@ -78,6 +81,8 @@ class ShapeMotion(VideoWorld):
         device = generator.device
         content = self._draw(n, generator)[:, :5]
         points = torch.rand(n, 5, 2, generator=generator, device=device)
+        free = SPAN - content[:, 4:5]
+        points[:, 0] = (points[:, 0] * free).round() / free
         points[:, 4] = points[:, 0]  # the cross axis ends where it starts
         long_axis = torch.randint(2, (n,), generator=generator, device=device)
         every = torch.arange(n, device=device)
@@ -95,7 +100,7 @@ class ShapeMotion(VideoWorld):
         offset = torch.arange(0, 64, 64 // self.size, device=device) - centre  # [n, 2, size]
         # A pixel is inside where the terms of its row and its column add to at most 1; a square's terms are all zero.
         term = (offset.abs() / half) ** EXPONENT * factors[:, None, :1].round()
-        term.masked_fill_((offset < -half) | (offset >= half), 2.0)
+        term.masked_fill_((offset <= -half) | (offset > half), 2.0)
         inside = term[:, 0, :, None] <= 1 - term[:, 1, None, :]
         level = (factors[:, 1:4] * 256).floor().clamp(0, 255).to(torch.uint8)
         return inside.view(torch.uint8)[:, None] * level[:, :, None, None]

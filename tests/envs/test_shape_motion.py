@@ -1,5 +1,7 @@
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,6 +9,14 @@ from envs.shape_motion import SIDES, ShapeMotion, bezier
 
 torch.set_num_threads(1)
 WHITE = [1.0, 1.0, 1.0]
+CLIPS = Path(__file__).parents[3] / "shared" / "data" / "shape_motion_clips.npz"
+# Of every disc the (first column, length) of its rows from top to bottom, within the box of its side.
+DISCS = {
+    8: [(1, 5), *[(0, 7)] * 2, (0, 8), *[(0, 7)] * 2, (1, 5), (3, 1)],
+    10: [(1, 7), *[(0, 9)] * 3, (0, 10), *[(0, 9)] * 3, (1, 7), (4, 1)],
+    12: [(2, 7), (1, 9), *[(0, 11)] * 3, (0, 12), *[(0, 11)] * 3, (1, 9), (2, 7), (5, 1)],
+    14: [(3, 7), *[(1, 11)] * 2, *[(0, 13)] * 3, (0, 14), *[(0, 13)] * 3, *[(1, 11)] * 2, (3, 7), (6, 1)],
+}
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -54,8 +64,8 @@ def test_square_fills_the_box_around_its_centre():
     row, column = world.centres(rows)[0].tolist()
     assert (row, column) == (math.floor(6 + 0.3 * 49), math.floor(6 + 0.9 * 49))
     rows_of, columns_of = torch.nonzero(ink(world.render(rows))[0], as_tuple=True)
-    assert (rows_of.min(), rows_of.max()) == (row - 6, row + 5)
-    assert (columns_of.min(), columns_of.max()) == (column - 6, column + 5)
+    assert (rows_of.min(), rows_of.max()) == (row - 5, row + 6)
+    assert (columns_of.min(), columns_of.max()) == (column - 5, column + 6)
 
 
 def test_colours_are_flat_and_reach_every_level():
@@ -102,7 +112,47 @@ def test_clips_go_up_or_left_and_are_never_cut_off():
     visible = clip.factors[..., 1:4].amax(-1) >= 1 / 256
     area = torch.where(shape == 1, disc, side**2)
     assert torch.equal(ink(clip.frames).sum((2, 3)).float()[visible], area[visible])
-    assert ink(clip.frames)[..., 61:, :].sum() == 0
+    drawn = ink(clip.frames).any(0).any(0)
+    assert [drawn.any(axis).nonzero()[[0, -1], 0].tolist() for axis in (0, 1)] == [[1, 61], [1, 61]]
+    starts = world.centres(clip.factors)[:, [0, -1]][torch.arange(200), :, 1 - kind]
+    assert torch.equal(starts[:, 0], starts[:, 1])
+    reach = cross_axis[:, 0] * (61 - clip.factors[:, 0, 4])
+    torch.testing.assert_close(reach, reach.round(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("side", DISCS)
+def test_discs_are_those_of_the_published_clips(side):
+    for place in torch.cartesian_prod(torch.linspace(0, 1, 5), torch.linspace(0, 1, 7)).tolist():
+        row = torch.tensor([[1.0, *WHITE, float(side), *place]])
+        down, across = ShapeMotion.centres(row)[0].tolist()
+        mask = ink(ShapeMotion().render(row))[0]
+        box = mask[down - side // 2 + 1 : down + side // 2 + 1, across - side // 2 + 1 : across + side // 2 + 1]
+        runs = [(int(line.int().argmax()), int(line.sum())) for line in box]
+        assert runs == DISCS[side]
+        assert mask.sum() == sum(length for _, length in DISCS[side])
+
+
+@pytest.mark.skipif(not CLIPS.is_file(), reason="the measured clips are not here")
+def test_every_published_frame_is_drawn_exactly_at_some_place():
+    with np.load(CLIPS) as file:
+        masks, colours = torch.from_numpy(np.unpackbits(file["masks"], axis=-1)), torch.from_numpy(file["colours"])
+        motion = torch.from_numpy(file["motion"]).long()
+    n, length = masks.shape[:2]
+    first = [masks.amax(axis).argmax(-1).float() for axis in (3, 2)]  # top row and left column of every frame
+    side = masks.amax(3).sum(2).float()
+    disc = (masks.sum((2, 3)) < side**2).float()
+    low = torch.stack(first, -1) - 1
+    place = low / (61 - side)[..., None]
+    level = ((colours.float() + 0.5) / 256)[:, None].expand(n, length, 3)
+    factors = torch.cat([disc[..., None], level, side[..., None], place], -1)
+    drawn = ShapeMotion().render(factors.flatten(0, 1))
+    assert torch.equal(drawn, masks.flatten(0, 1)[:, None] * colours.repeat_interleave(length, 0)[:, :, None, None])
+    # The long axis runs over the whole range, and the cross axis ends where it starts.
+    every = torch.arange(n)
+    assert torch.equal(place[every, 0, motion], torch.ones(n))
+    assert torch.equal(place[every, -1, motion], torch.zeros(n))
+    assert torch.equal(low[every, 0, 1 - motion], low[every, -1, 1 - motion])
+    assert torch.equal(ShapeMotion.motion_kind(factors), motion)
 
 
 def test_speed_is_the_published_one():
