@@ -1,29 +1,37 @@
-"""Objects from files: any mesh that trimesh reads, or a URDF; checked, cut into convex pieces, set on the table.
+"""Objects from files: a mesh or a URDF; checked, cut into convex pieces, set on the table.
 
 A mesh that is not watertight has no inside, and its volume, which trimesh reports all the same, means nothing: it is
-refused. A mesh that is not convex is cut by V-HACD, as Bullet ships it; its parts that are convex stay as they are.
+refused. Bodies that touch, or run into each other, are fine. Textures and materials are not read.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import numpy as np
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from envs.grasp.scene import import_bullet
+from envs.grasp.convex import NotClosed, bodies, pieces_of
 from envs.grasp.solids import Part, Solid
 
-VHACD_RESOLUTION = 50_000  # voxels
 LARGEST = 0.5  # metres
 SMALLEST = 0.005
+MESHES = (".obj", ".stl", ".ply", ".off", ".glb", ".gltf")
+KINDS = f"a mesh ({', '.join(MESHES)}) or a URDF"
+MOST_BYTES = 256 * 2**20
+MOST_FACES = 1_000_000
+
+
+@lru_cache(maxsize=32)
+def resting_solid(file: Path, changed: int, scale: float = 1.0) -> Solid:
+    """The object of a file as it comes to rest; read once as long as its time of change, `changed`, is the same."""
+    return resting(load_solid(file, scale))
 
 
 def load_solid(path: str | Path, scale: float = 1.0) -> Solid:
@@ -32,16 +40,17 @@ def load_solid(path: str | Path, scale: float = 1.0) -> Solid:
     Raises ValueError for a file that is missing or unreadable, a mesh that is not watertight or has no volume, and one
     that is not 5 mm to 0.5 m large.
     """
-    file = Path(path)
+    file = Path(path).expanduser()
     if not file.is_file():
         raise ValueError(f"there is no mesh or URDF file {file}")
-    if not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale must be positive, got {scale}")
-    meshes = _urdf_meshes(file) if file.suffix == ".urdf" else [_read(file)]
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale must be positive, got {scale!r}")
+    shapes = _urdf_shapes(file) if file.suffix.lower() == ".urdf" else [_read(file)]
     parts = []
-    for mesh in meshes:
-        mesh.apply_scale(scale)
-        parts.append(solid_part(mesh, file.name))
+    for groups in shapes:
+        for mesh in groups:
+            mesh.apply_scale(scale)
+        parts += _parts(groups, file.name)
     solid = Solid(tuple(parts), name=file.stem)
     extent = float((solid.high - solid.low).max())
     if not SMALLEST <= extent <= LARGEST:
@@ -51,51 +60,27 @@ def load_solid(path: str | Path, scale: float = 1.0) -> Solid:
     return solid.turned(np.eye(3))
 
 
+def _parts(groups: list[trimesh.Trimesh], name: str) -> list[Part]:
+    """The parts of a file's groups where each is closed by itself, or of all of them together."""
+    try:
+        return [solid_part(group, name) for group in groups]
+    except NotClosed:
+        if len(groups) == 1:
+            raise
+        return [solid_part(_joined(groups), name)]
+
+
+def _joined(groups: list[trimesh.Trimesh]) -> trimesh.Trimesh:
+    offsets = np.cumsum([0, *(len(group.vertices) for group in groups[:-1])])
+    faces = [group.faces + offset for group, offset in zip(groups, offsets, strict=True)]
+    return trimesh.Trimesh(np.concatenate([g.vertices for g in groups]), np.concatenate(faces), process=False)
+
+
 def solid_part(mesh: trimesh.Trimesh, name: str = "mesh") -> Part:
     """A closed mesh with its convex pieces; ValueError if it is not watertight, or holds no volume."""
-    if not len(mesh.faces) or not mesh.is_watertight:
-        raise ValueError(
-            f"{name} is not watertight: {len(mesh.faces)} faces, with edges that do not have two faces each"
-        )
-    thin = 1e-5 * float(mesh.extents.max()) ** 3
-    if not mesh.is_winding_consistent or not mesh.volume > thin:
-        raise ValueError(f"{name} has no volume ({mesh.volume:g} m^3): it is flat, or its faces are turned inside out")
-    pieces: list[Any] = []
-    for body in mesh.split(only_watertight=True):
-        pieces += [np.asarray(body.vertices)] if body.is_convex else decompose(body)
-    return Part(np.asarray(mesh.vertices, float), np.asarray(mesh.faces, np.int64), tuple(pieces))
-
-
-def decompose(mesh: trimesh.Trimesh) -> list[Any]:
-    """The vertices [v, 3] of convex pieces that approximate a mesh, by V-HACD."""
-    bullet = import_bullet()
-    with tempfile.TemporaryDirectory() as folder:
-        source, target, log = (str(Path(folder) / name) for name in ("in.obj", "out.obj", "log.txt"))
-        mesh.export(source)
-        with _quiet():
-            bullet.vhacd(source, target, log, resolution=VHACD_RESOLUTION)
-        lines = Path(target).read_text().splitlines()
-    pieces: list[list[list[float]]] = []
-    for line in lines:
-        kind, _, rest = line.partition(" ")
-        if kind == "o":
-            pieces.append([])
-        elif kind == "v":
-            pieces[-1].append([float(value) for value in rest.split()])
-    return [np.asarray(piece) for piece in pieces if len(piece) >= 4]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what C++ prints to the standard output: V-HACD reports every percent."""
-    kept = os.dup(1)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+    closed = bodies(mesh, name)
+    whole = _joined(closed)
+    return Part(np.asarray(whole.vertices, float), np.asarray(whole.faces, np.int64), tuple(pieces_of(closed)))
 
 
 def resting(solid: Solid) -> Solid:
@@ -105,26 +90,44 @@ def resting(solid: Solid) -> Solid:
     return solid.turned(transforms[0][:3, :3])
 
 
-def _read(file: Path) -> trimesh.Trimesh:
+def _read(file: Path) -> list[trimesh.Trimesh]:
+    """The groups of a mesh file, as they are written."""
+    kind = file.suffix.lower()
+    if kind not in MESHES:
+        raise ValueError(f"{file} is neither {KINDS}")
+    if file.stat().st_size > MOST_BYTES:
+        raise ValueError(f"{file} has {file.stat().st_size / 2**20:.0f} MB, a mesh at most {MOST_BYTES // 2**20}")
+    groups: dict[str, Any] = {}
+    if kind == ".obj":
+        groups = {"split_objects": True, "split_groups": True, "group_material": False}
     try:
-        mesh = trimesh.load(file, force="mesh")
+        scene = trimesh.load_scene(file, process=False, skip_materials=True, **groups)
+        found = [mesh for mesh in scene.dump() if isinstance(mesh, trimesh.Trimesh)]
+        found = [trimesh.Trimesh(mesh.vertices, mesh.faces, process=False) for mesh in found]
     except Exception as error:  # every format's reader raises its own
-        raise ValueError(f"{file} cannot be read as a mesh: {error}") from None
-    if not isinstance(mesh, trimesh.Trimesh) or not np.isfinite(mesh.vertices).all():
-        raise ValueError(f"{file} holds no mesh with finite vertices")
-    mesh.merge_vertices(merge_tex=True, merge_norm=True)
-    return mesh
+        raise ValueError(f"{file} cannot be read as a mesh; a whole {kind} file was expected: {error}") from None
+    faces = sum(len(mesh.faces) for mesh in found)
+    if not 0 < faces <= MOST_FACES:
+        raise ValueError(f"{file} has {faces} faces, expected 1 to {MOST_FACES}; is it {KINDS}?")
+    return found
 
 
-def _numbers(element: Any, key: str, default: str) -> Any:
-    return np.array([float(value) for value in (element.get(key, default) if element is not None else default).split()])
+def _numbers(element: Any, key: str, default: str, count: int, file: Path) -> Any:
+    text = element.get(key, default) if element is not None else default
+    try:
+        values = np.array([float(value) for value in text.split()])
+    except ValueError:
+        values = np.array([])
+    if len(values) != count or not np.isfinite(values).all():
+        raise ValueError(f"{file}: {key} must be {count} finite number(s), got {text!r}")
+    return values
 
 
-def _urdf_meshes(file: Path) -> list[trimesh.Trimesh]:
-    """The collision meshes of a URDF's links (visual ones where there are none), in the frame of its first link."""
+def _urdf_shapes(file: Path) -> list[list[trimesh.Trimesh]]:
+    """The collision shapes of a URDF's link (visual ones where there are none), in the link's frame."""
     try:
         root = ElementTree.parse(file).getroot()
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is not a URDF: {error}") from None
     links = root.findall("link")
     shapes = [shape for link in links for shape in link.findall("collision") or link.findall("visual")]
@@ -132,15 +135,62 @@ def _urdf_meshes(file: Path) -> list[trimesh.Trimesh]:
         raise ValueError(f"{file} must hold one link with a collision or visual shape, it has {len(links)} links")
     found = []
     for shape in shapes:
-        mesh = shape.find("geometry/mesh")
-        if mesh is None:
-            raise ValueError(f"{file}: only mesh geometry is read, got {[g.tag for g in shape.findall('geometry/*')]}")
-        made = _read(file.parent / mesh.get("filename", ""))
-        made.apply_scale(_numbers(mesh, "scale", "1 1 1"))
+        groups = _geometry(shape, file)
         origin = shape.find("origin")
         pose = np.eye(4)
-        pose[:3, :3] = Rotation.from_euler("xyz", _numbers(origin, "rpy", "0 0 0")).as_matrix()
-        pose[:3, 3] = _numbers(origin, "xyz", "0 0 0")
-        made.apply_transform(pose)
-        found.append(made)
+        pose[:3, :3] = Rotation.from_euler("xyz", _numbers(origin, "rpy", "0 0 0", 3, file)).as_matrix()
+        pose[:3, 3] = _numbers(origin, "xyz", "0 0 0", 3, file)
+        for mesh in groups:
+            mesh.apply_transform(pose)
+        found.append(groups)
     return found
+
+
+def _geometry(shape: Any, file: Path) -> list[trimesh.Trimesh]:
+    """The groups of one shape: a mesh, a box, a sphere or a cylinder."""
+    made = shape.find("geometry/*")
+    kind = "nothing" if made is None else made.tag
+    if kind == "mesh":
+        groups = _read(_find_mesh(made.get("filename", ""), file))
+        for mesh in groups:
+            mesh.apply_scale(_numbers(made, "scale", "1 1 1", 3, file))
+        return groups
+    if kind == "box":
+        return [trimesh.creation.box(_positive(_numbers(made, "size", "", 3, file), "size", file))]
+    if kind == "sphere":
+        [radius] = _positive(_numbers(made, "radius", "", 1, file), "radius", file)
+        return [trimesh.creation.icosphere(subdivisions=3, radius=radius)]
+    if kind == "cylinder":
+        sizes = np.concatenate([_numbers(made, key, "", 1, file) for key in ("radius", "length")])
+        radius, length = _positive(sizes, "radius and length", file)
+        return [trimesh.creation.cylinder(radius, length, sections=32)]
+    raise ValueError(f"{file}: geometry must be a mesh, box, sphere or cylinder, got {kind}")
+
+
+def _positive(values: Any, key: str, file: Path) -> Any:
+    if not (values > 0).all():
+        raise ValueError(f"{file}: {key} must be positive, got {values.tolist()}")
+    return values
+
+
+def _find_mesh(name: str, file: Path) -> Path:
+    """The file that a URDF means by `name`: beside it, or in the package that is one of the folders above it.
+
+    Packages are looked for above the URDF, in the folders there, and below those of ROS_PACKAGE_PATH.
+    """
+    scheme, _, rest = name.rpartition("://")
+    if scheme == "package":
+        package, _, inside = rest.partition("/")
+        above = list(file.resolve().parents)
+        folders = [folder for folder in above if folder.name == package]
+        folders += [folder / package for folder in above]
+        folders += [Path(root) / package for root in os.environ.get("ROS_PACKAGE_PATH", "").split(os.pathsep) if root]
+        tried = [folder / inside for folder in folders]
+    elif scheme in ("", "file"):
+        tried = [file.parent / (unquote(rest) if scheme else name)]
+    else:
+        raise ValueError(f"{file}: a mesh must be a path, package:// or file://, got {name!r}")
+    for path in tried:
+        if path.is_file():
+            return path
+    raise ValueError(f"{file}: there is no file {name!r}; looked for {tried[0]}" + (" and others" if tried[1:] else ""))

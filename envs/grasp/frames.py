@@ -27,6 +27,7 @@ TAN_HALF = 0.21  # of a camera's field of view: half the width of the picture at
 DISTANCE = 0.55
 DEPTH_RANGE = (0.1, 5.0)  # metres: what a median depth can be
 ORTHONORMAL = 1e-3
+ROUNDING = 1e-6  # metres: what single precision may add to a bound
 
 
 def camera_poses(azimuth: Tensor, elevation: Tensor, distance: Tensor) -> Tensor:
@@ -40,10 +41,10 @@ def camera_poses(azimuth: Tensor, elevation: Tensor, distance: Tensor) -> Tensor
     zero = torch.zeros_like(azimuth)
     forward = -torch.stack([cos_e * cos_a, cos_e * sin_a, sin_e], -1)
     right = torch.stack([-sin_a, cos_a, zero], -1)
-    pose = torch.eye(4, dtype=azimuth.dtype).repeat(len(azimuth), 1, 1)
+    pose = torch.eye(4, dtype=azimuth.dtype, device=azimuth.device).repeat(len(azimuth), 1, 1)
     pose[:, :3, 0], pose[:, :3, 2] = right, forward
     pose[:, :3, 1] = torch.linalg.cross(forward, right)
-    pose[:, :3, 3] = torch.tensor(TARGET, dtype=azimuth.dtype) - distance[:, None] * forward
+    pose[:, :3, 3] = azimuth.new_tensor(TARGET) - distance[:, None] * forward
     return pose
 
 
@@ -67,7 +68,7 @@ def check_pose(pose: Any) -> Array:
         raise ValueError(f"the last row of a pose must be 0 0 0 1, got {matrix[3]}")
     check_rotation(matrix[:3, :3], "the rotation of a gripper pose")
     x, y, z = matrix[:3, 3]
-    if np.hypot(x, y) > REACH * 2**0.5 + 1e-6 or not -1e-6 <= z <= 2 * REACH + 1e-6:
+    if np.hypot(x, y) > REACH * 2**0.5 + ROUNDING or not -ROUNDING <= z <= 2 * REACH + ROUNDING:
         raise ValueError(
             f"the grasp centre must lie within {REACH} m of the z axis along x and y and 0 to {2 * REACH} m above the table, "
             f"got ({x:.3f}, {y:.3f}, {z:.3f})"
@@ -76,10 +77,10 @@ def check_pose(pose: Any) -> Array:
 
 
 def check_opening(opening: float) -> float:
-    """A gripper opening in metres; ValueError outside [0.01, 0.10]."""
-    if not MIN_OPENING - 1e-9 <= opening <= MAX_OPENING + 1e-9:
+    """A gripper opening in metres, within [0.01, 0.10]; ValueError for one that is further off than a rounding error."""
+    if not MIN_OPENING - ROUNDING <= opening <= MAX_OPENING + ROUNDING:
         raise ValueError(f"the opening must lie in [{MIN_OPENING}, {MAX_OPENING}] m, got {opening}")
-    return float(opening)
+    return min(max(float(opening), MIN_OPENING), MAX_OPENING)
 
 
 def check_depth(depth: Any) -> None:

@@ -55,30 +55,30 @@ class Picture:
         return torch.cat([self.colour.float() / 255, self.depth[:, None]], 1)
 
 
-def ray_directions(size: int, tan_half: float = TAN_HALF) -> Tensor:
+def ray_directions(size: int, tan_half: float = TAN_HALF, device: torch.device | None = None) -> Tensor:
     """Directions [size, size, 3] in the camera's frame, of unit depth, through the middles of the pixels."""
-    place = ((torch.arange(size) + 0.5) / size * 2 - 1) * tan_half
+    place = ((torch.arange(size, device=device) + 0.5) / size * 2 - 1) * tan_half
     y, x = torch.meshgrid(place, place, indexing="ij")
     return torch.stack([x, y, torch.ones_like(x)], -1)
 
 
 def draw(models: Sequence[Model], cameras: Tensor, size: int = 64, tan_half: float = TAN_HALF) -> Picture:
-    """Pictures of the models and the table from camera-to-world poses [n, 4, 4]."""
-    cameras = cameras.double()
-    vertices = torch.cat([torch.as_tensor(model.vertices) for model in models]).double()
+    """Pictures of the models and the table from camera-to-world poses [n, 4, 4], on the device of these."""
+    cameras, device = cameras.double(), cameras.device
+    vertices = torch.cat([torch.as_tensor(model.vertices, device=device) for model in models]).double()
     counts = [len(model.vertices) for model in models]
     offsets = np.cumsum([0, *counts[:-1]])
-    faces = torch.cat([torch.as_tensor(m.faces) + int(o) for m, o in zip(models, offsets, strict=True)])
-    shades = _shades(models)
+    faces = torch.cat([torch.as_tensor(m.faces, device=device) + int(o) for m, o in zip(models, offsets, strict=True)])
+    shades = _shades(models).to(device)
     inverse, face = _nearest(vertices, faces, cameras, size, tan_half)
     mask = face >= 0
     depth = torch.where(mask, 1 / inverse.clamp(min=1 / FAR), FAR)
-    directions = ray_directions(size, tan_half).double()
+    directions = ray_directions(size, tan_half, device).double()
     falling = torch.einsum("nj,hwj->nhw", cameras[:, 2, :3], directions)
     table = -cameras[:, 2, 3, None, None] / torch.where(falling < -1e-9, falling, -1e-9)
     mask = mask & (depth <= table)
     depth = torch.where(mask, depth, table).clamp(max=FAR)
-    ground = torch.where((table < FAR)[..., None], torch.tensor(TABLE), torch.tensor(SKY))
+    ground = torch.where((table < FAR)[..., None], shades.new_tensor(TABLE), shades.new_tensor(SKY))
     colour = torch.where(mask[..., None], shades[face.clamp(min=0)], ground)
     pixels = (colour * 255).round().to(torch.uint8).permute(0, 3, 1, 2).contiguous()
     return Picture(pixels, depth.float(), mask)
@@ -122,7 +122,7 @@ def _nearest(vertices: Tensor, faces: Tensor, cameras: Tensor, size: int, tan_ha
     value = (weights * inverse[:, owner]).sum(0).clamp(0, 1 / NEAR)
     key = ((value * (NEAR * LEVELS)).long() << FACE_BITS) | number[owner]
     sample = (picture[owner] * size + row[line]) * size + column
-    nearest = torch.full((len(cameras) * size * size,), -1, dtype=torch.int64)
+    nearest = torch.full((len(cameras) * size * size,), -1, dtype=torch.int64, device=cameras.device)
     nearest.scatter_reduce_(0, sample, key, "amax")
     nearest = nearest.view(len(cameras), size, size)
     found = nearest >= 0
