@@ -25,7 +25,7 @@ from scipy.spatial import ConvexHull, QhullError
 Array = NDArray[np.float64]
 SPARE = 0.05  # of a body: the room in its pieces that it does not fill
 MOST_PIECES = 64  # of a body
-GRID = 48  # samples along each axis
+GRID = 32  # samples along each axis
 SHIFTS = np.array([0.5178, 0.4713, 0.4909])  # of the samples within their cells: away from where people put vertices
 MIDDLE = 0.4973
 BENDS = 4
@@ -110,7 +110,7 @@ def _piece(triangles: Array, box: Array, filled: Array, outside: Array) -> _Piec
     """The piece of a box; None where the body fills next to nothing of it."""
     try:
         corners = _sparse(np.concatenate([triangles.reshape(-1, 3), filled]))
-        sides = ConvexHull(corners).equations
+        sides = np.unique(ConvexHull(corners).equations.round(10), axis=0)  # a side of many triangles once
     except (QhullError, ValueError):
         return None
     near = outside[((outside >= corners.min(0)) & (outside <= corners.max(0))).all(1)]

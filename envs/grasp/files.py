@@ -17,6 +17,7 @@ import numpy as np
 import trimesh
 from scipy.spatial.transform import Rotation
 
+from borders import Positive, checked
 from envs.grasp.convex import NotClosed, bodies, pieces_of
 from envs.grasp.solids import Part, Solid
 
@@ -34,7 +35,8 @@ def resting_solid(file: Path, changed: int, scale: float = 1.0) -> Solid:
     return resting(load_solid(file, scale))
 
 
-def load_solid(path: str | Path, scale: float = 1.0) -> Solid:
+@checked
+def load_solid(path: str | Path, scale: Positive = 1.0) -> Solid:
     """The object in a mesh file or URDF, in metres after multiplication by `scale`, set down on z = 0 as it is turned.
 
     Raises ValueError for a file that is missing or unreadable, a mesh that is not watertight or has no volume, and one
@@ -43,8 +45,6 @@ def load_solid(path: str | Path, scale: float = 1.0) -> Solid:
     file = Path(path).expanduser()
     if not file.is_file():
         raise ValueError(f"there is no mesh or URDF file {file}")
-    if isinstance(scale, bool) or not isinstance(scale, int | float) or not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale must be positive, got {scale!r}")
     shapes = _urdf_shapes(file) if file.suffix.lower() == ".urdf" else [_read(file)]
     parts = []
     for groups in shapes:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -102,6 +103,7 @@ def write_obj(solid: Solid, path: Path) -> None:
 class GraspScene:
     """A physics client of its own with one object; close it with `close()` or use it in a `with` statement.
 
+    A scene that is dropped ends its client by itself; a copy gets a client of its own, with the object in the same place.
     Raises ValueError for a solid without volume, too many pieces, or one that falls over or off where it is put.
     """
 
@@ -109,17 +111,28 @@ class GraspScene:
         self.solid, self.physics = solid, physics or Physics()
         if not solid.pieces or len(solid.pieces) > MAX_PIECES:
             raise ValueError(f"a solid needs 1 to {MAX_PIECES} convex pieces, {solid.name} has {len(solid.pieces)}")
-        self._bullet = import_bullet()
-        self._client: int = self._bullet.connect(self._bullet.DIRECT)
-        self._on = {"physicsClientId": self._client}
         self.pose = np.eye(4)
-        self._build()
+        self._connect()
 
     def close(self) -> None:
         """End the physics client."""
-        if self._client >= 0:
-            self._bullet.disconnect(self._client)
-            self._client = -1
+        self._end()
+
+    def _connect(self) -> None:
+        self._bullet = import_bullet()
+        self._client: int = self._bullet.connect(self._bullet.DIRECT)
+        self._end = weakref.finalize(self, self._bullet.disconnect, self._client)
+        self._on = {"physicsClientId": self._client}
+        self._build()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What makes a copy: the scene without its client."""
+        return {"solid": self.solid, "physics": self.physics, "pose": self.pose}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy with a client of its own."""
+        self.__dict__.update(state)
+        self._connect()
 
     def __enter__(self) -> GraspScene:
         return self

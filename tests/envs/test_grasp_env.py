@@ -1,5 +1,11 @@
 """`disco/Grasp-v0`: Gymnasium's contract, attempts, errors, one physics client per process."""
 
+import copy
+import gc
+import math
+import os
+from pathlib import Path
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -9,7 +15,7 @@ from gymnasium.utils.env_checker import check_env
 
 import envs
 from envs.grasp.env import GraspEnv, choose_objects
-from envs.grasp.frames import vector_of
+from envs.grasp.frames import check_opening, vector_of
 from envs.grasp.sampler import antipodal
 
 pytest.importorskip("pybullet")
@@ -91,6 +97,109 @@ def test_actions_outside_the_workspace_and_unknown_objects_are_refused(tmp_path)
     assert np.isnan(info["factors"][:5]).all()
     assert np.isfinite(info["factors"][5:]).all()
     env.close(), own.close()
+
+
+def test_bounds_of_the_space_in_single_precision_are_in_it():
+    env = GraspEnv(objects="mug_00")
+    env.reset(seed=0)
+    space = env.action_space
+    for action in (space.low, space.high, np.array([0, 0, 0.1, 0, np.pi, 0, 0.1], np.float32)):
+        assert space.contains(action)
+        assert env.step(action)[4]["reason"] in ("collision", "miss", "slip", "success")
+    assert check_opening(float(np.float32(0.1))) == 0.1
+    with pytest.raises(ValueError, match="opening"):
+        check_opening(0.1001)
+    env.close()
+
+
+def test_a_copy_has_a_client_of_its_own_and_the_same_future():
+    env = gym.make(ID, objects="cup_03")
+    env.reset(seed=5)
+    twin = copy.deepcopy(env)
+    actions = list(demonstrations(env))[:3]
+    wanted = [env.step(action)[4]["reason"] for action in actions]
+    env.close()
+    assert [twin.step(action)[4]["reason"] for action in actions] == wanted
+    twin.close()
+
+
+def test_environments_that_are_dropped_leave_no_client_behind():
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def visit():
+        gym.make(ID, objects="mug_00", size=16).reset(seed=0)
+
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("no /proc here")
+    for _ in range(3):
+        visit()
+    gc.collect()
+    before = resident()
+    for _ in range(10):
+        visit()
+    gc.collect()
+    assert resident() - before < 60  # one client is 30 MB
+
+
+def test_options_and_settings_that_it_does_not_have_are_refused():
+    env = GraspEnv(objects="mug_00")
+    for options in ({"objects": "mug_00"}, {"place": (0, 0)}, {"place": (0, 0, math.nan)}, {"object": "fork"}):
+        with pytest.raises(ValueError, match=r"option|place|fork"):
+            env.reset(options=options)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="falls off"):
+        env.reset(options={"place": (0.5, 0.0, 0.0)})
+    env.step(env.action_space.low)  # what was refused has left the scene as it was
+    env.close()
+    with pytest.raises(TypeError, match=r"no setting 'sise'; its settings are size, "):
+        gym.make(ID, sise=32)
+    for wrong in ({"scale": 0}, {"scale": math.nan}, {"size": 0}, {"physics": {"mass": -1}}, {"physics": {"step": 0}}):
+        with pytest.raises((ValueError, TypeError), match=r"scale|size|mass|step"):
+            gym.make(ID, **wrong)
+    with pytest.raises(gym.error.ResetNeeded):
+        GraspEnv(render_mode="rgb_array").render()
+
+
+def test_files_are_found_from_where_they_were_named_and_scaled(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    trimesh.creation.box((40, 50, 60)).export("box.stl")
+    env = gym.make(ID, objects=[Path("box.stl")], scale=0.001)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    env.reset(seed=0)
+    solid = env.unwrapped.scene.solid
+    assert sorted(solid.high - solid.low) == pytest.approx([0.04, 0.05, 0.06])
+    env.close()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert choose_objects("~/box.stl") == [tmp_path / "box.stl"]
+    assert choose_objects(Path("~/box.stl")) == [tmp_path / "box.stl"]
+    with pytest.raises(TypeError, match="names and paths"):
+        choose_objects([3])
+
+
+def test_a_wrong_row_or_option_leaves_the_processes_alive_and_a_dead_one_is_named():
+    env = gym.make_vec(ID, num_envs=2, objects=["bottle_01"], size=16, autoreset_mode="NEXT_STEP", max_episode_steps=2)
+    assert env.metadata["autoreset_mode"] == gym.vector.AutoresetMode.NEXT_STEP
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(env.action_space.sample())
+    env.reset(seed=0)
+    high = np.tile(np.array([0, 0, 0.35, np.pi, 0, 0, 0.08], np.float32), (2, 1))
+    bad = high.copy()
+    bad[1, 0] = np.nan
+    with pytest.raises(ValueError, match="finite"):
+        env.step(bad)
+    with pytest.raises(ValueError, match="no option"):
+        env.reset(options={"things": 1})
+    with pytest.raises(ValueError, match="place"):
+        env.reset(options={"place": (3.0, 0, 0)})
+    assert [bool(env.step(high)[3].all()) for _ in range(3)] == [False, True, False]
+    env.processes[1].kill()
+    env.processes[1].join()
+    with pytest.raises(gym.error.ClosedEnvironmentError, match="environment 1 died"):
+        env.step(high)
+    env.close()
+    assert not any(process.is_alive() for process in env.processes)
 
 
 def test_the_vector_environment_has_one_client_per_process_and_resets_in_the_same_step():
