@@ -215,7 +215,7 @@ def measure(model: Any, job: Job, world: World, folder: Path, timer: Timer) -> d
     with timer("scoring"):
         names, generator = job.scores or None, seeded(TEST_SEED + 2)
         encode = partial(encode_on, model, device)
-        if {"x", "y"} <= set(world.names):
+        if {"x", "y"} <= set(world.names) and not isinstance(world, Stored):  # which has no lattice of positions
             found["folds"] = position_folds(encode, world, seeded(TEST_SEED + 3))
         return found | score(encode, world, names, generator, samples=job.samples, seeds=job.metric_seeds)
 
