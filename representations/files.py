@@ -31,8 +31,6 @@ from torch import Tensor
 LARGEST_TEXT = 64 << 20  # bytes of a JSON, YAML or log file
 LARGEST_YAML = 100_000  # values of a YAML file once its aliases are spelled out
 CHECKSUM = "crc32"
-LOCK = ".lock"
-OWNER = ".owner.json"
 
 
 def home(path: str | Path) -> Path:
@@ -218,58 +216,58 @@ def _checksum(tensors: Mapping[str, Tensor]) -> str:
     return f"{found:08x}"
 
 
-_claimed: dict[Path, tuple[FileLock, int]] = {}
+_claimed: dict[tuple[Path, str], tuple[FileLock, int]] = {}
 _guard = threading.RLock()
 
 
 class FolderInUse(RuntimeError):
-    """Another process owns the folder."""
+    """Another process has claimed the folder."""
 
 
 @contextmanager
-def claimed(folder: Path, patience: float = 1.0) -> Iterator[None]:
-    """Make `folder` and keep it for this process; the end of the process, however it comes, sets it free.
+def claimed(folder: Path, patience: float = 1.0, use: str = "run") -> Iterator[None]:
+    """Make `folder` and keep it, for one use, for this process; the end of the process, however it comes, sets it free.
 
     Inside, what broken writers left behind is gone. FolderInUse says which process has the folder if it is not free
     within `patience` seconds. The process that has it may ask again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     place = folder.resolve()
+    lock_file, owner = place / f".{use}.lock", place / f".{use}.json"
     with _guard:
-        lock, count = _claimed.get(place) or (FileLock(place / LOCK), 0)
+        lock, count = _claimed.get((place, use)) or (FileLock(lock_file), 0)
         try:
             if not count:
                 lock.acquire(timeout=patience)
-                _say_who(place)
+                _say_who(place, owner)
         except Timeout:
-            raise FolderInUse(f"{folder} is in use by {_who(place)}; wait for it, or name another folder") from None
-        _claimed[place] = lock, count + 1
+            raise FolderInUse(f"{folder} is in use by {_who(owner)}; wait for it, or name another folder") from None
+        _claimed[place, use] = lock, count + 1
     try:
         yield
     finally:
         with _guard:
-            lock, count = _claimed.pop(place)
+            lock, count = _claimed.pop((place, use))
             if count > 1:
-                _claimed[place] = lock, count - 1
+                _claimed[place, use] = lock, count - 1
             else:
                 with suppress(OSError):
-                    (place / OWNER).unlink(missing_ok=True)
+                    owner.unlink(missing_ok=True)
                 lock.release()
 
 
-def _say_who(place: Path) -> None:
+def _say_who(place: Path, owner: Path) -> None:
     for left in [*place.glob(".*.partial*"), *place.glob("*/.*.partial*")]:
         left.unlink(missing_ok=True)
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     command = " ".join(Path(sys.argv[0] or "python").parts[-2:])
-    write_json(
-        place / OWNER, {"process": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}
-    )
+    with suppress(OSError):  # on a full disk the folder is kept all the same
+        write_json(owner, {"process": os.getpid(), "host": socket.gethostname(), "since": since, "command": command})
 
 
-def _who(place: Path) -> str:
+def _who(owner: Path) -> str:
     try:
-        about = read_json(place / OWNER, "a note of who has the folder", ("process", "host", "since", "command"))
+        about = read_json(owner, "a note of who has the folder", ("process", "host", "since", "command"))
     except ValueError:
         return "another process"
     return f"process {about['process']} on {about['host']} since {about['since']} ({about['command']})"

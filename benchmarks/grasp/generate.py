@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
 from benchmarks.grasp.set import Shard, read_names, read_shard, write_shard
 from benchmarks.harness.command import Common, parse, plain_errors
 from benchmarks.harness.engines import Engine
+from benchmarks.harness.pool import Failure
 from benchmarks.harness.rooms import Room
 from benchmarks.harness.table import Table, show, tolerate_encodings
 from envs.grasp.demonstration import demonstrate
@@ -32,7 +32,7 @@ from envs.grasp.objects import CATEGORIES, ObjectSpec, library, subset
 from envs.grasp.sampler import perturbed
 from envs.grasp.scene import REASONS, GraspScene
 from envs.grasp.world import SPREAD
-from representations.files import home, read_json, write_json
+from representations.files import claimed, home, read_json, write_json
 
 PATIENCE = 12  # perturbed grasps tried, at most, for each that is kept
 OPENING_SPREAD = 0.008
@@ -135,22 +135,33 @@ def generate(settings: Generation, progress: bool = True) -> Path:
         raise ValueError(f"{folder} is not empty and not a grasping data set; name a new or an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     write_json(manifest, about)
+    with claimed(folder):
+        _make(settings, folder, progress)
+    return folder
+
+
+def _make(settings: Generation, folder: Path, progress: bool) -> None:
+    """Make what is missing in a folder that is ours."""
     specs = subset(settings.objects)
     todo = [spec for spec in specs if not _valid(folder / f"{spec.name}.npz", settings)]
     engine = Engine(settings.engine, settings.workers)
     bar = tqdm(total=len(specs), initial=len(specs) - len(todo), unit="object", disable=None if progress else True)
+    failed: list[Failure] = []
     try:
-        for _ in engine.map(_save, [(spec, settings, folder.resolve()) for spec in todo]):
+        for _, found in engine.map(_save, [(spec, settings, folder.resolve()) for spec in todo]):
+            if isinstance(found, Failure):
+                failed.append(found)
             bar.update()
-    except TerminatedWorkerError as error:
+    finally:
+        bar.close()
+    for one in failed:
+        if one.exception is not None:
+            raise one.exception
         done = sum(_valid(folder / f"{spec.name}.npz", settings) for spec in specs)
         raise RuntimeError(
             f"a worker was killed (out of memory?): {done} of {len(specs)} shards are finished and valid; the same command "
             f"continues, with fewer --workers if memory was short"
-        ) from error
-    finally:
-        bar.close()
-    return folder
+        )
 
 
 def _valid(path: Path, settings: Generation) -> bool:

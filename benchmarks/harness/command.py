@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import gc
 import inspect
 import re
+import signal
 import sys
 import textwrap
 import types
@@ -25,11 +27,14 @@ from jsonargparse import ActionYesNo, ArgumentParser, DefaultHelpFormatter, set_
 
 from benchmarks.harness.engines import Engine
 from benchmarks.harness.own import import_modules
+from benchmarks.harness.progress import line
 from benchmarks.harness.rooms import ROOMS, Room, room
-from benchmarks.harness.runs import check_neighbours
+from benchmarks.harness.runs import JobsFailed, check_neighbours
+from benchmarks.harness.table import Table, show
 from benchmarks.metrics import SCORES
 from envs import WORLDS
 from representations import MODELS
+from representations.files import FolderInUse
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -101,11 +106,30 @@ def settings_of(model: str) -> Iterator[None]:
 
 
 @contextmanager
-def plain_errors(*more: type[Exception]) -> Iterator[None]:
-    """Inside, what a user got wrong (TypeError, ValueError or one of `more`) ends the program with its message alone."""
-    expected: tuple[type[Exception], ...] = (TypeError, ValueError, *more)
+def stoppable() -> Iterator[None]:
+    """Inside, Ctrl-C ends the program with one line and status 130, and SIGTERM behind a training's step with 143."""
     try:
         yield
+    except KeyboardInterrupt as stopped:
+        line(str(stopped) or "stopped")
+        gc.freeze()  # the end of the process need not look for cycles among all that was imported
+        raise SystemExit(128 + getattr(stopped, "number", signal.SIGINT)) from None
+
+
+@contextmanager
+def plain_errors(*more: type[Exception]) -> Iterator[None]:
+    """Inside, what a user can mend (TypeError, ValueError or one of `more`) ends the program with its message alone.
+
+    So does what a run met: a loss that is no number, a full disk, a folder in use, jobs that failed; and see `stoppable`.
+    """
+    expected: tuple[type[Exception], ...] = (TypeError, ValueError, FloatingPointError, OSError, FolderInUse, *more)
+    try:
+        with stoppable():
+            yield
+    except JobsFailed as failed:
+        rows = tuple((Path(folder).name, failure.error) for folder, failure in failed.failed.items())
+        show([Table("Jobs that failed", ("job", "error"), rows)], ())
+        raise SystemExit(f"error: {failed}") from None
     except expected as error:
         raise SystemExit(f"error: {error}") from error
 

@@ -13,6 +13,7 @@ import joblib
 import torch
 
 from benchmarks.harness.own import Registered, registered
+from benchmarks.harness.pool import failure, in_processes
 from benchmarks.harness.rooms import CHECKOUT
 
 ENGINES = ("local", "ray")
@@ -54,7 +55,10 @@ class Engine:
         return min(self.workers or joblib.cpu_count(), max(jobs, 1))
 
     def map(self, call: Callable[..., Any], rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
-        """`call(*row)` for every row, on one thread each: the row's place and the result, in the order of finishing."""
+        """`call(*row)` for every row, on one thread each, in the order of finishing: the row's place and the result.
+
+        In place of the result stands a `Failure` where the call raised an exception or its process died.
+        """
         own = registered()
         if self.name == "ray":
             yield from self._by_ray(call, rows, own)
@@ -62,14 +66,14 @@ class Engine:
             before = torch.get_num_threads()
             for place, row in enumerate(rows):
                 try:
-                    yield _work(own, place, call, row)
+                    found = _work(own, call, row)
+                except Exception as error:
+                    found = failure(error)
                 finally:
                     torch.set_num_threads(before)
+                yield place, found
         else:
-            parallel = joblib.Parallel(
-                n_jobs=self.at_once(len(rows)), backend="loky", return_as="generator_unordered", batch_size=1
-            )
-            yield from parallel(joblib.delayed(_work)(own, place, call, row) for place, row in enumerate(rows))
+            yield from in_processes(_work, [(own, call, row) for row in rows], self.at_once(len(rows)))
 
     def _by_ray(
         self, call: Callable[..., Any], rows: Sequence[tuple[Any, ...]], own: Registered
@@ -82,17 +86,22 @@ class Engine:
         ray.init(ignore_reinit_error=True, log_to_driver=False, **about)
         gpus = self.gpus if self.gpus is not None else float(torch.cuda.is_available())
         remote = ray.remote(_work).options(num_cpus=1, num_gpus=gpus, max_retries=self.retries)
-        waiting = [remote.remote(own, place, call, row) for place, row in enumerate(rows)]
+        waiting = {remote.remote(own, call, row): place for place, row in enumerate(rows)}
         while waiting:
-            done, waiting = ray.wait(waiting)
-            yield from ray.get(done)
+            for done in ray.wait(list(waiting))[0]:
+                place = waiting.pop(done)
+                try:
+                    found = ray.get(done)
+                except ray.exceptions.RayError as error:
+                    found = failure(getattr(error, "cause", None) or error)
+                yield place, found
 
 
-def _work(own: Registered, place: int, call: Callable[..., Any], row: tuple[Any, ...]) -> tuple[int, Any]:
+def _work(own: Registered, call: Callable[..., Any], row: tuple[Any, ...]) -> Any:
     """One row on one thread: the networks are small, and more threads only wait for each other."""
     own.register()
     torch.set_num_threads(1)
-    return place, call(*row)
+    return call(*row)
 
 
 def _ray() -> Any:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.command import Common, Sweep, parse, plain_errors
+from benchmarks.harness.command import Common, Sweep, parse, plain_errors, stoppable
 from benchmarks.harness.progress import line
 from benchmarks.harness.runs import claim_folder, compute, folder_name, job_folders, key, plain, read_result
 from benchmarks.harness.summary import Summary, conclude
 from benchmarks.harness.table import tolerate_encodings
+from representations.files import claimed, home
 from representations.fit import choose_device
 
 
@@ -61,19 +63,25 @@ class Experiment:
         tolerate_encodings()
         words = list(sys.argv[1:] if arguments is None else arguments)
         own, values = parse(self.name, self.sweep, self.options, words, self.models, self.fixed)
-        with plain_errors(*self.errors):
+        with plain_errors(*self.errors), ExitStack() as stack:
             choose_device(own.device)
             plan = self.plan(own, values)
-            out = Path(own.out).expanduser() if own.out else Path("runs") / self.default_name(own, plan.jobs)
+            out = home(own.out) if own.out else Path("runs") / self.default_name(own, plan.jobs)
             placed = plan.placed(out)
             if len(plan.jobs) > 1:
                 claim_folder(out, plain(values) | {"preset": own.preset})
             for job, folder in placed:
                 claim_folder(folder, plain(job))
+            if not own.shard:  # shards share their folder, and each job's belongs to the one that runs it
+                stack.enter_context(claimed(out, use="sweep"))
             if self.prepare:
                 self.prepare(own, plan)
             part = [*placed[len(plan.jobs) :], *placed[: len(plan.jobs)]][own.part()]  # what is beside comes first
             compute(self.run, part, own.chosen_engine(), resume=own.resume)
+        with stoppable():
+            return self._report(out, plan, placed, f"python -m benchmarks.{self.name} {shlex.join(words)}")
+
+    def _report(self, out: Path, plan: Plan, placed: Sequence[tuple[Any, Path]], command: str) -> dict[str, Any] | None:
         missing = [folder for _, folder in placed if not (folder / "result.json").exists()]
         if missing:
             line(
@@ -82,7 +90,6 @@ class Experiment:
             return None
         results = [read_result(folder) for _, folder in placed]
         found = self.summary(out, plan.jobs, results)
-        command = f"python -m benchmarks.{self.name} {shlex.join(words)}"
         return conclude(out, plan.jobs, results, command=command, **vars(found))
 
     def default_name(self, own: Common, jobs: Sequence[Any]) -> str:

@@ -28,10 +28,11 @@ GRACE = 0.7  # seconds that workers have to save their state
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a row has no result: the error in a line, and where it came from."""
+    """Why a row has no result: the error in a line, where it came from, and itself unless the process died."""
 
     error: str
     details: str = ""
+    exception: BaseException | None = None
 
 
 def failure(error: BaseException) -> Failure:
@@ -41,7 +42,7 @@ def failure(error: BaseException) -> Failure:
         return Failure(f"its process was killed by {codes} (the system does so where memory is short)")
     cause = error.__cause__ if type(error.__cause__).__name__ == "_RemoteTraceback" else error
     details = str(cause) if cause is not error else "".join(traceback.format_exception(error))
-    return Failure(f"{type(error).__name__}: {error}", details)
+    return Failure(f"{type(error).__name__}: {error}", details, error)
 
 
 def in_processes(call: Callable[..., Any], rows: Sequence[tuple[Any, ...]], workers: int) -> Iterator[tuple[int, Any]]:

@@ -58,6 +58,10 @@ class Count:
         left = (time.perf_counter() - self.began) / self.fresh * (self.total - self.done)
         line(f"{name}: done{spent} ({self.done} of {self.total}{f', about {duration(left)} left' if left else ''})")
 
+    def failed(self, name: str, error: str) -> None:
+        """A job is over without a result."""
+        line(f"{name}: FAILED, {error.partition(chr(10))[0]}")
+
 
 def duration(seconds: float) -> str:
     """Seconds as a person says them: 12 s, 3 min, 2.5 h."""

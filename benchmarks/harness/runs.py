@@ -12,10 +12,11 @@ import importlib.metadata
 import json
 import os
 import platform
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,10 +24,15 @@ from typing import Any, Protocol
 import torch
 
 from benchmarks.harness.engines import Engine
+from benchmarks.harness.pool import Failure
 from benchmarks.harness.progress import Count, line, phase, shown
 from benchmarks.harness.rooms import CHECKOUT
-from representations.files import read_json, read_yaml, write_json, write_yaml
+from representations.files import claimed, read_json, read_yaml, set_aside, write_json, write_yaml
+from representations.fit import Stopped
 
+RESULT = "result.json"
+ERROR = "error.json"
+PATIENCE = 5.0  # seconds, longer than workers outlive a parent that was killed
 PACKAGES = ("torch", "numpy", "scipy", "gymnasium", "scikit-learn", "stable-baselines3")
 
 
@@ -203,18 +209,19 @@ def sweep(
     engine: Engine | str = "local",
     workers: int = 0,
     resume: bool = True,
+    patience: float = PATIENCE,
 ) -> list[dict[str, Any]]:
     """Run every job that has no `result.json` yet, `workers` at a time (0: one per core); return all results in order.
 
     `run(job, folder, resume)` gives the result that is written. `engine` is "local" (joblib's processes, one thread each),
-    "ray", or an `Engine`. `resume=False` runs finished jobs again, from the start.
+    "ray", or an `Engine`. `resume=False` runs finished jobs again, from the start. See `compute` for jobs that fail.
     """
     folders = job_folders(out, jobs)
     if len(jobs) > 1 and out.is_dir() and any(out.iterdir()) and not any(out.glob("*/config.yaml")):
         raise ValueError(f"the output folder {out} is not empty and not a sweep; name a new or an empty one")
     for job, folder in zip(jobs, folders, strict=True):
         claim_folder(folder, plain(job))
-    compute(run, list(zip(jobs, folders, strict=True)), engine, workers, resume)
+    compute(run, list(zip(jobs, folders, strict=True)), engine, workers, resume, patience)
     return [read_result(folder) for folder in folders]
 
 
@@ -224,10 +231,19 @@ def compute(
     engine: Engine | str = "local",
     workers: int = 0,
     resume: bool = True,
+    patience: float = PATIENCE,
 ) -> None:
-    """Run jobs in their folders, which are claimed, those that are finished left out, and say which is done."""
+    """Run jobs in their folders, which are claimed, those that are finished left out, and say which is done.
+
+    A job that raises an exception, or whose process dies, leaves an `error.json` in its folder, and the others go on;
+    `JobsFailed` says so at the end, but the exception of a job that is alone leaves as it is. Without `resume` old results
+    are set aside before anything begins. A folder that another process computes in is waited for, `patience` seconds.
+    """
     engine = Engine(engine, workers) if isinstance(engine, str) else engine
-    todo = [(job, folder) for job, folder in placed if not (resume and (folder / "result.json").exists())]
+    if not resume:
+        for _, folder in placed:
+            set_aside(folder / RESULT)
+    todo = [(job, folder) for job, folder in placed if not (resume and (folder / RESULT).exists())]
     count = Count(len(placed), len(placed) - len(todo))
     if count.done and todo:
         line(f"{count.done} of {len(placed)} jobs are finished already; continuing with the others")
@@ -236,14 +252,44 @@ def compute(
             f"all {len(placed)} jobs are finished already: their report is made anew; --no-resume would run them again"
         )
     alone = engine.name == "local" and engine.at_once(len(todo)) == 1
-    if alone:
-        for job, folder in todo:
-            for _, seconds in engine.map(_alone, [(run, job, folder, resume, count.label(title(job)))]):
-                count.finished(title(job), seconds)
-        return
-    rows = [(run, job, folder.resolve(), resume, "") for job, folder in todo]
-    for place, seconds in engine.map(_alone, rows):
-        count.finished(title(todo[place][0]), seconds)
+    failed: dict[str, Failure] = {}
+
+    def note(job: Any, folder: Path, found: float | Failure) -> None:
+        if not isinstance(found, Failure):
+            return count.finished(title(job), found)
+        failed[str(folder)] = found
+        with suppress(OSError):  # a full disk may be why it failed
+            write_json(folder / ERROR, {"job": title(job), "error": found.error, "details": found.details})
+        count.failed(title(job), found.error)
+
+    try:
+        if alone:
+            for job, folder in todo:
+                for _, found in engine.map(_alone, [(run, job, folder, resume, count.label(title(job)), patience)]):
+                    note(job, folder, found)
+        else:
+            rows = [(run, job, folder.resolve(), resume, "", patience) for job, folder in todo]
+            for place, found in engine.map(_alone, rows):
+                note(*todo[place], found)
+    except KeyboardInterrupt as stopped:
+        jobs = f"{count.done} of {len(placed)} jobs are finished; " if len(placed) > 1 else ""
+        where = str(stopped).partition(";")[0] or "stopped"
+        raise Stopped(f"{where}; {jobs}the same command continues", getattr(stopped, "number", signal.SIGINT)) from None
+    if failed:
+        [*_, last] = failed.values()
+        if len(placed) == 1 and last.exception is not None:
+            raise last.exception
+        raise JobsFailed(failed, len(placed))
+
+
+class JobsFailed(RuntimeError):
+    """Some jobs of a sweep have no result: `failed` says why, by folder."""
+
+    def __init__(self, failed: Mapping[str, Failure], total: int) -> None:
+        super().__init__(
+            f"{len(failed)} of {total} jobs failed; the same command runs them again, see each one's {ERROR}"
+        )
+        self.failed = dict(failed)
 
 
 def title(job: Any) -> str:
@@ -253,12 +299,14 @@ def title(job: Any) -> str:
 
 def read_result(folder: Path) -> dict[str, Any]:
     """The content of a finished job's `result.json`."""
-    return read_json(folder / "result.json", "the result of a run", ("scores",))
+    return read_json(folder / RESULT, "the result of a run", ("scores",))
 
 
-def _alone(run: Run, job: Any, folder: Path, resume: bool, label: str) -> float:
+def _alone(run: Run, job: Any, folder: Path, resume: bool, label: str, patience: float) -> float:
     """Run one job and write its result; the seconds it took. With a label its progress is shown."""
     began = time.perf_counter()
-    with shown(label) if label else nullcontext():
-        write_json(folder / "result.json", run(job, folder, resume))
+    with claimed(folder, patience), shown(label) if label else nullcontext():
+        if not (resume and (folder / RESULT).exists()):  # another process may have finished it meanwhile
+            (folder / ERROR).unlink(missing_ok=True)
+            write_json(folder / RESULT, run(job, folder, resume))
     return time.perf_counter() - began

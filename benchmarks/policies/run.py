@@ -34,6 +34,7 @@ from representations.files import append_line, home, read_json, read_yaml
 from representations.model import read_config
 from representations.registry import find_model
 
+DAY = 86400.0  # seconds that one waits for another that pretrains the same encoder
 TASK_SETTINGS = ("protocol", "shape")
 
 
@@ -52,7 +53,7 @@ def run(job: Policy, folder: Path, resume: bool = True) -> dict[str, Any]:
     timer = Timer()
     if job.model in MODELS:
         with timer("pretraining"):
-            sweep(pretrain.run, [pretraining(job)], Path(job.encoder).parent, workers=1)
+            sweep(pretrain.run, [pretraining(job)], Path(job.encoder).parent, workers=1, patience=DAY)
     began = time.process_time()
     with timer("loading"):
         envs, kwargs = view(job, job.rows, job.seed)

@@ -76,10 +76,10 @@ def test_no_worker_outlives_its_parent(tmp_path, number):
     parent.send_signal(number)
     said = parent.communicate(timeout=30)[1]
     took = time.monotonic() - sent
-    while not all(map(gone, workers)) and time.monotonic() < sent + 10:
+    while not all(map(gone, workers)) and time.monotonic() < sent + 30:
         time.sleep(0.05)
     assert all(map(gone, workers))
     if number == signal.SIGINT:
         assert parent.returncode == 130
         assert b"Traceback" not in said
-        assert took < 5  # about 0.1 s; the machine may be busy
+        assert took < 20  # about 1 s; the machine may be busy
