@@ -1,0 +1,5 @@
+"""The benchmark sweep: which settings of a benchmark score best."""
+
+from benchmarks.sweep.run import main
+
+__all__ = ["main"]
