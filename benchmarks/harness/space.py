@@ -58,7 +58,9 @@ class Range:
         if self.log:
             found = math.exp(draws.uniform(math.log(self.low), math.log(self.high + 1 if self.whole else self.high)))
             return min(int(found), int(self.high)) if self.whole else found
-        return int(draws.integers(self.low, self.high + 1)) if self.whole else draws.uniform(self.low, self.high)
+        return (
+            int(draws.integers(int(self.low), int(self.high) + 1)) if self.whole else draws.uniform(self.low, self.high)
+        )
 
 
 Choices = list[Any] | Range
@@ -126,7 +128,7 @@ class Tree:
             else:
                 self._axes[option] = kinds.FloatDistribution(values.low, values.high, values.log, values.step)
         self._space, self._failed = space, optuna.trial.TrialState.FAIL
-        direction = "maximize" if maximize else "minimize"
+        direction = optuna.study.StudyDirection.MAXIMIZE if maximize else optuna.study.StudyDirection.MINIMIZE
         self._study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=seed))
         self._asked: list[Any] = []
 
