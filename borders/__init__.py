@@ -2,7 +2,7 @@
 
 from borders.checked import checked, unchecked
 from borders.names import known_settings, look_up, make_named, nearest
-from borders.settings import Count, Natural, NonNegative, Positive, Real, Shape, Share, Side, Size, Width, plain
+from borders.settings import Count, Natural, NonNegative, Positive, Real, Shape, Share, Side, Size, Width, plain, tupled
 from borders.tensors import demand_finite
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "make_named",
     "nearest",
     "plain",
+    "tupled",
     "unchecked",
 ]

@@ -34,14 +34,19 @@ Check = Callable[[str, Any], Any]
 
 
 def plain(value: Any) -> Any:
-    """`value` with numpy's numbers as Python's and lists as tuples, at any depth of tuples and dicts."""
+    """`value` with numpy's numbers as Python's, at any depth of lists, tuples and dicts."""
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, list | tuple) and type(value) in (list, tuple):
-        return tuple(plain(entry) for entry in value)
+    if type(value) in (list, tuple):
+        return type(value)(plain(entry) for entry in value)
     if type(value) is dict:
         return {plain(key): plain(entry) for key, entry in value.items()}
     return value
+
+
+def tupled(value: Any) -> Any:
+    """`value` with tuples in the place of lists, at any depth of both."""
+    return tuple(tupled(entry) for entry in value) if type(value) in (list, tuple) else value
 
 
 def setting(hint: Any) -> Check | None:
@@ -60,9 +65,11 @@ def setting(hint: Any) -> Check | None:
     except PydanticUserError:
         return None
 
+    wants_tuple = "tuple[" in str(hint)
+
     def check(name: str, value: Any) -> Any:
         try:
-            return adapter.validate_python(plain(value))
+            return adapter.validate_python(tupled(plain(value)) if wants_tuple else plain(value))
         except ValidationError as error:
             raise _error(name, value, error, hint) from None
 

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from borders import Natural, checked, plain, unchecked
+from borders import Natural, checked, plain, tupled, unchecked
 from representations.files import read_json, read_tensors, write_json, write_tensors
 
 Batch = Any
@@ -108,7 +108,7 @@ def as_json(name: str, value: Any) -> Any:
         read = json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError):
         read = None
-    if plain(read) != value:
+    if tupled(read) != tupled(value):
         raise TypeError(
             f"{name} must be a number, a word, or a list or dict of those, to be saved and loaded, got {value!r}"
         )

@@ -27,6 +27,7 @@ from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer
 from benchmarks.metrics.scoring import score_pool
+from borders import Count, Natural, NonNegative, checked
 from envs import make_world
 from representations import Representation, fit
 from representations.fit import choose_device, choose_precision
@@ -42,6 +43,7 @@ SCORES = ("beta_vae_changed", "beta_vae_fixed", "factor_vae", "mig")
 TEST_SEED = 10_000
 
 
+@checked
 @dataclass(frozen=True)
 class Options(Budget):
     """What the sweep can be told."""
@@ -52,9 +54,9 @@ class Options(Budget):
     """Weights of the KL term on shapes2d."""
     digit_betas: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0, 2.0, 4.0)
     """Weights of the KL term on digits."""
-    pictures: int = 25_000
+    pictures: Count = 25_000
     """Pictures of shapes that every model learns from, drawn from the training part."""
-    digit_pictures: int = 40_000
+    digit_pictures: Count = 40_000
     """Pictures of digits that every model learns from, drawn from the training part."""
     shares: tuple[float, ...] = (0.1, 0.3, 0.5, 1.0)
     """Shares of the labels that the classifier of digits is given."""
@@ -66,17 +68,18 @@ class Options(Budget):
     """Settings of all models."""
 
 
+@checked
 @dataclass(frozen=True)
 class Job(Budget):
     """One autoencoder with one beta on one seed."""
 
     model: str
     preset: str
-    seed: int
+    seed: Natural
     device: str
     data: str
-    beta: float
-    pictures: int
+    beta: NonNegative
+    pictures: Count
     shares: tuple[float, ...]
     source: str
     path: str | None

@@ -29,6 +29,7 @@ from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import cvr, mapc, tdv, ud90
+from borders import Count, Natural, NonNegative, checked
 from envs.files.cifar10 import load_cifar10
 from envs.objects3d import Objects3D
 from representations import fit
@@ -46,15 +47,17 @@ BATCH = 500
 TEAPOT: dict[str, Any] = {"side": 32, "exposure": 2.0, "gamma": 2.2}
 
 
+@checked
 @dataclass(frozen=True)
 class Size:
     """How long one experiment trains, and on how much."""
 
-    steps: int
-    batch: int
-    samples: int = 10_000
+    steps: Count
+    batch: Count
+    samples: Count = 10_000
 
 
+@checked
 @dataclass(frozen=True)
 class Options:
     """What the three experiments can be told."""
@@ -79,16 +82,17 @@ class Options:
     """Settings of the learner by experiment."""
 
 
+@checked
 @dataclass(frozen=True)
 class Job:
     """One network of one experiment with one penalty, its weight, and one seed."""
 
     model: str
     preset: str
-    seed: int
+    seed: Natural
     device: str
     experiment: str
-    weight: float
+    weight: NonNegative
     size: Size
     data: str
     precision: str

@@ -26,6 +26,7 @@ from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import DCI, dci
 from benchmarks.metrics.regressors import Regressor
+from borders import Count, Natural, Positive, checked
 from envs.objects3d import Objects3D, gap
 from representations import fit
 from representations.fit import choose_device
@@ -36,23 +37,24 @@ TEST_SEED = 10_000
 CHUNK = 500
 
 
+@checked
 @dataclass(frozen=True)
 class Options:
     """What the comparison can be told."""
 
-    side: int = 64
+    side: Count = 64
     """Pixels a side of the pictures."""
-    exposure: float = 2.0
+    exposure: Positive = 2.0
     """How light becomes a pixel: see envs.objects3d."""
-    gamma: float = 2.2
+    gamma: Positive = 2.2
     """How light becomes a pixel: see envs.objects3d."""
-    pictures: int = 20_000
+    pictures: Count = 20_000
     """Pictures drawn once, from which every batch is taken."""
-    steps: int = 10_000
+    steps: Count = 10_000
     """Moves of InfoGAN's generator."""
-    batch: int = 64
+    batch: Count = 64
     """Pictures a step."""
-    samples: int = 10_000
+    samples: Count = 10_000
     """Rows behind the scores, a tenth of them unseen combinations."""
     tuned: bool = True
     """Choose the lasso's penalty and the trees' depth on validation rows; a fixed choice else."""
@@ -64,21 +66,22 @@ class Options:
     """Settings by model."""
 
 
+@checked
 @dataclass(frozen=True)
 class Job:
     """One model on one seed."""
 
     model: str
     preset: str
-    seed: int
+    seed: Natural
     device: str
-    side: int
-    exposure: float
-    gamma: float
-    pictures: int
-    steps: int
-    batch: int
-    samples: int
+    side: Count
+    exposure: Positive
+    gamma: Positive
+    pictures: Count
+    steps: Count
+    batch: Count
+    samples: Count
     tuned: bool
     precision: str
     decay: bool

@@ -28,6 +28,7 @@ from benchmarks.harness.command import Sweep, check_keys
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
+from borders import Count, Natural, checked
 from envs.grasp.objects import CATEGORIES
 from envs.grasp.scene import REASONS
 from representations import fit, load, make, save
@@ -40,47 +41,48 @@ SEEN_ELEVATIONS = (15, 45)
 STRATA = {"collisions": ("collision",), "others": ("miss", "slip")}
 
 
+@checked
 @dataclass(frozen=True)
 class GraspJob:
     """One model on one seed."""
 
     model: str = "geometry_grasp"
     preset: str = "default"
-    seed: int = 0
+    seed: Natural = 0
     device: str = "auto"
     data: str = ""
     """The data set's folder; generated there if it is new, under runs/ unless told."""
-    objects: int = 101
+    objects: Count = 101
     """How many of the 101 objects, spread over the categories."""
-    grasps: int = 8080
+    grasps: Count = 8080
     """Grasps in all, about: every object gets the same whole number of scenes."""
-    per_scene: int = 20
+    per_scene: Count = 20
     """Grasps in a scene, around one demonstration."""
-    data_seed: int = 0
+    data_seed: Natural = 0
     """Seed of the data set."""
-    azimuths: int = 2
+    azimuths: Count = 2
     """Directions from which every scene is seen, at each of the four elevations."""
-    batch: int = 16
+    batch: Count = 16
     """Pictures a step; in learning outcomes each with all grasps of its scene."""
-    shape_batch: int = 8
+    shape_batch: Count = 8
     """Pictures a step in learning shapes."""
-    views: int = 2
+    views: Count = 2
     """Views of the scene that a shape is compared with, for each picture."""
-    shape_steps: int = 400
+    shape_steps: Natural = 400
     """Steps of learning shapes."""
-    outcome_steps: int = 500
+    outcome_steps: Natural = 500
     """Steps of learning outcomes."""
-    joint_steps: int = 0
+    joint_steps: Natural = 0
     """Steps of both together, end to end, behind the others."""
     precision: str = "bfloat16"
     """float32 or bfloat16, for training."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by model."""
-    repeats: int = 2
+    repeats: Count = 2
     """Planning episodes for each scene of a novel object."""
-    attempts: int = 20
+    attempts: Count = 20
     """Steps of a planning episode."""
-    directions: int = 10
+    directions: Count = 10
     """Random directions that a step chooses from."""
 
     def __post_init__(self) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Interval
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics.plots import traversals
-from benchmarks.metrics.scoring import LEAST
+from benchmarks.metrics.scoring import Samples
+from borders import Count, checked
 from representations.fit import choose_device, choose_precision
 from representations.model import pixels
 from representations.parts.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
@@ -22,25 +24,21 @@ BATCH = 500
 USED = 0.1  # nats of mean KL from which a latent counts as used
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """What a sweep over such learners can be told, and every job of it knows."""
 
-    batch: int = 32
+    batch: Annotated[int, Interval(ge=2, le=10**6)] = 32
     """Pictures a step."""
     precision: str = "auto"
     """float32, bfloat16, or auto: bfloat16 where the processor computes in it."""
-    samples: int = 5000
+    samples: Samples = 5000
     """Pictures in the pool behind the scores."""
-    metric_seeds: int = 3
+    metric_seeds: Count = 3
     """Metric seeds behind every score."""
-    test: int = 2000
+    test: Count = 2000
     """Pictures on which reconstruction is measured, at most."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("batch", 2), ("samples", LEAST), ("metric_seeds", 1), ("test", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
 
 def seeded(seed: int) -> torch.Generator:

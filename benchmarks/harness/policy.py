@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 import envs as _register  # noqa: F401
 from agents.sb3 import EncodeVec, SmallExtractor, Standardised, make_batched, policy_kwargs_for
+from borders import Count, Natural, checked
 from representations import load
 from representations.files import read_yaml
 
@@ -23,6 +24,7 @@ SIGHTED = ("pixels", "state")
 PICTURES = 2000  # of the world, over which a code is standardised
 
 
+@checked
 @dataclass(frozen=True)
 class Policy:
     """One policy on one encoder."""
@@ -30,7 +32,7 @@ class Policy:
     model: str
     encoder: str
     preset: str = "default"
-    seed: int = 0
+    seed: Natural = 0
     device: str = "auto"
     env: str = "envs:disco/Planar-v0"
     """One of our environments' ids."""
@@ -42,13 +44,13 @@ class Policy:
     """Hyperparameters by algorithm, such as {ppo: {gamma: 0.9}}, in place of the preset's; the same for every encoder."""
     hindsight: bool = False
     """Learn from goals relabelled in hindsight as well (HER; sac and dqn)."""
-    steps: int = 80_000
+    steps: Count = 80_000
     """Environment steps."""
-    rows: int = 64
+    rows: Count = 64
     """Environments moved as one batch."""
-    every: int = 2048
+    every: Count = 2048
     """Environment steps between evaluations."""
-    episodes: int = 100
+    episodes: Count = 100
     """Episodes of an evaluation."""
     threshold: float = 0.9
     """The success that counts as learned."""
@@ -60,9 +62,6 @@ class Policy:
     def __post_init__(self) -> None:
         if self.algorithm not in ALGORITHMS:
             raise ValueError(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {self.algorithm!r}")
-        for name in ("steps", "rows", "every", "episodes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 < self.threshold <= 1:
             raise ValueError(f"threshold must be in (0, 1], got {self.threshold}")
         if self.hindsight and self.algorithm == "ppo":

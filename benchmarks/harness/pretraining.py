@@ -21,6 +21,7 @@ from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import baseline_rows, score
 from benchmarks.metrics.codes import applicable
 from benchmarks.metrics.scoring import LEAST, chosen_scores
+from borders import Count, Natural, checked
 from envs.moves import moving
 from envs.stored import Stored, open_world
 from envs.world import MovingWorld, World
@@ -40,13 +41,14 @@ NEEDY = (
 )  # they need more than pictures and moves
 
 
+@checked
 @dataclass(frozen=True)
 class PretrainJob:
     """One model on one seed of one world."""
 
     model: str = "beta_vae"
     preset: str = "default"
-    seed: int = 0
+    seed: Natural = 0
     device: str = "auto"
     world: str = "planar"
     """A name in envs.WORLDS, a folder of pictures, or an npz file of them (see envs.stored)."""
@@ -58,17 +60,17 @@ class PretrainJob:
     """factors: observations drawn all over the world; walk: along episodes of random actions; policy: by a policy."""
     policy: str = ""
     """The run's folder of the policy that collects, from benchmarks.policies."""
-    observations: int = 10_000
+    observations: Count = 10_000
     """How many observations are collected."""
-    steps: int = 3000
+    steps: Count = 3000
     """Steps of training."""
-    batch: int = 64
+    batch: Count = 64
     """Pictures a step."""
     decay: bool = True
     """Take the learning rates linearly to zero."""
     scores: str = "mig,factor_vae,dci_lasso"
     """Scores, separated by commas; none or more."""
-    samples: int = 5000
+    samples: Count = 5000
     """Pictures in the pool behind the scores."""
 
     def __post_init__(self) -> None:
@@ -78,8 +80,6 @@ class PretrainJob:
             raise ValueError(f"collect policy and a policy's folder go together, got {self.collect!r}, {self.policy!r}")
         if not 2 <= self.batch <= self.observations:
             raise ValueError(f"batch must be 2 to observations, got {self.batch}, {self.observations}")
-        if self.steps < 1:
-            raise ValueError(f"steps must be at least 1, got {self.steps}")
         if chosen_scores(self.names) and self.samples < LEAST:
             raise ValueError(f"samples must be at least {LEAST}, got {self.samples}")
 

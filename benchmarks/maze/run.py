@@ -22,7 +22,8 @@ from benchmarks.maze.figures import digit_figure, maze_figures
 from benchmarks.maze.measures import Map, clusters, linear_r2, modes, prediction, recovered, success, variations
 from benchmarks.maze.report import summary
 from benchmarks.metrics import score
-from benchmarks.metrics.scoring import LEAST, chosen_scores
+from benchmarks.metrics.scoring import Samples, chosen_scores
+from borders import Count, Natural, Positive, Share, checked
 from envs.digit_grid import DigitGrid
 from envs.switch_maze import SwitchMaze
 from representations import fit, load, make, save
@@ -63,49 +64,50 @@ PRINTED_ICF = {
 PRINTED_DISCRETE = {"kernel": "directed", "signed": False, "attend": False, "code_size": 8, "normalise": False}
 
 
+@checked
 @dataclass(frozen=True)
 class MazeJob:
     """One model on one seed."""
 
     model: str = "icf"
     preset: str = "default"
-    seed: int = 0
+    seed: Natural = 0
     device: str = "auto"
     experiment: str = "moves"
     """moves (section 4.1: a redundant up, a composite down+left), switches (B.2), steps (4.2: policies of 3 steps)."""
     recipe: Literal["robust", "printed"] = "robust"
     """robust: exact expectations, whitened changes, factors alike everywhere at first; printed: the paper's."""
-    layout: int = 0
+    layout: Natural = 0
     """Seed of the maze's blocks and switches."""
     size: Literal[32, 64] = 64
     """Pixels of the digit grid's pictures."""
-    cells: int = 4
+    cells: Count = 4
     """Cells of the digit grid's sides."""
-    steps: int = 1000
+    steps: Count = 1000
     """Steps of training in the maze."""
-    digit_steps: int = 2000
+    digit_steps: Count = 2000
     """Steps of training on the digit grid."""
-    batch: int = 64
+    batch: Count = 64
     """States a step in the maze."""
-    digit_batch: int = 8
+    digit_batch: Count = 8
     """States a step on the digit grid."""
-    samples: int = 64
+    samples: Count = 64
     """Factors a state."""
-    channels: int = 8
+    channels: Count = 8
     """Channels of the first convolution in the maze."""
-    digit_channels: int = 8
+    digit_channels: Count = 8
     """Channels of the first convolution on the digit grid."""
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
     """Adam's in the maze, taken linearly to zero."""
-    digit_rate: float = 4e-3
+    digit_rate: Positive = 4e-3
     """Adam's on the digit grid, taken linearly to zero."""
-    epsilon: float = 0.1
+    epsilon: Share = 0.1
     """Share of uniform actions where paths are sampled."""
-    pairs: int = 100
+    pairs: Count = 100
     """Start and goal pairs."""
-    pool: int = 2000
+    pool: Samples = 2000
     """Pictures behind the scores of disentanglement."""
-    metric_seeds: int = 1
+    metric_seeds: Count = 1
     """Metric seeds behind every score."""
     scores: str = ""
     """Scores, separated by commas; unless told all in the maze, and the quick ones on the digit grid."""
@@ -114,13 +116,6 @@ class MazeJob:
         """Refuse what would fail only after training."""
         if self.experiment not in EXPERIMENTS:
             raise ValueError(f"experiment must be one of {', '.join(EXPERIMENTS)}, got {self.experiment!r}")
-        for name in ("steps", "digit_steps", "batch", "digit_batch", "samples", "pairs", "metric_seeds", "channels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.pool < LEAST:
-            raise ValueError(f"pool must be at least {LEAST}, got {self.pool}")
-        if not 0 <= self.epsilon <= 1:
-            raise ValueError(f"epsilon must be in [0, 1], got {self.epsilon}")
         chosen_scores(self.names())
 
     def maze(self) -> SwitchMaze:

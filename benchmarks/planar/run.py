@@ -26,6 +26,7 @@ from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics.maps import folds
 from benchmarks.planar.figures import figure_3, latent_maps, run_gif
 from benchmarks.planar.report import summary
+from borders import Count, Natural, NonNegative, Positive, checked
 from envs.planar import Planar
 from envs.tasks import PlanarTask
 from planners import ilqr
@@ -37,15 +38,16 @@ BOUNDS = ("oracle", "random")
 T = 40
 
 
+@checked
 @dataclass(frozen=True)
 class PlanarJob:
     """One model on one seed of the planar task."""
 
     model: str = "dyn_content"
     preset: str = "default"
-    seed: int = 0
+    seed: Natural = 0
     device: str = "auto"
-    noise: float = 0.0
+    noise: NonNegative = 0.0
     """Standard deviation of the dynamics in pixels per axis, in training and in planning."""
     protocol: str = "rce"
     """rce: corner to opposite corner, no overlap with obstacles; pcc: starts, goals and validity rule of published code."""
@@ -53,37 +55,34 @@ class PlanarJob:
     """The agent's shape in set X: square, tee, cross or another of envs.planar."""
     y_shape: str = "cross"
     """The agent's shape in set Y."""
-    triples: int = 8000
+    triples: Count = 8000
     """Triples (x, u, x') in set X."""
-    pictures: int = 2000
+    pictures: Count = 2000
     """Pictures in set Y."""
-    steps: int = 3000
+    steps: Count = 3000
     """Steps of training."""
-    batch: int = 100
+    batch: Count = 100
     """Triples, and pictures of set Y, a step."""
-    hidden: int = 300
+    hidden: Count = 300
     """Units of a hidden layer."""
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
     """Adam's, taken linearly to zero."""
-    unfold: float = 10.0
+    unfold: NonNegative = 10.0
     """Weight of the inverse model that keeps the map from folding; 0 leaves the loss as printed."""
     plain: bool = False
     """The recipe as printed, without what unfolds the map (rce and e2c)."""
-    runs: int = 20
+    runs: Count = 20
     """Planned runs for each set."""
-    horizon: int = 10
+    horizon: Count = 10
     """Steps that a plan looks ahead."""
-    starts: int = 4
+    starts: Count = 4
     """First guesses of every plan; the best is kept."""
-    iterations: int = 5
+    iterations: Count = 5
     """Iterations of iLQR for every step."""
 
     def __post_init__(self) -> None:
         """Refuse what would fail only after training."""
         PlanarTask(self.world(), self.protocol)
-        for name in ("triples", "pictures", "steps", "batch", "hidden", "runs", "horizon", "starts", "iterations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
     def world(self) -> Planar:
         """The world that both sets are drawn from."""

@@ -23,7 +23,8 @@ from benchmarks.harness.words import READS, arrow, called
 from benchmarks.metrics import ORACLES, PROTOCOLS, SCORES, score, score_codes, score_oracle
 from benchmarks.metrics.codes import applicable, code_pool, read_codes
 from benchmarks.metrics.oracles import BASELINES
-from benchmarks.metrics.scoring import LEAST, chosen_scores
+from benchmarks.metrics.scoring import Samples, chosen_scores
+from borders import Count, Natural, checked
 from envs.stored import open_world
 from representations import load
 from representations.files import home
@@ -32,6 +33,7 @@ from representations.registry import find_model
 INTRODUCTION = "A cell is the mean over the metric seeds, in brackets the least and the greatest."
 
 
+@checked
 @dataclass(frozen=True)
 class Scores:
     """What to score."""
@@ -44,35 +46,30 @@ class Scores:
     """An npz file with codes [n, D], factors [n, K], kinds and names (see benchmarks.metrics.codes), in place of encoders."""
     names: str = ""
     """Scores, separated by commas; all that apply unless told."""
-    samples: int = 10_000
+    samples: Samples = 10_000
     """Factor rows in the pool."""
-    code_size: int = 10
+    code_size: Count = 10
     """Dimensions of the constant, random, random_linear, random_pixels and pca codes."""
     compat: bool = False
     """Give the published protocols' numbers instead of ours."""
 
-    def __post_init__(self) -> None:
-        if self.samples < LEAST:
-            raise ValueError(f"samples must be at least {LEAST}, got {self.samples}")
-        if self.code_size < 1:
-            raise ValueError(f"code_size must be at least 1, got {self.code_size}")
 
-
+@checked
 @dataclass(frozen=True)
 class Job:
     """One code, by the name or the path in `encoder`, or of the file `codes`; `seed` draws the pool."""
 
     model: str
     preset: str
-    seed: int
+    seed: Natural
     device: str
     encoder: str
     codes: str
     world: str
     names: tuple[str, ...]
-    metric_seeds: int
-    samples: int
-    code_size: int
+    metric_seeds: Count
+    samples: Count
+    code_size: Count
     compat: bool
 
 

@@ -34,6 +34,7 @@ from benchmarks.metrics.maps import position_folds
 from benchmarks.metrics.scoring import chosen_scores
 from benchmarks.sprites.figures import figures, kl_figure, stage_figure, write
 from benchmarks.sprites.report import summary
+from borders import Count, Natural, Positive, Share, checked
 from envs import WORLDS
 from envs.stored import Stored, drawn, open_world
 from envs.world import World
@@ -49,13 +50,14 @@ WATCHED = 8
 TEST_SEED = 10_000
 
 
+@checked
 @dataclass(frozen=True)
 class Options(Budget):
     """What a sweep over sprites can be told."""
 
     world: str = "dsprites"
     """dsprites, blobs, objects3d or another world of pictures, a folder of pictures, or an npz file (see envs.stored)."""
-    pictures: int = 150_000
+    pictures: Count = 150_000
     """How many pictures every model learns from."""
     budgets: dict[str, int] = field(default_factory=dict)
     """How many pictures where a model learns from more or fewer."""
@@ -69,9 +71,9 @@ class Options(Budget):
     """The share of the training over which a model's schedule rises: all unless told for a capacity, else none."""
     worlds: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by world."""
-    blob_beta: float = 150.0
+    blob_beta: Positive = 150.0
     """beta_vae's beta on the world blobs (figure 2 of Burgess et al. 2018)."""
-    blob_rise: float = 0.5
+    blob_rise: Share = 0.5
     """The share of the training over which it rises to that."""
     curve: bool = False
     """Repeat every model over the values of its knob in `curves`."""
@@ -79,16 +81,17 @@ class Options(Budget):
     """Values of beta_vae's beta, dip_vae's lambda_od, factor_vae's gamma."""
 
 
+@checked
 @dataclass(frozen=True)
 class Job(Budget):
     """One model with its settings on one seed; `row` names the model and its knob, for instance "beta_vae (beta 4)"."""
 
     model: str
     preset: str
-    seed: int
+    seed: Natural
     device: str
     world: str
-    pictures: int
+    pictures: Count
     decay: bool
     scores: tuple[str, ...]
     settings: dict[str, Any]
