@@ -74,6 +74,7 @@ class Parser(ArgumentParser):
         missing = re.match(r"argument (--\w+): expected", message)
         if missing:
             message = f"{missing[1]} takes {self.forms.get(missing[1][2:], 'a value')}, got nothing"
+        message = message.replace('Parser key "config": ', "--config takes a YAML file: ")
         sys.stderr.write(f"error: {message}\n(all options: {self.prog} --help)\n")
         self.exit(2)
 

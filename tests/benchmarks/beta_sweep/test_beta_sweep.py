@@ -141,7 +141,7 @@ def test_digits_are_swept_for_the_plain_ones():
         (["--data", "mnist"], "data must name any of shapes2d, digits"),
         (["--shares", "[0.0]"], "shares must be above 0"),
         (["--batch", "1"], "batch must be"),
-        (["--betas", "[-1.0]"], "beta must not be negative"),
+        (["--betas", "[-1.0]"], "beta must be at least 0"),
         (["--precision", "half"], "precision must be one of"),
     ],
 )
