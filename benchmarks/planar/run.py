@@ -7,6 +7,7 @@ reconstruct and to predict pictures of both, and then drives the agent to the go
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from benchmarks.metrics.maps import folds
 from benchmarks.planar.figures import figure_3, latent_maps, run_gif
 from benchmarks.planar.report import summary
 from borders import Count, Natural, NonNegative, Positive, checked
-from envs.planar import Planar
+from envs.planar import REACH, Planar
 from envs.tasks import PlanarTask
 from planners import ilqr
 from representations import fit, load, make, save
@@ -59,6 +60,8 @@ class PlanarJob:
     """Triples (x, u, x') in set X."""
     pictures: Count = 2000
     """Pictures in set Y."""
+    published_moves: bool = False
+    """Only moves as in the data of PCC's code: nothing blocks them, and they are whole pixels within 0.1 on both axes."""
     steps: Count = 3000
     """Steps of training."""
     batch: Count = 100
@@ -100,11 +103,35 @@ class Triples:
     x_next: Tensor
 
 
-def triples(world: Planar, n: int, shape: int, generator: torch.Generator) -> Triples:
+def published_moves(world: Planar, n: int, shape: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """n starts, factors, with actions [n, 2] as the published code of PCC draws them (Levine et al. 2020).
+
+    Starts are free whole positions and actions uniform; kept are those that move the picture by the action, within 0.1
+    pixels on both axes, with nothing in the way.
+    """
+    lattice = world.lattice(shape)
+    quiet = Planar(0.0, world.compat, world.shapes, world.nuisances)
+    starts, moves = lattice[:0], torch.zeros(0, 2)
+    while len(starts) < n:
+        factors = lattice[torch.randint(len(lattice), (32 * n,), generator=generator)]
+        actions = (2 * torch.rand(32 * n, 2, generator=generator) - 1) * REACH
+        shift = quiet.step(factors, actions)[:, :2].round() - factors[:, :2]
+        kept = ((shift - actions).abs() <= 0.1).all(1)
+        starts, moves = torch.cat([starts, factors[kept]]), torch.cat([moves, actions[kept]])
+    return starts[:n], moves[:n]
+
+
+def triples(
+    world: Planar, n: int, shape: int, generator: torch.Generator, draw: Callable[..., Any] | None = None
+) -> Triples:
     """n transitions, the agent drawn as `shape`: positions in shuffled passes over all free ones, actions uniform.
 
-    So 2,000 pictures hold each of the 1,099 free positions at least once.
+    So 2,000 pictures hold each of the 1,099 free positions at least once. `draw` gives other starts and actions.
     """
+    if draw is not None:
+        factors, actions = draw(world, n, shape, generator)
+        following = world.step(factors, actions, generator)
+        return Triples(factors, actions, following, world.render(factors), world.render(following))
     lattice = world.lattice(shape)
     passes = [torch.randperm(len(lattice), generator=generator) for _ in range(-(-n // len(lattice)))]
     factors = lattice[torch.cat(passes)[:n]]
@@ -119,7 +146,8 @@ def run(job: PlanarJob, folder: Path, resume: bool) -> dict[str, Any]:
     world = job.world()
     generator = torch.Generator().manual_seed(job.seed)
     with timer("data"):
-        x, y = triples(world, job.triples, 0, generator), triples(world, job.pictures, 1, generator)
+        draw = published_moves if job.published_moves else None
+        x, y = triples(world, job.triples, 0, generator, draw), triples(world, job.pictures, 1, generator, draw)
         held_out = [triples(world, 2000, shape, generator) for shape in (0, 1)]
     if job.model in BOUNDS:
         with timer("planning"):

@@ -102,9 +102,9 @@ def _grid(classes: np.ndarray, latents: np.ndarray) -> list[tuple[float, ...]]:
 
 
 def _packed(stream: IO[bytes], count: int) -> Tensor:
-    """Read `imgs` slice by slice into int64 [count, 64]."""
+    """Read `imgs` slice by slice into int64 [count, 64]: pictures, or in Fortran's order pixels, one after the other."""
     if header_of(stream)[1]:
-        raise ValueError("imgs is in Fortran's order, not in C's")
+        return _packed_pixels(stream, count)
     rows = np.empty((count, 64), dtype="<i8")
     for start in range(0, count, SLICE):
         want = min(SLICE, count - start) * 4096
@@ -115,3 +115,15 @@ def _packed(stream: IO[bytes], count: int) -> Tensor:
             raise ValueError("imgs holds values other than 0 and 1")
         rows[start : start + SLICE] = np.packbits(chunk, bitorder="little").view("<i8").reshape(-1, 64)
     return torch.from_numpy(rows)
+
+
+def _packed_pixels(stream: IO[bytes], count: int) -> Tensor:
+    rows = np.zeros((64, count), dtype="<i8")
+    for column in range(64):
+        for row in range(64):
+            pixel = np.frombuffer(stream.read(count), dtype=np.uint8)
+            if len(pixel) != count or pixel.max() > 1:
+                what = "holds values other than 0 and 1" if len(pixel) == count else "ends too early"
+                raise ValueError(f"imgs, in Fortran's order, {what} at row {row}, column {column}")
+            rows[row] |= pixel.astype("<i8") << column
+    return torch.from_numpy(np.ascontiguousarray(rows.T))

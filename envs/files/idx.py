@@ -136,8 +136,9 @@ def load_published(name: str, split: Split = "all", path: str | None = None) -> 
     """The images uint8 [N, 28, 28] and labels uint8 [N] of `PUBLISHED[name]`.
 
     They are looked for below `path`, or below the folder that DISCO_DATA names: in the folder `name`, in torchvision's
-    folder and in the folder itself, plain or as .gz; every file is checked against the published SHA-256. Raises
-    FileNotFoundError or ValueError that says which file, what was expected and where it is published.
+    folder and in the folder itself, plain or as .gz, with "-idx" or ".idx" in their names; every file is checked against
+    the published SHA-256. Raises FileNotFoundError or ValueError that says which file, what was expected and where it is
+    published.
     """
     data = PUBLISHED[name]
     pairs = {"all": (data.train, data.test), "train": (data.train,), "test": (data.test,)}[split]
@@ -152,7 +153,8 @@ def _find(name: str, file: IdxFile, path: str | None) -> np.ndarray:
     if not root:
         raise FileNotFoundError(f"no folder to look for {file.name} in: set path or the variable DISCO_DATA; {hint}")
     for folder in (Path(root, name), Path(root, data.elsewhere), Path(root)):
-        for found in (folder / file.name, folder / f"{file.name}.gz"):
+        names = (file.name, file.name.replace("-idx", ".idx"))  # the second as it is unpacked from Kaggle's archive
+        for found in (folder / f"{name}{end}" for name in names for end in ("", ".gz")):
             if found.is_file():
                 return parse_published(
                     file, read_bytes(found, f"{file.name} of {data.origin}"), str(found), data.origin

@@ -173,6 +173,13 @@ def test_a_published_file_shows_the_same_world(tmp_path, monkeypatch, how):
     assert torch.equal(world.render(rows), DSprites().render(rows))
 
 
+def test_a_file_in_fortrans_order_shows_the_same_world(tmp_path):
+    rows = torch.tensor(list(product(*GRID)))
+    imgs = (DSprites().render(rows)[:, 0] > 0).numpy().astype(np.uint8)
+    file = published(tmp_path, imgs=np.asfortranarray(imgs))
+    assert torch.equal(DSprites(file).render(rows)[:, 0] > 0, torch.from_numpy(imgs) > 0)
+
+
 def test_stored_pictures_are_shown_not_redrawn(tmp_path):
     pictures = (np.random.default_rng(0).random((3 * 2 * 3 * 2 * 3, 64, 64)) < 0.5).astype(np.uint8)
     world = DSprites(path=published(tmp_path, imgs=pictures))

@@ -136,3 +136,13 @@ def test_an_interval_holds_its_mean_and_one_seed_has_none():
     assert found.mean == pytest.approx(7 / 3)
     assert interval([3.0]).low == interval([3.0]).high == 3
     assert interval([1.0, 1.0]).text(1) == "1.0"
+
+
+def test_published_moves_are_whole_pixels_that_nothing_blocks(generator):
+    world = planar.PlanarJob(protocol="pcc", x_shape="pair").world()
+    drawn = planar.triples(world, 500, 0, generator, planar.published_moves)
+    moved = drawn.following[:, :2] - drawn.factors[:, :2]
+    torch.testing.assert_close(moved, drawn.actions)
+    assert (drawn.actions - drawn.actions.round()).abs().max() <= 0.1
+    assert torch.equal(drawn.factors[:, :2], drawn.factors[:, :2].round())
+    assert len(drawn.actions.round().unique(dim=0)) > 40  # of the 49 whole moves

@@ -131,3 +131,11 @@ def test_catalogue_describes_the_published_files():
         for part, count in ((data.train, 60000), (data.test, 10000)):
             assert [file.sizes for file in part] == [(count, 28, 28), (count,)]
             assert all(len(file.sha256) == 64 for file in part)
+
+
+def test_kaggles_file_names_are_found_too(tmp_path, small_mnist):
+    put(tmp_path, {name.replace("-idx", ".idx"): content for name, content in small_mnist.items()})
+    images, labels = load_published("mnist", "test", str(tmp_path))
+    assert images.shape == (20, 28, 28)
+    assert np.array_equal(labels, np.arange(20) % 10)
+    assert np.array_equal(read_idx(str(tmp_path / "t10k-labels.idx1-ubyte")), labels)
