@@ -53,7 +53,7 @@ class FactorAgent:
         chances = self.model.log_policy(code, self.factor, allowed).exp()
         free = torch.ones_like(chances) if allowed is None else allowed.to(chances)
         chances = (1 - self.epsilon) * chances + self.epsilon * free / free.sum(1, keepdim=True)
-        action = torch.multinomial(chances, 1, generator=self.generator)
+        action = torch.multinomial(chances.to(self.generator.device), 1, generator=self.generator).to(chances.device)
         self.chances = chances.gather(1, action)[:, 0]
         return action[:, 0]
 
@@ -79,8 +79,8 @@ class Composer:
         self.model, self.generator, self.samples, self.patience = model, generator, samples, patience
         with torch.no_grad():
             self.goal = model.encode(goal)
-        self.places = torch.full((len(goal), memory, self.goal.shape[1]), 1e6)
-        self.costs = torch.zeros(len(goal), memory)
+        self.places = self.goal.new_full((len(goal), memory, self.goal.shape[1]), 1e6)
+        self.costs = self.goal.new_zeros(len(goal), memory)
         self.next = 0
         self._last: tuple[Tensor, Tensor] | None = None
 
@@ -102,7 +102,7 @@ class Composer:
         near = torch.cdist(there, self.places) < 0.5 * step
         price = (there - self.goal[:, None]).norm(dim=-1) + (near * self.costs[:, None]).sum(-1)
         best = price.argmin(1)
-        rows = torch.arange(len(code))
+        rows = torch.arange(len(code), device=code.device)
         self._last = (code, there[rows, best])
         return self.model.log_policy(code, factor[rows, best]).argmax(-1)
 
@@ -127,7 +127,7 @@ def decompose(
         factor, _ = model.draw_factors(code, samples, generator)
         there = model.predict(code[:, None].expand_as(factor), factor)
         distance, best = (there - goal[:, None]).norm(dim=-1).min(1)
-        rows = torch.arange(len(code))
+        rows = torch.arange(len(code), device=code.device)
         nearer = distance < (code - goal).norm(dim=1)
         found.append(factor[rows, best])
         used.append(nearer)

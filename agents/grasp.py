@@ -47,7 +47,7 @@ def rotations(vectors: Tensor) -> Tensor:
 
 def moved(poses: Tensor, moves: Tensor) -> Tensor:
     """Poses [..., 4, 4] moved in their own frames by moves [..., 6]."""
-    step = torch.zeros(*moves.shape[:-1], 4, 4).to(moves)
+    step = moves.new_zeros(*moves.shape[:-1], 4, 4)
     step[..., :3, :3], step[..., :3, 3], step[..., 3, 3] = rotations(moves[..., 3:]), moves[..., :3], 1
     return poses @ step
 
@@ -80,15 +80,16 @@ class GraspPlanner:
         """The next poses [n, 4, 4], a step away from "pose": the best of the random directions, as the model judges."""
         pose, opening = observation["pose"], observation["opening"]
         n = len(pose)
-        drawn = torch.randn(n, self.directions, 6, generator=self.generator)
-        scale = torch.tensor([STEP[0]] * 3 + [STEP[1]] * 3)
+        source = self.generator
+        drawn = torch.randn(n, self.directions, 6, generator=source, device=source.device).to(pose)
+        scale = pose.new_tensor([STEP[0]] * 3 + [STEP[1]] * 3)
         tried = moved(pose[:, None], drawn / drawn.norm(dim=-1, keepdim=True) * scale)
         if self.model is None:
-            score = torch.rand(n, self.directions, generator=self.generator)
+            score = torch.rand(n, self.directions, generator=source, device=source.device).to(pose)
         else:
             score = self.model.outcome(self._seen(observation), tried, opening[:, None].expand(n, self.directions))
         score = torch.where(allowed(tried), score, -torch.inf)
-        best = tried[torch.arange(n), score.argmax(1)]
+        best = tried[torch.arange(n, device=pose.device), score.argmax(1)]
         return torch.where(allowed(best)[:, None, None], best, pose)
 
     @torch.no_grad()
@@ -97,7 +98,7 @@ class GraspPlanner:
         if self.model is None:
             raise ValueError("planning by the cross-entropy method needs a model")
         model, pose, opening, seen = self.model, observation["pose"], observation["opening"], self._seen(observation)
-        limit = torch.tensor([LIMIT[0]] * 3 + [LIMIT[1]] * 3).expand(len(pose), 6)
+        limit = pose.new_tensor([LIMIT[0]] * 3 + [LIMIT[1]] * 3).expand(len(pose), 6)
 
         def score(moves: Tensor) -> Tensor:
             tried = moved(pose[:, None], moves)

@@ -19,7 +19,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from scipy.spatial import Delaunay
+from scipy.spatial import Delaunay, QhullError
 from torch import Tensor
 
 from borders import NonNegative, Positive, Real, Size, Width, checked, unchecked
@@ -50,8 +50,9 @@ class LatentMPC:
     walls are remembered (0: none), each of `width` in the unit of the actions.
     A goal that one action covers is gone to straight, unless the last action was blocked: at the border of the world the
     model's own drift would hold the plan off. An episode within `near` of its goal, in that unit, stays still:
-    neighbouring pictures' codes err by about as much, and chasing them would lead out again.
-    `plan` holds the last plans.
+    neighbouring pictures' codes err by about as much, and chasing them would lead out again ("still" is the action of the box
+    nearest to 0). `plan` holds the last plans. Everything is on the device and in the precision of the model's codes;
+    random guesses are drawn on the generator's device.
     """
 
     @checked
@@ -76,6 +77,8 @@ class LatentMPC:
         for name, pictures in (("goal", goal), ("seen", seen)):
             if pictures is not None and not len(pictures):
                 raise ValueError(f"{name} must hold at least one picture, got none")
+        if not low <= high:
+            raise ValueError(f"low must not exceed high, got low={low}, high={high}")
         self.model, self.planner, self.starts = model, planner, starts
         self.low, self.high, self.effort, self.width, self.caution = low, high, effort, width, caution
         self.near = near
@@ -85,16 +88,17 @@ class LatentMPC:
         with torch.no_grad():
             self.goal = model.encode(goal)
             known = self.goal if seen is None else model.encode(seen)
-            _, b, _ = model.linearize(known, torch.zeros(len(known), action_size))
+            _, b, _ = model.linearize(known, known.new_zeros(len(known), action_size))
             self.metric = torch.linalg.pinv(b.mean(0))
-            found = torch.zeros(0, action_size + 1) if seen is None else voids(known @ self.metric.T)
-        nowhere = torch.full((memory, action_size + 1), 1e6)
+            found = known.new_zeros(0, action_size + 1) if seen is None else voids(known @ self.metric.T)
+        nowhere = known.new_full((memory, action_size + 1), 1e6)
         nowhere[:, -1] = 0
         self.walls = torch.cat([found, nowhere]).repeat(len(goal), 1, 1)
-        self.shifted = torch.zeros(len(goal), horizon, action_size)
+        self.still = known.new_zeros(action_size).clamp(low, high)
+        self.shifted = self.still.repeat(len(goal), horizon, 1)
         self.plan: Plan | None = None
         self._last: tuple[Tensor, Tensor] | None = None
-        self._stuck = torch.zeros(len(goal), dtype=torch.bool)
+        self._stuck = known.new_zeros(len(goal), dtype=torch.bool)
 
     def act(self, observation: Tensor) -> Tensor:
         """The actions [n, m] for pictures [n, C, H, W]; raises ValueError unless there is one picture for each goal."""
@@ -104,24 +108,18 @@ class LatentMPC:
         if len(code) != n:
             raise ValueError(f"observation must hold {n} pictures, one for each goal, got {len(code)}")
         self._remember(code)
-        guesses = torch.rand(self.starts - 1, n, 1, m, generator=self.generator) * (self.high - self.low) + self.low
+        source = self.generator
+        drawn = torch.rand(self.starts - 1, n, 1, m, generator=source, device=source.device, dtype=code.dtype)
+        guesses = drawn.to(code.device) * (self.high - self.low) + self.low
         actions = torch.cat([self.shifted[None], guesses.expand(-1, -1, horizon, -1)]).flatten(0, 1)
         plans = self.planner(self._problem(), code.repeat(self.starts, 1), actions)
-        best = plans.cost.view(self.starts, n).argmin(0) * n + torch.arange(n)
-        self.plan = Plan(
-            plans.states[best],
-            plans.actions[best],
-            plans.cost[best],
-            plans.converged[best],
-            plans.iterations[best],
-            tuple(plans.reason[i] for i in best.tolist()),
-        )
+        self.plan = plans.best_of(self.starts)
         self.shifted = torch.cat([self.plan.actions[:, 1:], self.plan.actions[:, -1:]], 1)
         gap = self._measure(self.goal - code)
         reachable = ((gap >= self.low) & (gap <= self.high)).all(1) & ~self._stuck
         action = torch.where(reachable[:, None], gap, self.plan.actions[:, 0])
         arrived = torch.linalg.vector_norm(gap, dim=1) < self.near
-        action = torch.where(arrived[:, None], 0.0, action)
+        action = torch.where(arrived[:, None], self.still, action)
         self._last = (self._measure(code), action)
         return action
 
@@ -187,12 +185,18 @@ def voids(points: Tensor, least: float = 1.75, margin: float = 0.75) -> Tensor:
     """Balls without any of `points` [N, m] inside their convex hull, the largest first and not overlapping: [J, m + 1].
 
     They are circumscribed balls of Delaunay cells; those of a radius below `least` are left out, and `margin` is added to
-    the radius in the last column. Units are those of the points; for m = 2 or 3, and none are found for m = 1.
+    the radius in the last column. Units are those of the points; for m = 2 or 3. None are found for m = 1, nor in
+    points that span no volume: fewer than m + 1, all equal, or on a line.
     """
-    if points.shape[1] not in (2, 3):
-        return points.new_zeros(0, points.shape[1] + 1)
-    unique = np.unique(points.double().numpy().round(3), axis=0)
-    mesh = Delaunay(unique)
+    size = points.shape[1]
+    none = points.new_zeros(0, size + 1)
+    if size not in (2, 3):
+        return none
+    unique = np.unique(points.detach().double().cpu().numpy().round(3), axis=0)
+    try:
+        mesh = Delaunay(unique)
+    except (QhullError, ValueError):  # a flat hull, or no points at all
+        return none
     corners = unique[mesh.simplices]
     edges = corners[:, 1:] - corners[:, :1]
     squares = 0.5 * (edges**2).sum(-1)
@@ -205,4 +209,4 @@ def voids(points: Tensor, least: float = 1.75, margin: float = 0.75) -> Tensor:
         centre, radius = centres[keep][index], radii[keep][index]
         if all(np.linalg.norm(centre - ball[:-1]) >= max(ball[-1] - margin, radius) for ball in balls):
             balls.append((*centre, radius + margin))
-    return torch.tensor(balls, dtype=points.dtype).reshape(-1, points.shape[1] + 1)
+    return points.new_tensor(balls).reshape(-1, size + 1)

@@ -31,6 +31,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor
 from torch import Tensor, nn
 
 from agents.sb3_batch import BatchedVecEnv, row_of
+from agents.sb3_carry import Apart, Carried
 from agents.sb3_parts import Parts, channels_last, to_encode
 from borders import checked
 
@@ -52,7 +53,7 @@ class Standardised(nn.Module):
     """`model` with every code dimension shifted and scaled to mean 0 and deviation 1 over `observations`.
 
     A policy network wants inputs of about this size. Dimensions that hardly vary are not blown up: no deviation counts
-    as less than a tenth of the largest.
+    as less than a tenth of the largest. Raises ValueError for fewer than 2 observations, or codes that are not finite.
     """
 
     mean: Tensor
@@ -65,8 +66,15 @@ class Standardised(nn.Module):
             raise ValueError(f"observations must be at least 2, for their deviation, got {len(observations)}")
         self.model = _checked(model)
         self.code_size, self.shape = model.code_size, _shape(model)
+        if len(observations) < 2:
+            raise ValueError(
+                f"observations must be at least 2, for their codes to have a spread, got {len(observations)}"
+            )
+        device = device_of(self.model)
         with torch.no_grad():
-            codes = torch.cat([model.encode(batch) for batch in observations.split(500)])
+            codes = torch.cat([model.encode(batch.to(device)) for batch in observations.split(500)])
+        if not bool(codes.isfinite().all()):
+            raise ValueError("model must give finite codes of the observations")
         deviation = codes.std(0)
         self.register_buffer("mean", codes.mean(0))
         self.register_buffer("scale", deviation.clamp(min=float(deviation.max()) / 10 or 1.0))
@@ -79,12 +87,12 @@ class Standardised(nn.Module):
 def policy_kwargs_for(model: Encoder | str | Path, frozen: bool = True) -> dict[str, Any]:
     """`policy_kwargs` for any Stable-Baselines3 policy on the codes of `model` (a model, or a saved model's folder).
 
-    A folder is loaded here, so a saved policy carries its encoder and needs the folder no more. With `frozen=False` the
-    policy's gradients go on into the encoder.
+    A folder is loaded here, so a saved policy carries its encoder and needs the folder no more, nor the device that the
+    encoder was on. With `frozen=False` the policy's gradients go on into the encoder.
     """
     return {
         "features_extractor_class": RepresentationExtractor,
-        "features_extractor_kwargs": {"model": _loaded(model), "frozen": frozen},
+        "features_extractor_kwargs": {"model": Carried(_loaded(model)), "frozen": frozen},
     }
 
 
@@ -102,18 +110,22 @@ class RepresentationExtractor(BaseFeaturesExtractor):
     def __init__(
         self,
         observation_space: gym.Space,
-        model: Encoder | str | Path,
+        model: Encoder | Carried | str | Path,
         frozen: bool = True,
         leave_out: Sequence[str] = HIDDEN,
     ):
         super().__init__(observation_space, features_dim=1)
-        loaded = _loaded(model)
+        loaded = _loaded(model.model if isinstance(model, Carried) else model)
         self.frozen = frozen
         self.parts = Parts(observation_space, leave_out, _shape(loaded), encoded=True)
-        self.model = copy.deepcopy(_checked(loaded)).requires_grad_(not frozen).eval()
-        if frozen:
-            _hide(self.model)
+        own = copy.deepcopy(_checked(loaded))
+        self.encoder = Apart(own) if frozen else own.requires_grad_(True).eval()
         self._features_dim = len(self.parts.seen) * loaded.code_size + self.parts.numbers
+
+    @property
+    def model(self) -> nn.Module:
+        """The policy's own copy of the representation."""
+        return self.encoder.model if isinstance(self.encoder, Apart) else self.encoder
 
     def forward(self, observations: Any) -> Tensor:
         """Features [n, features_dim] of observations as the policy's preprocessing gives them."""
@@ -244,7 +256,6 @@ class _Encoding:
         code = spaces.Box(-np.inf, np.inf, (self.model.code_size,), np.float32)
         entries |= dict.fromkeys(self.last, code)
         self.space = spaces.Dict(entries) if isinstance(space, spaces.Dict) else entries[""]
-        self.device = next((p.device for p in _checked(self.model).parameters()), torch.device("cpu"))
 
     def __call__(self, observations: Any) -> Any:
         """Encode a batch: an array [n, ...], or a dict of them."""
@@ -253,18 +264,15 @@ class _Encoding:
         return observations | {key: self._encode(observations[key], last) for key, last in self.last.items()}
 
     def _encode(self, pictures: np.ndarray, last: bool) -> np.ndarray:
-        batch = torch.from_numpy(pictures).to(self.device)
+        batch = torch.from_numpy(pictures).to(device_of(_checked(self.model)))
         with torch.no_grad():
             code = self.model.encode(batch.movedim(-1, 1).contiguous() if last else batch)
         return code.float().cpu().numpy()
 
 
-def _hide(model: nn.Module) -> None:
-    """Turn the parameters into buffers, which no optimizer sees and no average with a target's moves by rounding."""
-    for module in model.modules():
-        for name, value in list(module.named_parameters(recurse=False)):
-            delattr(module, name)
-            module.register_buffer(name, value.detach())
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's parameters are, or its buffers where it has none; the CPU without either."""
+    return next((value.device for value in itertools.chain(model.parameters(), model.buffers())), torch.device("cpu"))
 
 
 def _loaded(model: Encoder | str | Path) -> Encoder:

@@ -150,7 +150,7 @@ def cem(
 
     actions [B, T, m]: the first mean, clipped into the box; without it the middle of the box (0 where it is unbounded).
     std: first standard deviation, a number or a tensor [m]; without it half the width of the box (1 where unbounded).
-    action_size is m; it need be given only where neither `actions` nor a bound of length m says it. The plan is the
+    action_size is m; it need be given only where neither `actions` nor a bound says it. The plan is the
     best sequence that was drawn; converged and the other settings are those of `cem_search`.
 
     Raises TypeError or ValueError for input of the wrong type, shape or range, and NonFiniteError, naming step and
@@ -161,8 +161,8 @@ def cem(
         check_input("actions", actions, ("B", "T", "m"), len(x0), horizon, action_size)
     batch, m = len(x0), _action_size(problem, actions, action_size)
     shape = (batch, horizon, m)
-    low, high = problem.box(x0.new_zeros(m))
-    middle = torch.where((high - low).isfinite(), (low + high) / 2, x0.new_zeros(m).clamp(low, high))
+    low, high = problem.box(x0.new_zeros(1).expand(shape))
+    middle = torch.where((high - low).isfinite(), (low + high) / 2, torch.zeros_like(low + high).clamp(low, high))
     mean = (middle.expand(shape) if actions is None else actions.to(x0)).clamp(low, high)
     width = torch.where((high - low).isfinite(), (high - low) / 2, 1).clamp(min=torch.finfo(x0.dtype).tiny ** 0.5)
     if isinstance(std, Tensor):
@@ -204,8 +204,8 @@ def _action_size(problem: Problem, actions: Tensor | None, action_size: int | No
     if action_size is not None:
         return action_size
     for bound in (problem.low, problem.high):
-        if isinstance(bound, Tensor) and bound.ndim == 1:
-            return len(bound)
+        if isinstance(bound, Tensor) and bound.ndim:
+            return bound.shape[-1]
     raise ValueError(
-        "action_size must be given: neither actions nor a bound of shape [m] says how many actions there are"
+        "action_size must be given: neither actions nor a bound with an axis m says how many actions there are"
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.func import grad, vjp, vmap
 
 from .problem import Problem
-from .rollout import context_rows, rows
+from .rollout import context_rows, rows, step_rows
 
 
 def jacobian(function: Callable[[Tensor], Tensor], at: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,11 +35,12 @@ def gradient_and_hessian(function: Callable[[Tensor], Tensor], at: Tensor) -> tu
 def linearize(problem: Problem, states: Tensor, actions: Tensor) -> Tensor:
     """J [T, B, n, n + m] along states [T + 1, B, n] and actions [T, B, m]."""
     x, u = rows(states[:-1], actions)
+    step = step_rows(problem, actions)
     if problem.linearize is None:
         n = x.shape[1]
-        _, joined = jacobian(lambda z: problem.dynamics(z[:, :n], z[:, n:]), torch.cat([x, u], 1))
+        _, joined = jacobian(lambda z: problem.dynamics(z[:, :n], z[:, n:], *step), torch.cat([x, u], 1))
     else:
-        parts = problem.linearize(x, u)[:2]
+        parts = problem.linearize(x, u, *step)[:2]
         n, both = x.shape[1], x.shape[1] + u.shape[1]
         demand_shapes("linearize", parts, (len(x), n, n), (len(x), n, both - n))
         joined = torch.cat(parts, 2)
@@ -47,9 +48,9 @@ def linearize(problem: Problem, states: Tensor, actions: Tensor) -> Tensor:
 
 
 def quadratize(problem: Problem, states: Tensor, actions: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-    """g [T, B, n + m] and H [T, B, n + m, n + m] of the cost, H made positive semidefinite."""
+    """g [T, B, n + m] and H [T, B, n + m, n + m] of the cost."""
     x, u = rows(states[:-1], actions)
-    extra = context_rows(context, slice(0, -1))
+    extra = (*context_rows(context, slice(0, -1)), *step_rows(problem, actions))
     if problem.quadratize is None:
         n = x.shape[1]
         slope, bend = gradient_and_hessian(lambda z: problem.cost(z[:, :n], z[:, n:], *extra), torch.cat([x, u], 1))
@@ -58,18 +59,17 @@ def quadratize(problem: Problem, states: Tensor, actions: Tensor, context: Tenso
         both = x.shape[1] + u.shape[1]
         demand_shapes("quadratize", (slope, bend), (len(x), both), (len(x), both, both))
     shape = actions.shape[:2]
-    return slope.view(*shape, -1), convex(bend).view(*shape, *bend.shape[1:])
+    return slope.view(*shape, -1), bend.view(*shape, *bend.shape[1:])
 
 
 def quadratize_final(problem: Problem, state: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-    """g [B, n] and H [B, n, n] of the final cost at state [B, n], H made positive semidefinite."""
+    """g [B, n] and H [B, n, n] of the final cost at state [B, n]."""
     extra = context_rows(context, slice(-1, None))
     if problem.final_quadratize is None:
-        slope, bend = gradient_and_hessian(lambda x: problem.final_cost(x, *extra), state)
-    else:
-        slope, bend = problem.final_quadratize(state, *extra)
-        demand_shapes("final_quadratize", (slope, bend), state.shape, (*state.shape, state.shape[1]))
-    return slope, convex(bend)
+        return gradient_and_hessian(lambda x: problem.final_cost(x, *extra), state)
+    slope, bend = problem.final_quadratize(state, *extra)
+    demand_shapes("final_quadratize", (slope, bend), state.shape, (*state.shape, state.shape[1]))
+    return slope, bend
 
 
 def demand_shapes(name: str, parts: tuple[Tensor, ...], *shapes: tuple[int, ...]) -> None:
@@ -79,15 +79,28 @@ def demand_shapes(name: str, parts: tuple[Tensor, ...], *shapes: tuple[int, ...]
         raise ValueError(f"{name} must return tensors {wanted}, got {got}")
 
 
-def convex(hessian: Tensor) -> Tensor:
-    """The nearest positive semidefinite matrices: unchanged where they are, negative eigenvalues set to 0 elsewhere."""
+def bend_of_dynamics(problem: Problem, states: Tensor, actions: Tensor, costates: Tensor) -> Tensor:
+    """The second derivative of costates' f in (x, u), [T, B, n + m, n + m], for costates [T, B, n] of the next states."""
+    x, u, weight = rows(states[:-1], actions, costates)
+    n, step = x.shape[1], step_rows(problem, actions)
+    _, bend = gradient_and_hessian(
+        lambda z: (problem.dynamics(z[:, :n], z[:, n:], *step) * weight).sum(1), torch.cat([x, u], 1)
+    )
+    return bend.view(*actions.shape[:2], *bend.shape[1:])
+
+
+def convex(hessian: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest positive semidefinite matrices to [..., k, k], and which of them [...] were indefinite.
+
+    Those that are semidefinite stay as they are, of others the negative eigenvalues are set to 0.
+    """
     size = hessian.shape[-1]
-    slack = 16 * torch.finfo(hessian.dtype).eps * (1 + hessian.abs().amax((1, 2), keepdim=True))
+    slack = 16 * torch.finfo(hessian.dtype).eps * (1 + hessian.abs().amax((-2, -1), keepdim=True))
     shifted = hessian + slack * torch.eye(size, dtype=hessian.dtype, device=hessian.device)
     indefinite = torch.linalg.cholesky_ex(shifted).info != 0
     if not bool(indefinite.any()):
-        return hessian
+        return hessian, indefinite
     values, vectors = torch.linalg.eigh(hessian[indefinite])
     fixed = hessian.clone()
     fixed[indefinite] = vectors * values.clamp(min=0).unsqueeze(1) @ vectors.mT
-    return fixed
+    return fixed, indefinite

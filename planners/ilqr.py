@@ -17,6 +17,7 @@ Tassa, Erez and Todorov: Synthesis and stabilization of complex behaviors throug
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,13 +27,14 @@ from torch import Tensor
 from borders import Count, Positive, checked
 
 from .box_lq import Policy, solve
-from .derivatives import linearize, quadratize, quadratize_final
+from .derivatives import bend_of_dynamics, convex, linearize, quadratize, quadratize_final
 from .problem import Plan, Problem, check_input
-from .rollout import demand_finite, expand_context, first_plan, total_cost
+from .rollout import at_step, demand_finite, expand_context, first_plan, rollout, total_cost
 
 STEP_SIZES = tuple(0.5**i for i in range(11))
 ARMIJO = 1e-4
 FIRST_MU, LAST_MU, MU_FACTOR = 1e-3, 1e10, 10.0
+SADDLE = "stationary, but no minimum: the cost falls on both sides; give other actions to start from"
 
 
 @checked
@@ -41,119 +43,216 @@ def ilqr(
     x0: Float[Tensor, "B n"],
     actions: Float[Tensor, "B T m"],
     *,
+    starts: Float[Tensor, "S B T m"] | None = None,
     iterations: Count = 50,
     tolerance: Positive = 1e-6,
 ) -> Plan:
     """Plan by iLQR from x0 [B, n], improving `actions` [B, T, m]: a warm start, or zeros; clipped into the box.
+
+    `starts` [S, B, T, m] are further first guesses: every problem is planned from `actions` and from all of them, in one
+    batch, and its cheapest plan is kept; those that lead to states or costs that are not finite are left out.
 
     A problem has converged when its linear-quadratic model, box included, promises to lower the cost by no more than
     `tolerance` (1 + |cost|). Counted are the iterations that tried a step, so a linear-quadratic problem takes 1 and an
     optimal warm start 0. Problems that have finished leave the batch. Costs that are not convex are planned with the
     nearest convex model; the answer is then a local optimum.
 
+    Where the start has no slope (zero actions at a pendulum that hangs) the model promises nothing, though the cost may
+    fall on both sides. A plan that stops at its start, or where the cost is not convex, is therefore looked at with all
+    second derivatives, unless derivatives were given with the problem: at a saddle or a maximum `converged` is false
+    and `reason` says so. Other `starts` lead away from it.
+
     Raises TypeError or ValueError for input of the wrong type, shape or range, and NonFiniteError, naming step and
     problem, where the given actions lead to states, costs or derivatives that are not finite.
     """
     check_input("x0", x0, ("B", "n"), None, None)
     check_input("actions", actions, ("B", "T", "m"), len(x0), None, None)
-    if x0.dtype != actions.dtype:
-        raise ValueError(f"x0 and actions must have one dtype, got {x0.dtype} and {actions.dtype}")
+    if starts is not None:
+        check_input("starts", starts, ("S", "B", "T", "m"), None, *actions.shape)
     with torch.no_grad():
-        low, high = problem.box(actions)
-        inside = actions.clamp(low, high).transpose(0, 1)
-        context = expand_context(problem, len(inside), len(x0))
+        low, high = (bound if bound.ndim == 1 else bound.transpose(0, 1) for bound in problem.box(actions))
+        inside = actions.to(x0).transpose(0, 1).clamp(low, high)
+        context = expand_context(problem, inside.shape[0], len(x0))
         states, cost = first_plan(problem, x0, inside, context)
-        done = _State(states, inside, cost, torch.zeros_like(inside, dtype=torch.int8), torch.zeros_like(cost))
-        return _improve(problem, done, context, low, high, iterations, tolerance)
+        if starts is None:
+            work = _State.at(states, inside, cost, context, low, high)
+            return _improve(problem, work, len(x0), iterations, tolerance)
+        many = len(starts) + 1
+        tried = starts.to(x0).transpose(1, 2).clamp(low, high).transpose(0, 1).flatten(1, 2)  # [T, S B, m]
+        tried = torch.cat([inside, tried], 1)
+        context = None if context is None else context.repeat(1, many, 1)
+        states = rollout(problem, x0.repeat(many, 1), tried)
+        cost = total_cost(problem, states, tried, context)
+        usable = states.isfinite().flatten(2).all(2).all(0) & cost.isfinite()
+        everyone = torch.arange(len(cost), device=cost.device)
+        rows = torch.where(usable, everyone, everyone % len(x0))
+        bounds = (b if b.ndim == 1 or b.shape[1] == 1 else b.repeat(1, many, 1) for b in (low, high))
+        work = _State.at(states[:, rows], tried[:, rows], cost[rows], context, *bounds)
+        return _improve(problem, work, len(x0), iterations, tolerance).best_of(many)
 
 
 @dataclass(frozen=True)
 class _State:
-    """Time-first trajectories of some problems, their active sets int8 [T, B, m] and their mu [B]."""
+    """Time-first trajectories of some problems, their active sets int8 [T, B, m] and mu [B], and what is theirs alone.
+
+    low, high: [m] or [T, B, m], where T and B may be 1. index: the rows of all that these are, [B].
+    """
 
     states: Tensor
     actions: Tensor
     cost: Tensor
     active: Tensor
     mu: Tensor
+    context: Tensor | None
+    low: Tensor
+    high: Tensor
+    index: Tensor
+
+    @staticmethod
+    def at(states: Tensor, actions: Tensor, cost: Tensor, context: Tensor | None, low: Tensor, high: Tensor) -> _State:
+        """All problems at their first trajectories."""
+        active, index = torch.zeros_like(actions, dtype=torch.int8), torch.arange(len(cost), device=cost.device)
+        return _State(states, actions, cost, active, torch.zeros_like(cost), context, low, high, index)
 
     def take(self, index: Tensor) -> _State:
         return _State(
-            self.states[:, index], self.actions[:, index], self.cost[index], self.active[:, index], self.mu[index]
+            self.states[:, index],
+            self.actions[:, index],
+            self.cost[index],
+            self.active[:, index],
+            self.mu[index],
+            None if self.context is None else self.context[:, index],
+            _of(self.low, index),
+            _of(self.high, index),
+            self.index[index],
         )
 
-    def put(self, index: Tensor, part: _State) -> _State:
-        return _State(
-            self.states.index_copy(1, index, part.states),
-            self.actions.index_copy(1, index, part.actions),
-            self.cost.index_copy(0, index, part.cost),
-            self.active.index_copy(1, index, part.active),
-            self.mu.index_copy(0, index, part.mu),
+    def put(self, part: _State) -> _State:
+        """These with the trajectories of some replaced."""
+        return replace(
+            self,
+            states=self.states.index_copy(1, part.index, part.states),
+            actions=self.actions.index_copy(1, part.index, part.actions),
+            cost=self.cost.index_copy(0, part.index, part.cost),
         )
 
 
-def _improve(
-    problem: Problem,
-    everything: _State,
-    context: Tensor | None,
-    low: Tensor,
-    high: Tensor,
-    iterations: int,
-    tolerance: float,
-) -> Plan:
-    batch = everything.actions.shape[1]
-    index = torch.arange(batch, device=low.device)
-    counts = torch.zeros_like(index)
-    reason = [f"no convergence in {iterations} iterations"] * batch
-    work = everything
+def _of(bound: Tensor, index: Tensor) -> Tensor:
+    """A bound of some of the problems."""
+    return bound if bound.ndim == 1 or bound.shape[1] == 1 else bound[:, index]
+
+
+def _improve(problem: Problem, everything: _State, batch: int, iterations: int, tolerance: float) -> Plan:
+    """Plans of all rows; row r belongs to problem r % batch."""
+    device = everything.cost.device
+    counts = torch.zeros_like(everything.index)
+    reason = [f"no convergence in {iterations} iterations"] * len(counts)
+    work, first = everything, everything.cost
     for count in range(iterations + 1):
-        part = None if context is None else context[:, index]
-        policy = _policy(problem, work, part, low, high)
+        model = _model(problem, work, batch)
+        policy = model.policy
         solved = policy.gain.isfinite() & policy.settled
         optimal = solved & (policy.gain <= tolerance * (1 + work.cost.abs()))
         stuck = ~optimal & (work.mu > LAST_MU)
-        for number in index[optimal].tolist():
-            reason[number] = "converged"
-        for number in index[stuck].tolist():
-            reason[number] = "no step lowers the cost"
         finished = optimal | stuck
         if bool(finished.any()):
-            everything = everything.put(index, work)
+            still = work.cost == first[work.index]
+            saddle = _saddles(problem, work, model, optimal & (model.bent | still))
+            for text, which in (
+                ("converged", optimal & ~saddle),
+                (SADDLE, optimal & saddle),
+                ("no step lowers the cost", stuck),
+            ):
+                for number in work.index[which].tolist():
+                    reason[number] = text
+            everything = everything.put(work)
             keep = (~finished).nonzero().squeeze(1)
-            index, work = index[keep], work.take(keep)
-            part = None if part is None else part[:, keep]
-            policy = Policy(policy.gains[:, keep], policy.gain[keep], policy.active[:, keep], policy.settled[keep])
-        if not len(index) or count == iterations:
+            work, policy = work.take(keep), policy.take(keep)
+        if not len(work.index) or count == iterations:
             break
-        work = _step(problem, work, policy, part, low, high)
-        counts[index] += 1
-    everything = everything.put(index, work)
+        counts[work.index] += 1
+        work = _step(problem, work, policy)
+    everything = everything.put(work)
     return Plan(
         everything.states.transpose(0, 1).contiguous(),
         everything.actions.transpose(0, 1).contiguous(),
         everything.cost,
-        torch.tensor([text == "converged" for text in reason], device=low.device),
+        torch.tensor([text == "converged" for text in reason], device=device),
         counts,
         tuple(reason),
     )
 
 
-def _policy(problem: Problem, now: _State, context: Tensor | None, low: Tensor, high: Tensor) -> Policy:
+@dataclass(frozen=True)
+class _Model:
+    """The quadratic model around a trajectory, as it is, and the policy that solves its nearest convex one.
+
+    joint [T, B, n, n + m]; slope, bend of the cost; last_slope, last_bend of the final cost; bent [B], whether the
+    model had to be made convex.
+    """
+
+    joint: Tensor
+    slope: Tensor
+    bend: Tensor
+    last_slope: Tensor
+    last_bend: Tensor
+    bent: Tensor
+    policy: Policy
+
+
+def _model(problem: Problem, now: _State, batch: int) -> _Model:
     """Model the problem around the present trajectory and solve the model."""
     joint = linearize(problem, now.states, now.actions)
-    slope, bend = quadratize(problem, now.states, now.actions, context)
-    last_slope, last_bend = quadratize_final(problem, now.states[-1], context)
-    demand_finite("the derivative of dynamics", "at", joint)
-    demand_finite("the derivative of cost", "at", slope)
-    demand_finite("the derivative of final_cost", "at the end, counted from", last_slope[None])
-    steps, batch, n, both = joint.shape
-    transition = joint.new_zeros(steps, batch, 1 + n, 1 + both)
+    slope, bend = quadratize(problem, now.states, now.actions, now.context)
+    last_slope, last_bend = quadratize_final(problem, now.states[-1], now.context)
+    last, numbers = len(now.actions), now.index % batch
+    demand_finite("the derivative of dynamics", "at", joint, index=numbers)
+    for derivative, name in ((slope, "derivative"), (bend, "second derivative")):
+        demand_finite(f"the {name} of cost", "at", derivative, index=numbers)
+    for derivative, name in ((last_slope, "derivative"), (last_bend, "second derivative")):
+        demand_finite(f"the {name} of final_cost", "at", derivative[None], first=last, index=numbers)
+    convex_bend, indefinite = convex(bend)
+    convex_last, last_indefinite = convex(last_bend)
+    steps, count, n, both = joint.shape
+    transition = joint.new_zeros(steps, count, 1 + n, 1 + both)
     transition[..., 0, 0] = 1
     transition[..., 1:, 1:] = joint
-    stage = _homogeneous(slope, bend)
-    stage[..., 1 + n :, 1 + n :] += torch.diag_embed(now.mu[:, None].expand(batch, both - n))
-    final = _homogeneous(last_slope, last_bend)
-    return solve(transition, stage, final, low - now.actions, high - now.actions, now.active, problem.boxed)
+    stage = _homogeneous(slope, convex_bend)
+    stage[..., 1 + n :, 1 + n :] += torch.diag_embed(now.mu[:, None].expand(count, both - n))
+    final = _homogeneous(last_slope, convex_last)
+    policy = solve(transition, stage, final, now.low - now.actions, now.high - now.actions, now.active, problem.boxed)
+    bent = indefinite.any(0) | last_indefinite
+    return _Model(joint, slope, bend, last_slope, last_bend, bent, policy)
+
+
+def _saddles(problem: Problem, now: _State, model: _Model, doubtful: Tensor) -> Tensor:
+    """Which of the `doubtful` problems [B] are stationary without being at a minimum: bool [B].
+
+    The second derivative of J in the free actions is that of cost + p' f along the trajectory, p the costates; it is
+    positive where every Q_uu of its elimination is. Entries that the box holds are not free.
+    """
+    saddle = torch.zeros_like(doubtful)
+    if not bool(doubtful.any()) or problem.linearize is not None or problem.quadratize is not None:
+        return saddle
+    which = doubtful.nonzero().squeeze(1)
+    part, joint, n = now.take(which), model.joint[:, which], now.states.shape[2]
+    costate, costates = model.last_slope[which], []
+    for slope, across in zip(reversed(model.slope[:, which].unbind(0)), reversed(joint.unbind(0)), strict=True):
+        costates.append(costate)
+        costate = slope[:, :n] + (across[..., :n].mT @ costate.unsqueeze(2)).squeeze(2)
+    bend = model.bend[:, which] + bend_of_dynamics(problem, part.states, part.actions, torch.stack(costates[::-1]))
+    free = (model.policy.active[:, which] == 0).to(bend.dtype)
+    value, least = model.last_bend[which], torch.full_like(part.cost, torch.inf)
+    for t in range(len(joint) - 1, -1, -1):
+        q = bend[t] + joint[t].mT @ value @ joint[t]
+        mask = free[t].unsqueeze(2) * free[t].unsqueeze(1)
+        quu, qux = q[:, n:, n:] * mask, q[:, n:, :n] * free[t].unsqueeze(2)
+        scale = q.abs().amax((1, 2)) + torch.finfo(q.dtype).tiny
+        least = torch.minimum(least, torch.linalg.eigvalsh(quu)[:, 0] / scale)
+        value = q[:, :n, :n] - qux.mT @ torch.linalg.pinv(quu, rtol=1e-9, hermitian=True) @ qux
+        value = torch.where(least[:, None, None] < 0, 0, (value + value.mT) / 2)
+    saddle[which] = least < -(torch.finfo(least.dtype).eps ** 0.5)
+    return saddle
 
 
 def _homogeneous(slope: Tensor, bend: Tensor) -> Tensor:
@@ -166,18 +265,14 @@ def _homogeneous(slope: Tensor, bend: Tensor) -> Tensor:
     return form
 
 
-def _step(problem: Problem, now: _State, policy: Policy, context: Tensor | None, low: Tensor, high: Tensor) -> _State:
+def _step(problem: Problem, now: _State, policy: Policy) -> _State:
     """Roll the policy out: the full step for all problems, then every smaller one at once for those that refuse it."""
     full = torch.ones(1, dtype=now.cost.dtype, device=now.cost.device)
     smaller = torch.tensor(STEP_SIZES[1:], dtype=now.cost.dtype, device=now.cost.device)
-    states, actions, cost, accepted = _search(problem, now, policy, context, low, high, full)
+    states, actions, cost, accepted = _search(problem, now, policy, full)
     refused = (~accepted).nonzero().squeeze(1)
     if len(refused):
-        part = None if context is None else context[:, refused]
-        some = Policy(
-            policy.gains[:, refused], policy.gain[refused], policy.active[:, refused], policy.settled[refused]
-        )
-        found = _search(problem, now.take(refused), some, part, low, high, smaller)
+        found = _search(problem, now.take(refused), policy.take(refused), smaller)
         states, actions = states.index_copy(1, refused, found[0]), actions.index_copy(1, refused, found[1])
         cost, accepted = cost.index_copy(0, refused, found[2]), accepted.index_copy(0, refused, found[3])
     raised = (now.mu * MU_FACTOR).clamp(min=FIRST_MU)
@@ -192,9 +287,7 @@ def _step(problem: Problem, now: _State, policy: Policy, context: Tensor | None,
     )
 
 
-def _search(
-    problem: Problem, now: _State, policy: Policy, context: Tensor | None, low: Tensor, high: Tensor, alphas: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _search(problem: Problem, now: _State, policy: Policy, alphas: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The best of the step sizes for each problem: states, actions, cost, and whether it is accepted.
 
     Where none is accepted the present trajectory comes back.
@@ -205,15 +298,17 @@ def _search(
     offset = offset.reshape(steps, tries * batch, m, 1)
     feedback = policy.gains[..., 1:].repeat(1, tries, 1, 1)
     old = now.states.repeat(1, tries, 1)
+    bounds = [_at_every_step(bound, steps, tries) for bound in (now.low, now.high)]
     x = old[0]
     states, actions = [x], []
-    for bar, k, gain in zip(old.unbind(0), offset.unbind(0), feedback.unbind(0), strict=False):
+    parts = zip(old.unbind(0), offset.unbind(0), feedback.unbind(0), *bounds, strict=False)
+    for t, (bar, k, gain, low, high) in enumerate(parts):
         u = torch.baddbmm(k, gain, (x - bar).unsqueeze(2)).squeeze(2).clamp(low, high)
-        x = problem.dynamics(x, u)
+        x = problem.dynamics(x, u, *at_step(problem, t, u))
         actions.append(u)
         states.append(x)
     new_states, new_actions = torch.stack(states), torch.stack(actions)
-    repeated = None if context is None else context.repeat(1, tries, 1)
+    repeated = None if now.context is None else now.context.repeat(1, tries, 1)
     costs = total_cost(problem, new_states, new_actions, repeated).view(tries, batch)
     rounding = 16 * torch.finfo(costs.dtype).eps * (1 + now.cost.abs())
     enough = costs <= now.cost - ARMIJO * alphas[:, None] * policy.gain.clamp(min=0) + rounding
@@ -227,3 +322,10 @@ def _search(
         torch.where(accepted, costs.view(-1)[pick], now.cost),
         accepted,
     )
+
+
+def _at_every_step(bound: Tensor, steps: int, tries: int) -> Sequence[Tensor]:
+    """A bound step by step, for `tries` rows of every problem."""
+    if bound.ndim == 1:
+        return [bound] * steps
+    return (bound if bound.shape[1] == 1 else bound.repeat(1, tries, 1)).expand(steps, -1, -1).unbind(0)

@@ -6,7 +6,8 @@
 
 B problems are solved at once. The functions act on rows: a planner calls them with any number N of rows, whose order
 and number say nothing about the step or the problem they belong to. What a cost needs to know of either (a goal for
-each problem, a reference or a weight for each step) is given in `context`.
+each problem, a reference or a weight for each step) is given in `context`; functions that change with the step itself
+are told it where `timed` is set.
 """
 
 from __future__ import annotations
@@ -39,11 +40,15 @@ class Problem:
     dynamics(x [N, n], u [N, m]) -> [N, n]; cost(x, u) -> [N]; final_cost(x) -> [N]. All row by row, in torch, and
     differentiable where `ilqr` is to use them.
 
-    low, high: None (free), a number, or a tensor [m]. An infinite bound is allowed.
+    low, high: None (free), a number, a tensor [m], or for bounds that change with the step or the problem a tensor
+    [T, B, m], time first, whose T and B may be 1. An infinite bound is allowed.
 
     context: None, or a tensor that broadcasts to [B, T + 1, p]. Then the costs (and their derivatives, if given) get
     the row's context as last argument: cost(x, u, context [N, p]), final_cost(x, context [N, p]), entry T being the
     final one. [B, 1, p] holds a goal for every problem, [1, T + 1, p] a weight for every step.
+
+    timed: whether dynamics and cost (and their derivatives, if given) get the rows' steps t [N], int64 from 0 to T - 1,
+    as one more argument at the end: dynamics(x, u, t), cost(x, u, t), or cost(x, u, context, t).
 
     Derivatives are taken by `torch.func` unless given here:
     linearize(x, u) -> d dynamics/dx [N, n, n], d dynamics/du [N, n, m]; what may follow (an offset c) is not used;
@@ -53,25 +58,30 @@ class Problem:
     Raises ValueError if low > high, or either is NaN or not of the stated shape.
     """
 
-    dynamics: Callable[[Tensor, Tensor], Tensor]
+    dynamics: Callable[..., Tensor]
     cost: Callable[..., Tensor]
     final_cost: Callable[..., Tensor]
     low: Tensor | Bound | None = None
     high: Tensor | Bound | None = None
     context: Float[Tensor, "rows times p"] | None = None
-    linearize: Callable[[Tensor, Tensor], tuple[Tensor, ...]] | None = None
+    linearize: Callable[..., tuple[Tensor, ...]] | None = None
     quadratize: Callable[..., tuple[Tensor, Tensor]] | None = None
     final_quadratize: Callable[..., tuple[Tensor, Tensor]] | None = None
+    timed: bool = False
 
     def __post_init__(self) -> None:
         low = torch.as_tensor(-math.inf if self.low is None else self.low)
         high = torch.as_tensor(math.inf if self.high is None else self.high)
         for name, bound in (("low", low), ("high", high)):
-            if bound.is_meta or bound.is_complex() or bound.ndim > 1 or bool(bound.isnan().any()):
-                raise ValueError(f"{name} must be None, a number or a tensor [m] without NaN, got {bound}")
-        if low.ndim == high.ndim == 1 and len(low) != len(high):
-            raise ValueError(f"low and high must have the same length, got {len(low)} and {len(high)}")
-        if bool((low > high).any()):
+            if bound.is_meta or bound.is_complex() or bound.ndim not in (0, 1, 3) or bool(bound.isnan().any()):
+                raise ValueError(f"{name} must be None, a number or a tensor [m] or [T, B, m] without NaN, got {bound}")
+        try:
+            crossed = bool((low > high.to(low.device)).any())
+        except RuntimeError:
+            raise ValueError(
+                f"low and high must have shapes that go together, got {list(low.shape)} and {list(high.shape)}"
+            ) from None
+        if crossed:
             raise ValueError(f"low must not exceed high, got low={self.low}, high={self.high}")
 
     @property
@@ -80,16 +90,24 @@ class Problem:
         return self.low is not None or self.high is not None
 
     def box(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """The bounds as two tensors [m], with the dtype and device of `like` [..., m]; infinite where free.
+        """The bounds with the dtype and device of actions `like` [B, T, m], to which they broadcast; infinite where free.
 
-        Raises ValueError if a bound has another length than m.
+        They are [m], or where they change with step or problem [B, T, m] (batch first as the actions, either may be 1).
+        Raises ValueError if a bound does not fit.
         """
         bounds = []
         for name, bound, free in (("low", self.low, -math.inf), ("high", self.high, math.inf)):
             value = torch.as_tensor(free if bound is None else bound, dtype=like.dtype, device=like.device)
-            if value.ndim == 1 and len(value) != like.shape[-1]:
-                raise ValueError(f"{name} must have m = {like.shape[-1]} entries, got {len(value)}")
-            bounds.append(value.expand(like.shape[-1]))
+            if value.ndim and value.shape[-1] != like.shape[-1]:
+                raise ValueError(f"{name} must have m = {like.shape[-1]} entries, got {value.shape[-1]}")
+            if value.ndim == 3:
+                batch, steps, _ = like.shape
+                if value.shape[0] not in (1, steps) or value.shape[1] not in (1, batch):
+                    raise ValueError(
+                        f"{name} must broadcast to [T = {steps}, B = {batch}, m], got the shape {list(value.shape)}"
+                    )
+                value = value.transpose(0, 1)
+            bounds.append(value if value.ndim else value.expand(like.shape[-1]))
         return bounds[0], bounds[1]
 
 
@@ -107,6 +125,20 @@ class Plan:
     converged: Tensor
     iterations: Tensor
     reason: tuple[str, ...]
+
+    def best_of(self, starts: int) -> Plan:
+        """The cheapest plan of every problem, where row s B + b is the plan of problem b from the s-th of the starts."""
+        batch = len(self.cost) // starts
+        place = torch.arange(batch, device=self.cost.device)
+        best = self.cost.view(starts, batch).argmin(0) * batch + place
+        return Plan(
+            self.states[best],
+            self.actions[best],
+            self.cost[best],
+            self.converged[best],
+            self.iterations[best],
+            tuple(self.reason[i] for i in best.tolist()),
+        )
 
 
 def check_answer(name: str, value: object) -> None:

@@ -23,17 +23,21 @@ def expand_context(problem: Problem, steps: int, batch: int) -> Tensor | None:
 def rollout(problem: Problem, start: Tensor, actions: Tensor) -> Tensor:
     """The states [T + 1, B, n] that actions [T, B, m] lead to from start [B, n]."""
     states = [start]
-    for action in actions.unbind(0):
-        states.append(problem.dynamics(states[-1], action))
+    for t, action in enumerate(actions.unbind(0)):
+        states.append(problem.dynamics(states[-1], action, *at_step(problem, t, action)))
     return torch.stack(states)
+
+
+def stage_costs(problem: Problem, states: Tensor, actions: Tensor, context: Tensor | None) -> Tensor:
+    """The cost of every step and problem, [T, B]."""
+    extra = (*context_rows(context, slice(0, -1)), *step_rows(problem, actions))
+    return problem.cost(*rows(states[:-1], actions), *extra).view(actions.shape[:2])
 
 
 def total_cost(problem: Problem, states: Tensor, actions: Tensor, context: Tensor | None) -> Tensor:
     """J of every problem: [B]."""
-    steps, batch, _ = actions.shape
-    each = problem.cost(*rows(states[:-1], actions), *context_rows(context, slice(0, -1)))
     last = problem.final_cost(states[-1], *context_rows(context, slice(-1, None)))
-    return each.view(steps, batch).sum(0) + last
+    return stage_costs(problem, states, actions, context).sum(0) + last
 
 
 def first_plan(problem: Problem, start: Tensor, actions: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -43,24 +47,38 @@ def first_plan(problem: Problem, start: Tensor, actions: Tensor, context: Tensor
     finite.
     """
     batch, width = start.shape
-    after = problem.dynamics(start, actions[0])
+    here = at_step(problem, 0, start)
+    after = problem.dynamics(start, actions[0], *here)
     check_answer("dynamics", after)
     if after.shape != start.shape:
         raise ValueError(f"dynamics must return [N, n] = {(batch, width)}, got {tuple(after.shape)}")
     states = rollout(problem, start, actions)
     demand_finite("dynamics", "the state after", states[1:])
-    costs = problem.cost(start, actions[0], *context_rows(context, slice(0, 1)))
-    last = problem.final_cost(start, *context_rows(context, slice(-1, None)))
+    costs = problem.cost(start, actions[0], *context_rows(context, slice(0, 1)), *here)
+    last = problem.final_cost(states[-1], *context_rows(context, slice(-1, None)))
     for name, value in (("cost", costs), ("final_cost", last)):
         check_answer(name, value)
         if value.shape != (batch,):
             raise ValueError(f"{name} must return [N] = {(batch,)}, got {tuple(value.shape)}")
-    steps = len(actions)
-    each = problem.cost(*rows(states[:-1], actions), *context_rows(context, slice(0, -1))).view(steps, batch)
-    last = problem.final_cost(states[-1], *context_rows(context, slice(-1, None)))
+    each = stage_costs(problem, states, actions, context)
     demand_finite("cost", "the cost at", each)
-    demand_finite("final_cost", "the cost after all steps, counted from", last[None])
+    demand_finite("final_cost", "the cost at", last[None], first=len(actions))
     return states, each.sum(0) + last
+
+
+def at_step(problem: Problem, step: int, like: Tensor) -> tuple[Tensor, ...]:
+    """What the functions are told of the step of all rows of `like` [N, k]: the step [N], or nothing."""
+    if not problem.timed:
+        return ()
+    return (torch.full(like.shape[:1], step, dtype=torch.int64, device=like.device),)
+
+
+def step_rows(problem: Problem, actions: Tensor) -> tuple[Tensor, ...]:
+    """What the functions are told of the steps of actions [T, B, m] as rows: the steps [T B], or nothing."""
+    if not problem.timed:
+        return ()
+    steps, batch, _ = actions.shape
+    return (torch.arange(steps, device=actions.device).repeat_interleave(batch),)
 
 
 def rows(*values: Tensor) -> tuple[Tensor, ...]:
@@ -73,11 +91,15 @@ def context_rows(context: Tensor | None, steps: slice) -> tuple[Tensor, ...]:
     return () if context is None else rows(context[steps])
 
 
-def demand_finite(source: str, what: str, value: Tensor) -> None:
-    """Raise NonFiniteError naming the first step and problem at which `value` [T, B, ...] is not finite."""
+def demand_finite(source: str, what: str, value: Tensor, *, first: int = 0, index: Tensor | None = None) -> None:
+    """Raise NonFiniteError naming the first step and problem at which `value` [T, B, ...] is not finite.
+
+    `first` is the step of the first row, `index` [B] the numbers of the problems where they are not 0 to B - 1.
+    """
     bad = ~value.isfinite().flatten(2).all(2) if value.ndim > 2 else ~value.isfinite()
     if bool(bad.any()):
-        step, problem = bad.nonzero()[0].tolist()
+        step, place = bad.nonzero()[0].tolist()
+        problem = place if index is None else int(index[place])
         raise NonFiniteError(
-            f"{source} is not finite: {what} step {step} of problem {problem} is {value[step, problem]}"
+            f"{source} is not finite: {what} step {first + step} of problem {problem} is {value[step, place]}"
         )

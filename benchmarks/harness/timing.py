@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Barrier
 
@@ -66,15 +67,22 @@ def in_turn(first: Callable[[], object], second: Callable[[], object], repeats: 
     return median([a for a, _ in pairs]), median([b for _, b in pairs]), ratio
 
 
-def rate(make: Callable[[], Work], repeats: int, threads: int = 1) -> Rate:
-    """How fast the work is done in this process on `threads` of torch's threads."""
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Compute on `count` of torch's threads, then on as many as the caller had."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(count)
     try:
-        work = make()
-        cost = timed(work.call, repeats)
+        yield
     finally:
         torch.set_num_threads(before)
+
+
+def rate(make: Callable[[], Work], repeats: int, threads: int = 1) -> Rate:
+    """How fast the work is done in this process on `threads` of torch's threads."""
+    with torch_threads(threads):
+        work = make()
+        cost = timed(work.call, repeats)
     return Rate(work.things / cost.clock, work.things / cost.processor)
 
 

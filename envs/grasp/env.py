@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from os import PathLike, fspath
@@ -228,8 +229,9 @@ def refuse_unknown(settings: dict[str, Any]) -> None:
         raise TypeError(f"the environment of grasps has no setting {name!r}; its settings are {nearest(name, known)}")
 
 
-def _alone(max_episode_steps: int | None, settings: dict[str, Any]) -> gym.Env:
-    torch.set_num_threads(1)
+def _alone(caller: int, max_episode_steps: int | None, settings: dict[str, Any]) -> gym.Env:
+    if os.getpid() != caller:  # Gymnasium makes one in the caller's process too, to see its spaces
+        torch.set_num_threads(1)
     env: gym.Env = GraspEnv(**settings)
     return env if max_episode_steps is None else TimeLimit(env, max_episode_steps)
 
@@ -299,5 +301,5 @@ def make_vector_env(
         settings["objects"] = [
             choice.name if isinstance(choice, ObjectSpec) else choice for choice in choose_objects(settings["objects"])
         ]
-    makers = [partial(_alone, max_episode_steps, settings)] * num_envs
+    makers = [partial(_alone, os.getpid(), max_episode_steps, settings)] * num_envs
     return GraspVectorEnv(makers, context="forkserver", autoreset_mode=mode)

@@ -4,13 +4,14 @@ from functools import partial
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from agents import LatentMPC
 from agents.mpc import voids
 from benchmarks.harness.control import drive
 from envs import make_world
 from envs.tasks import PlanarTask
-from planners import ilqr
+from planners import Problem, cem, ilqr
 
 OPTIONS = {"starts": 2}
 
@@ -85,3 +86,69 @@ def test_bad_settings_and_batches_are_refused():
         make(horizon=0)
     with pytest.raises(ValueError, match="2 pictures"):
         make().act(torch.zeros(3, 3))
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("points", ["none", "one", "few", "equal", "line"])
+def test_points_that_span_no_volume_have_no_voids(points, size):
+    line = torch.arange(9.0)[:, None] * torch.tensor([4.0, 2.0, -3.0])[:size]
+    given = {"none": line[:0], "one": line[:1], "few": line[:size], "equal": torch.ones(7, size), "line": line}[points]
+    assert voids(given).shape == (0, size + 1)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 3.0), (-3.0, -0.5), (-3.0, 3.0)])
+def test_actions_are_in_the_box_even_at_the_goal(low, high):
+    goal = torch.tensor([[5.0, 5.0, 0.0], [30.0, 30.0, 0.0]])
+    agent = LatentMPC(Sheared(torch.eye(2)), partial(ilqr, iterations=5), goal, low=low, high=high, **OPTIONS)
+    for observation in (goal, torch.tensor([[5.4, 5.0, 0.0], [20.0, 30.0, 0.0]])):
+        action = agent.act(observation)
+        assert (action >= low).all()
+        assert (action <= high).all()
+    with pytest.raises(ValueError, match="low must not exceed high"):
+        LatentMPC(Sheared(torch.eye(2)), ilqr, goal, low=3.0, high=1.0)
+
+
+MAKERS = (torch.zeros, torch.ones, torch.full, torch.empty, torch.eye, torch.arange, torch.linspace, torch.tensor)
+MAKERS += (torch.rand, torch.randn, torch.randint, torch.randperm)
+
+
+class Placed(TorchFunctionMode):
+    """Fails where a tensor is made without saying on which device: it would be on the CPU whatever the model's is."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        assert func not in MAKERS or (kwargs or {}).get("device") is not None, f"{func.__name__} has no device"
+        return func(*args, **(kwargs or {}))
+
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_everything_is_where_the_models_codes_are_and_as_precise(device, dtype):
+    seen = 40 * torch.rand(200, 3, generator=torch.Generator().manual_seed(0)).to(device, dtype)
+    seen = seen[torch.linalg.vector_norm(seen[:, :2] - 20, dim=1) > 6]
+    matrix = torch.eye(2, device=device, dtype=dtype)
+
+    class There(Sheared):
+        def predict(self, code, action):
+            return code + torch.nn.functional.pad(action @ self.matrix.T, (0, 1))
+
+        def linearize(self, code, action):
+            n, b = len(code), torch.nn.functional.pad(self.matrix, (0, 0, 0, 1))
+            eye = torch.eye(3, device=code.device, dtype=code.dtype)
+            return eye.expand(n, 3, 3), b.expand(n, 3, 2), code.new_zeros(n, 3)
+
+    with Placed():
+        agent = LatentMPC(There(matrix), partial(ilqr, iterations=5), seen[:2], seen=seen, **OPTIONS)
+        for _ in range(2):
+            action = agent.act(seen[2:4])
+    assert action.device == seen.device
+    assert action.dtype == dtype
+    assert agent.walls.shape[1] > agent.memory
+    with Placed():
+        problem = Problem(lambda x, u: x + u, lambda x, u: u.square().sum(1), lambda x: x.square().sum(1), -1.0, 1.0)
+        x0, u = seen[:2, :1], seen.new_zeros(2, 4, 1)
+        ilqr(problem, x0, u, starts=u[None] + 1)
+        drawn = cem(problem, x0, horizon=4, action_size=1, generator=torch.Generator().manual_seed(0), iterations=2)
+    assert drawn.actions.device == seen.device

@@ -1,5 +1,7 @@
 import copy
+import pickle
 
+import cloudpickle
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from agents.sb3 import (
     make_batched,
     policy_kwargs_for,
 )
+from agents.sb3_carry import Carried
 from envs import make_world
 from representations import make, save
 from representations.model import Representation, pixels
@@ -400,3 +403,71 @@ def test_episodes_are_measured_for_evaluation():
     returns, lengths = evaluate_policy(policy, envs, 4, return_episode_rewards=True)
     assert lengths == [40] * 4
     assert all(value < 0 for value in returns)
+
+
+def test_a_policy_saved_where_its_encoder_was_on_a_gpu_loads_without_one(tmp_path, monkeypatch):
+    model = make("rce").eval()
+    policy = PPO("CnnPolicy", PLANAR, policy_kwargs=policy_kwargs_for(model), **SMALL_PPO)
+    monkeypatch.setattr(
+        torch.serialization, "location_tag", lambda storage: "cuda:0"
+    )  # what a GPU's tensors are tagged
+    policy.save(tmp_path / "policy")
+    monkeypatch.undo()
+    again = PPO.load(tmp_path / "policy", device="cpu")
+    assert same(weights(model), again.policy.features_extractor.model)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64, torch.int64, torch.bool])
+def test_a_carried_model_keeps_its_tensors_of_every_type_and_what_they_share(dtype):
+    net = nn.Linear(2, 3)
+    net.register_buffer("table", torch.arange(6).reshape(2, 3).T.to(dtype), persistent=False)
+    net.register_buffer("nothing", torch.zeros(0, 3, dtype=dtype))
+    net.tied, net.scalar = net.weight, torch.tensor(1).to(dtype)
+    net.bias.requires_grad_(False)
+    again = pickle.loads(cloudpickle.dumps(Carried(net))).model
+    assert again.tied is again.weight
+    assert [p.requires_grad for p in (again.weight, again.bias)] == [True, False]
+    for name in ("weight", "bias", "table", "nothing", "scalar"):
+        assert torch.equal(getattr(net, name), getattr(again, name))
+        assert getattr(net, name).dtype == getattr(again, name).dtype
+
+
+class AsksWhere(nn.Module):
+    code_size = 4
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(1600, 4)
+
+    def encode(self, x):
+        return self.net(x.to(next(self.parameters()).device).flatten(1) / 255)
+
+
+def test_a_frozen_encoder_answers_for_its_parameters_and_no_optimizer_sees_them():
+    policy = PPO("CnnPolicy", PLANAR, policy_kwargs=policy_kwargs_for(AsksWhere()), **SMALL_PPO)
+    before = weights(policy.policy)
+    policy.learn(8)
+    extractor = policy.policy.features_extractor
+    assert [p.shape for p in extractor.model.parameters()] == [(4, 1600), (4,)]
+    assert not any(p.requires_grad for p in extractor.model.parameters())
+    inside = {id(p) for p in extractor.model.parameters()}
+    assert not inside & {id(p) for group in policy.policy.optimizer.param_groups for p in group["params"]}
+    assert any("encoder" in key for key in before)
+    extractor.double()
+    assert {p.dtype for p in extractor.model.parameters()} == {torch.float64}
+    policy.policy.load_state_dict({key: value + 1 for key, value in before.items()})
+    assert torch.equal(extractor.model.net.bias, (before["features_extractor.encoder.net.bias"] + 1).double())
+    with pytest.raises(RuntimeError, match=r"features_extractor\.encoder\.net\.bias"):
+        policy.policy.load_state_dict({key: value for key, value in before.items() if not key.endswith("net.bias")})
+
+
+def test_a_spread_needs_two_observations_with_finite_codes():
+    with pytest.raises(ValueError, match="observations must be at least 2"):
+        Standardised(make("rce").eval(), pictures(1))
+
+    class Broken(AsksWhere):
+        def encode(self, x):
+            return super().encode(x) * torch.nan
+
+    with pytest.raises(ValueError, match="finite codes"):
+        Standardised(Broken(), pictures(3))

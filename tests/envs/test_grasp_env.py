@@ -218,3 +218,14 @@ def test_the_vector_environment_has_one_client_per_process_and_resets_in_the_sam
     env.close()
     with pytest.raises(ValueError, match="num_envs"):
         gym.make_vec(ID, num_envs=0)
+
+
+def test_a_batch_of_environments_leaves_the_callers_threads_alone():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        env = gym.make_vec(ID, num_envs=1)
+        env.close()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

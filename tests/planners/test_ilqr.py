@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.speed.locally_linear import locally_linear, random_weights
-from planners import Problem, ilqr, obstacle_cost
+from planners import Problem, cem, ilqr, obstacle_cost
 from planners.derivatives import convex, linearize, quadratize
 from planners.rollout import rollout, total_cost
 
@@ -58,8 +59,8 @@ def scipy_optimum(problem: Problem, x0: Tensor, actions: Tensor) -> float:
         cost.sum().backward()
         return cost.item(), u.grad.flatten().numpy()
 
-    low, high = problem.box(actions)
-    bounds = list(zip(low.tolist(), high.tolist(), strict=True)) * len(actions)
+    low, high = (bound.expand(1, *actions.shape).flatten().tolist() for bound in problem.box(actions[None]))
+    bounds = list(zip(low, high, strict=True))
     options = {"maxiter": 3000, "maxfun": 10000, "ftol": 1e-15, "gtol": 1e-9}
     start = actions.flatten().numpy()
     return scipy.optimize.minimize(value, start, jac=True, bounds=bounds, method="L-BFGS-B", options=options).fun
@@ -131,8 +132,10 @@ def test_derivatives_meet_finite_differences_and_the_supplied_ones():
 
 def test_an_indefinite_hessian_loses_its_negative_part_only():
     hessian = torch.stack([torch.diag(torch.tensor([2.0, -1.0])), torch.tensor([[2.0, 1.0], [1.0, 2.0]])])
-    torch.testing.assert_close(convex(hessian)[0], torch.diag(torch.tensor([2.0, 0.0])))
-    assert torch.equal(convex(hessian)[1], hessian[1])
+    fixed, indefinite = convex(hessian)
+    torch.testing.assert_close(fixed[0], torch.diag(torch.tensor([2.0, 0.0])))
+    assert torch.equal(fixed[1], hessian[1])
+    assert indefinite.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("supplied", [False, True])
@@ -262,6 +265,151 @@ def test_dynamics_that_blow_up_are_named_by_step_and_problem():
         ilqr(problem, x0, torch.zeros(2, 5, 1, dtype=torch.float64))
 
 
+def distance(x: Tensor) -> Tensor:
+    """Its slope at 0 is 0 / 0."""
+    return x.square().sum(1).sqrt()
+
+
+def test_a_cost_without_a_derivative_is_named_by_step_and_problem():
+    x0, start = torch.tensor([[1.0, 1.0], [0.0, 0.0]]), torch.zeros(2, 4, 2)
+    running = Problem(lambda x, u: x + u, lambda x, u: distance(x) + u.square().sum(1), lambda x: x.square().sum(1))
+    with pytest.raises(FloatingPointError, match=r"derivative of cost is not finite: at step 0 of problem 1"):
+        ilqr(running, x0, start)
+    final = Problem(lambda x, u: x + u, lambda x, u: u.square().sum(1), distance)
+    with pytest.raises(FloatingPointError, match=r"derivative of final_cost is not finite: at step 4 of problem 1"):
+        ilqr(final, x0, start)
+
+
+def test_a_problem_keeps_its_number_when_others_have_finished():
+    def cost(x: Tensor, u: Tensor) -> Tensor:
+        return (x - 1).square().sum(1) + u.square().sum(1) + (x[:, 0] - 1).clamp(min=0).sqrt()
+
+    problem = Problem(lambda x, u: x + u, cost, lambda x: 100 * (x - 1).square().sum(1))
+    x0 = torch.tensor([[0.0], [0.0], [0.0]])
+    start = torch.tensor([[0.5, 0.3], [0.5, 0.3], [1.0, 0.0]])[..., None]  # the third stands where sqrt has no slope
+    with pytest.raises(FloatingPointError, match="problem 2"):
+        ilqr(problem, x0, start)
+
+
+@pytest.mark.parametrize("final", [torch.inf, torch.nan])
+def test_a_final_cost_that_is_not_finite_is_named_by_the_last_step(final):
+    problem = Problem(
+        lambda x, u: x + u, lambda x, u: u.square().sum(1), lambda x: torch.where(x[:, 0] > 1, final, 0.0)
+    )
+    x0, start = torch.tensor([[0.0], [2.0]]), torch.zeros(2, 3, 1)
+    with pytest.raises(FloatingPointError, match=r"final_cost is not finite: the cost at step 3 of problem 1"):
+        ilqr(problem, x0, start)
+    with pytest.raises(FloatingPointError, match=r"step 3 of problem 1"):
+        cem(problem, x0, horizon=3, action_size=1, generator=seeded(0))
+
+
+def hanging(steps: int) -> tuple[Problem, Tensor, Tensor]:
+    """A pendulum at rest, which costs the same on both sides, and no torque."""
+    problem = pendulum(-3.0, 3.0)
+    return problem, torch.zeros(1, 2, dtype=torch.float64), torch.zeros(1, steps, 1, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("boxed", [True, False])
+def test_a_start_without_a_slope_is_called_no_minimum_and_other_starts_lead_away(boxed):
+    problem, x0, still = hanging(40)
+    problem = problem if boxed else pendulum(None, None)
+    plan = ilqr(problem, x0, still)
+    assert plan.iterations.tolist() == [0]
+    assert not plan.converged[0]
+    assert "no minimum" in plan.reason[0]
+    starts = torch.randn(3, 1, 40, 1, generator=seeded(1), dtype=torch.float64)
+    better = ilqr(problem, x0, still, starts=starts, iterations=300)
+    assert better.converged[0], better.reason
+    assert better.cost[0] < 0.5 * plan.cost[0]
+    alone = [ilqr(problem, x0, start, iterations=300).cost.item() for start in starts]
+    assert better.cost.item() == pytest.approx(min(alone), rel=1e-6)
+
+
+def test_a_true_minimum_at_the_start_has_converged():
+    problem, _, still = hanging(40)
+    upright = torch.tensor([[torch.pi, 0.0]], dtype=torch.float64)
+    plan = ilqr(problem, upright, still)
+    assert plan.converged[0], plan.reason
+    assert plan.iterations.tolist() == [0]
+
+
+def test_a_saddle_of_the_dynamics_alone_is_seen_as_well():
+    # The cost is convex in the state, and only the dynamics bend: x' = u^2 has no slope at u = 0 and J = -u^2 falls.
+    problem = Problem(lambda x, u: x + u.square(), lambda x, u: 0 * u.sum(1), lambda x: (x[:, 0] - 2).square())
+    plan = ilqr(problem, torch.zeros(1, 1, dtype=torch.float64), torch.zeros(1, 3, 1, dtype=torch.float64))
+    assert "no minimum" in plan.reason[0]
+
+
+def test_starts_that_blow_up_are_left_out_and_every_problem_keeps_its_own():
+    problem = Problem(
+        lambda x, u: torch.where(u > 5, torch.inf, x + u),
+        lambda x, u, c: u.square().sum(1),
+        lambda x, c: 100 * (x - c).square().sum(1),
+        context=torch.tensor([[[1.0]], [[-2.0]]], dtype=torch.float64),
+    )
+    x0, zeros = torch.zeros(2, 1, dtype=torch.float64), torch.zeros(2, 4, 1, dtype=torch.float64)
+    plan = ilqr(problem, x0, zeros, starts=torch.stack([zeros + 9, zeros + 1]))
+    assert plan.actions.shape == (2, 4, 1)
+    torch.testing.assert_close(plan.states[:, -1, 0], torch.tensor([1.0, -2.0]).double(), atol=0.02, rtol=0)
+    torch.testing.assert_close(plan.cost, ilqr(problem, x0, zeros).cost)
+
+
+def test_bounds_that_change_with_step_and_problem_are_met_and_the_optimum_is_scipys():
+    problem, _ = linear_quadratic(2, 2, 2)
+    x0 = torch.randn(3, 2, generator=seeded(4), dtype=torch.float64)
+    high = 0.05 + 0.3 * torch.rand(6, 3, 2, generator=seeded(5), dtype=torch.float64)  # [T, B, m]
+    boxed = replace(problem, low=-high, high=high)
+    plan = ilqr(boxed, x0, torch.zeros(3, 6, 2, dtype=torch.float64))
+    assert plan.converged.all()
+    assert (plan.actions.abs() <= high.transpose(0, 1)).all()
+    for i in range(3):
+        alone = replace(problem, low=-high[:, i : i + 1], high=high[:, i : i + 1])
+        best = scipy_optimum(alone, x0[i], torch.zeros(6, 2, dtype=torch.float64))
+        assert plan.cost[i].item() == pytest.approx(best, rel=1e-7)
+    by_step = ilqr(replace(problem, low=-high[:, :1], high=high[:, :1]), x0, torch.zeros(3, 6, 2, dtype=torch.float64))
+    assert (by_step.actions.abs() <= high[:, 0]).all()
+    drawn = cem(boxed, x0, horizon=6, generator=seeded(0), iterations=3)
+    assert (drawn.actions.abs() <= high.transpose(0, 1)).all()
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 2), (6, 2, 2), (6, 3, 1)])
+def test_bounds_of_another_horizon_or_batch_are_refused(shape):
+    problem, _ = linear_quadratic(2, 2, 2)
+    with pytest.raises(ValueError, match="high"):
+        ilqr(replace(problem, high=torch.ones(shape)), torch.zeros(3, 2).double(), torch.zeros(3, 6, 2).double())
+
+
+def test_a_problem_that_changes_with_time_meets_its_riccati_recursion():
+    g, (steps, n, m) = seeded(9), (8, 3, 2)
+    a = torch.eye(n).double() + 0.3 * torch.randn(steps, n, n, generator=g, dtype=torch.float64)
+    b = torch.randn(steps, n, m, generator=g, dtype=torch.float64)
+    q = torch.rand(steps, generator=g, dtype=torch.float64)
+    x0, start = torch.randn(4, n, generator=g, dtype=torch.float64), torch.zeros(4, steps, m, dtype=torch.float64)
+    problem = Problem(
+        lambda x, u, t: (a[t] @ x.unsqueeze(2) + b[t] @ u.unsqueeze(2)).squeeze(2),
+        lambda x, u, t: q[t] * x.square().sum(1) + u.square().sum(1),
+        lambda x: x.square().sum(1),
+        timed=True,
+    )
+    supplied = replace(problem, linearize=lambda x, u, t: (a[t], b[t]))
+    value = torch.eye(n, dtype=torch.float64)
+    for t in range(steps - 1, -1, -1):
+        gain = torch.linalg.solve(torch.eye(m).double() + b[t].T @ value @ b[t], b[t].T @ value @ a[t])
+        value = q[t] * torch.eye(n).double() + a[t].T @ value @ (a[t] - b[t] @ gain)
+    for one in (problem, supplied):
+        plan = ilqr(one, x0, start)
+        assert plan.iterations.tolist() == [1] * 4
+        torch.testing.assert_close(plan.cost, (x0 @ value * x0).sum(1))
+    drawn = cem(problem, x0, horizon=steps, actions=plan.actions, generator=seeded(0), iterations=2)
+    torch.testing.assert_close(drawn.cost, plan.cost)
+
+
+def test_first_actions_of_another_precision_are_taken_in_that_of_the_states():
+    problem = pendulum(-3.0, 3.0)
+    plan = ilqr(problem, torch.ones(1, 2, dtype=torch.float64), torch.zeros(1, 5, 1))
+    assert plan.actions.dtype == torch.float64
+
+
 def test_a_derivative_that_is_not_finite_is_named_by_step():
     problem = Problem(lambda x, u: x.abs().sqrt() + u, lambda x, u: u.square().sum(1), lambda x: x.square().sum(1))
     with pytest.raises(FloatingPointError, match=r"derivative of dynamics.*step 0 of problem 0"):
@@ -276,7 +424,7 @@ def test_a_derivative_that_is_not_finite_is_named_by_step():
         (torch.zeros(3, 2), torch.zeros(2, 5, 1), {}, "actions"),
         (torch.zeros(3, 2), torch.zeros(3, 0, 1), {}, "actions"),
         (torch.zeros(3, 2), torch.full((3, 5, 1), torch.inf), {}, "actions"),
-        (torch.zeros(3, 2).double(), torch.zeros(3, 5, 1), {}, "dtype"),
+        (torch.zeros(3, 2), torch.zeros(3, 5, 1), {"starts": torch.zeros(3, 5, 1)}, "starts"),
         (torch.zeros(3, 2), torch.zeros(3, 5, 1), {"iterations": 0}, "iterations"),
         (torch.zeros(3, 2), torch.zeros(3, 5, 1), {"tolerance": float("nan")}, "tolerance"),
         (torch.zeros(3, 2), torch.zeros(3, 5, 3), {}, "low"),
