@@ -85,11 +85,12 @@ def make_shard(spec: ObjectSpec, scenes: int, per_scene: int, seed: int) -> Shar
     found = []
     with GraspScene(spec.build()) as scene:
         for index in range(scenes):
-            found.append(_scene(scene, per_scene, np.random.default_rng([seed, number, index])))
+            found.append(try_scene(scene, per_scene, np.random.default_rng([seed, number, index])))
     return Shard(*(np.stack(column) for column in zip(*found, strict=True)))
 
 
-def _scene(scene: GraspScene, count: int, draws: np.random.Generator) -> tuple[Any, ...]:
+def try_scene(scene: GraspScene, count: int, draws: np.random.Generator) -> tuple[Any, ...]:
+    """A place, a demonstration and `count` perturbed grasps there, as a row of a shard; RuntimeError where there are none."""
     place = draws.uniform((-SPREAD, -SPREAD, 0), (SPREAD, SPREAD, 2 * math.pi))
     scene.place(*place)
     demonstration, width = demonstrate(scene, draws)

@@ -92,6 +92,11 @@ def tables(by_model: dict[str, Scores]) -> list[Table]:
         (model, *(scores[name].text(digits, scale) if name in scores else "-" for _, name, digits, scale in EXTRA))
         for model, scores in by_model.items()
     ]
+    own = list(dict.fromkeys(name for s in by_model.values() for name in s if name.startswith("plan_own_")))
+    if own:
+        titles = (*(name.removeprefix("plan_own_") for name in own), f"all{UP}")
+        mine = tuple((model, *_cells(s, [*own, "plan_own"])) for model, s in by_model.items())
+        found.append(Table("Planning on objects of your own, success within 20 steps, %", ("method", *titles), mine))
     found.append(Table("Beyond the paper's tables", ("method", *(f"{title}{UP}" for title, *_ in EXTRA)), tuple(rows)))
     return found
 

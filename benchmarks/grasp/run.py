@@ -21,6 +21,7 @@ from agents import GraspPlanner
 from benchmarks.grasp.figures import draw_figures
 from benchmarks.grasp.generate import Generation, generate
 from benchmarks.grasp.generate import describe as describe_data
+from benchmarks.grasp.own import OwnObject, own_objects, own_set
 from benchmarks.grasp.plan import episodes, plan_at_once, plan_greedily, scenes_of
 from benchmarks.grasp.report import summary
 from benchmarks.grasp.set import GraspSet, occupancy, read_set
@@ -28,8 +29,8 @@ from benchmarks.harness.command import Sweep, check_keys
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
-from borders import Count, Natural, checked
-from envs.grasp.objects import CATEGORIES
+from borders import Count, Natural, Positive, checked
+from envs.grasp.objects import CATEGORIES, library
 from envs.grasp.scene import REASONS
 from representations import fit, load, make, save
 from representations.files import home
@@ -37,6 +38,7 @@ from representations.parts.grasping import BOX, facing
 
 MODELS = ("geometry_grasp", "grasp_cnn")
 CONTROL = "random"
+OWN_SCENES = 4  # places of each of one's own objects
 SEEN_ELEVATIONS = (15, 45)
 STRATA = {"collisions": ("collision",), "others": ("miss", "slip")}
 
@@ -52,8 +54,10 @@ class GraspJob:
     device: str = "auto"
     data: str = ""
     """The data set's folder; generated there if it is new, under runs/ unless told."""
-    objects: Count = 101
-    """How many of the 101 objects, spread over the categories."""
+    objects: Count | str = 101
+    """How many of the 101 objects, spread over the categories; or a folder of meshes or URDFs, on which is planned as well."""
+    scale: Positive = 1.0
+    """What makes metres of the lengths in these files: 0.001 for millimetres."""
     grasps: Count = 8080
     """Grasps in all, about: every object gets the same whole number of scenes."""
     per_scene: Count = 20
@@ -94,13 +98,26 @@ class GraspJob:
             raise ValueError("shape_steps, outcome_steps and joint_steps must not be negative")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be 'float32' or 'bfloat16', got {self.precision!r}")
-        if self.objects < 2 * len(CATEGORIES):
+        if isinstance(self.objects, str) and not home(self.objects).is_dir():
+            raise ValueError(f"objects must be a number or a folder of meshes or URDFs, got {self.objects!r}")
+        if self.of_library < 2 * len(CATEGORIES):
             raise ValueError(f"objects must be at least {2 * len(CATEGORIES)}, one novel and one seen of each category")
+
+    @property
+    def of_library(self) -> int:
+        """How many objects of the library are learned from and tested on; beside one's own as many as there are grasps for."""
+        if isinstance(self.objects, str):
+            return min(len(library()), self.grasps // self.per_scene)
+        return self.objects
+
+    def own(self) -> tuple[OwnObject, ...]:
+        """The objects of one's own."""
+        return own_objects(home(self.objects), self.scale) if isinstance(self.objects, str) else ()
 
 
 def generation(job: GraspJob, engine: str = "local", workers: int = 0) -> Generation:
     """The data set of a job."""
-    settings = Generation(job.objects, job.grasps, job.per_scene, job.data_seed, engine, workers)
+    settings = Generation(job.of_library, job.grasps, job.per_scene, job.data_seed, engine, workers)
     return dataclasses.replace(settings, out=home(job.data or f"runs/grasp_data-{key_of(settings)}"))
 
 
@@ -115,6 +132,7 @@ def run(job: GraspJob, folder: Path, resume: bool) -> dict[str, Any]:
     timer = Timer()
     with timer("data"):
         everything = read_set(generation(job).out, job.azimuths, job.data_seed)
+        own = own_set(job.own(), OWN_SCENES, job.per_scene, job.azimuths, job.data_seed) if job.own() else None
         seen, novel = (everything.take((everything.novel == want).nonzero()[:, 0]) for want in (False, True))
     generator = torch.Generator().manual_seed(1000 + job.seed)
     starts = episodes(novel, job.repeats, torch.Generator().manual_seed(job.data_seed))
@@ -135,6 +153,14 @@ def run(job: GraspJob, folder: Path, resume: bool) -> dict[str, Any]:
     scores |= {f"plan_{name}": success[at].mean().item() for name, at in by_category(novel, starts.scene)}
     scores |= {f"plan_{n}": planned.within(n).float().mean().item() for n in (1, 3, 5, 10) if n < job.attempts}
     scores["plan"] = success.mean().item()
+    if own is not None:
+        with timer("planning on own objects"), scenes_of(own) as made:
+            starts_own = episodes(own, job.repeats, torch.Generator().manual_seed(job.data_seed))
+            done = plan_greedily(own, made, starts_own, planner, job.attempts).within(job.attempts).float()
+        names = [own.specs[int(scene)].name for scene in starts_own.scene]
+        for name in dict.fromkeys(names):
+            scores[f"plan_own_{name}"] = done[[other == name for other in names]].mean().item()
+        scores["plan_own"] = done.mean().item()
     with timer("figures"), torch.no_grad():
         draw_figures(model, novel, starts, planned, folder)
     return describe("grasp", job, {name: scores[name] for name in sorted(scores)}, timer.seconds)
@@ -288,6 +314,7 @@ def plan(own: Sweep, settings: dict[str, Any]) -> Plan:
     models = dataclasses.replace(own, model=own.model or ",".join(MODELS)).models((*MODELS, CONTROL))
     check_keys("settings", settings["settings"], MODELS, "model")
     settings = settings | {"preset": own.preset, "device": own.device}
+    GraspJob(**settings).own()  # before anything is generated
     jobs = [GraspJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
     for model in models:
         if model != CONTROL:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from envs.grasp.frames import DISTANCE, camera_poses, planted
 from envs.grasp.objects import ObjectSpec, library
 from envs.grasp.picture import draw
 from envs.grasp.scene import REASONS
+from envs.grasp.solids import Solid
 from envs.grasp.world import ELEVATIONS, placed
 from representations.files import read_json, write_atomically
 from representations.parts.grasping import facing
@@ -81,6 +83,21 @@ def read_shard(path: Path) -> Shard:
     return found
 
 
+class Graspable(Protocol):
+    """An object of a set."""
+
+    @property
+    def name(self) -> str:
+        """Its own."""
+
+    @property
+    def category(self) -> str:
+        """What it is one of."""
+
+    def build(self) -> Solid:
+        """Its shape."""
+
+
 @dataclass(frozen=True)
 class GraspSet:
     """N scenes with V views and G grasps each, as tensors.
@@ -90,7 +107,7 @@ class GraspSet:
     [N, G, 4, 4]; opening [N, G]; reason int64 [N, G]; `specs` the object of every scene.
     """
 
-    specs: tuple[ObjectSpec, ...]
+    specs: tuple[Graspable, ...]
     category: Tensor
     novel: Tensor
     place: Tensor
@@ -132,11 +149,11 @@ def read_set(folder: Path, azimuths: int, seed: int = 0, elevations: Sequence[in
     for name in names:
         shard = read_shard(folder / f"{name}.npz")
         draws = np.random.default_rng([seed, list(known).index(name)])
-        views = _views(known[name], shard.place, azimuths, elevations, draws)
+        seen = views(known[name].build(), shard.place, azimuths, draws, elevations)
         scenes = len(shard.place)
         specs += [known[name]] * scenes
         category = list(dict.fromkeys(spec.category for spec in library())).index(known[name].category)
-        found = views | {
+        found = seen | {
             "category": torch.full((scenes,), category),
             "novel": torch.full((scenes,), known[name].novel),
             "place": torch.as_tensor(shard.place).float(),
@@ -149,15 +166,14 @@ def read_set(folder: Path, azimuths: int, seed: int = 0, elevations: Sequence[in
     return GraspSet(tuple(specs), **{key: torch.cat(values) for key, values in columns.items()})
 
 
-def _views(
-    spec: ObjectSpec,
+def views(
+    solid: Solid,
     place: NDArray[np.float64],
     azimuths: int,
-    elevations: Sequence[int],
     draws: np.random.Generator,
+    elevations: Sequence[int] = ELEVATIONS,
 ) -> dict[str, Tensor]:
     """Cameras and pictures of one object's scenes, V = azimuths x elevations."""
-    solid = spec.build()
     count = azimuths * len(elevations)
     elevation = torch.tensor(elevations).repeat(azimuths)
     found: dict[str, list[Tensor]] = {"camera": [], "rgbd": [], "mask": [], "elevation": []}
