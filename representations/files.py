@@ -7,8 +7,10 @@ share one, a reader never sees half of one, and a link that somebody planted is 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import secrets
 import socket
 import stat
@@ -185,9 +187,17 @@ def read_yaml(path: Path, what: str, needs: tuple[str, ...] = ()) -> dict[str, A
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write tensors, each with memory of its own on the CPU, to a safetensors file, and a checksum in its metadata."""
+    """Write tensors, each with memory of its own on the CPU, to a safetensors file, and a checksum in its metadata.
+
+    OSError where the disk is full, or the file cannot be written for another reason.
+    """
     about = {**(metadata or {}), CHECKSUM: _checksum(tensors)}
-    write_atomically(path, lambda partial: save_file(dict(tensors), partial, about))
+    try:
+        write_atomically(path, lambda partial: save_file(dict(tensors), partial, about))
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:

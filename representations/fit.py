@@ -128,7 +128,7 @@ def fit(
                     print(f"{folder}: continues at step {standing.step} of {steps}", file=sys.stderr)
             elif not resume:
                 set_aside(folder / CHECKPOINT)
-            logs = _keep_log(folder / LOG, standing.step)
+            logs = _keep_log(folder / LOG, standing)
         board = _board(folder, standing.step) if folder is not None and tensorboard else None
         draws = torch.Generator(generator.device)
         began = time.perf_counter() - standing.seconds
@@ -295,9 +295,15 @@ def _move(player: Objective, optimizer: torch.optim.Optimizer, batch: Batch, pre
     return {f"{player.name}/loss": loss.detach(), **{f"{player.name}/{key}": value for key, value in plain.items()}}
 
 
-def _keep_log(path: Path, step: int) -> list[dict[str, float]]:
-    """Cut the log back to the lines up to `step`, and return them."""
-    lines = read_log(path, "the log of a training", ("step",)) if step and path.exists() else []
-    kept = [line for line in lines if line["step"] <= step]
+def _keep_log(path: Path, standing: Standing) -> list[dict[str, float]]:
+    """Cut the log back to the checkpoint's step, and return its lines; ValueError where it does not reach so far."""
+    what = f"the log of a training up to step {standing.since}"
+    kept = []
+    if standing.since:
+        kept = [line for line in read_log(path, what, ("step",)) if line["step"] <= standing.step]
+        if not kept or kept[-1]["step"] != standing.since:
+            raise ValueError(
+                f"{path} should be {what}, but it ends at {kept[-1]['step'] if kept else 0}: cut, or another's"
+            )
     write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
     return kept

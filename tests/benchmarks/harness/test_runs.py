@@ -112,16 +112,19 @@ def test_a_stopped_command_says_so_in_one_line_and_the_same_command_continues(tm
     command = [sys.executable, "-m", "benchmarks.pretrain", *TINY, "--steps=600", f"--out={out}"]
     at = {"cwd": CHECKOUT, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     first = subprocess.Popen(command, **at)
-    deadline = time.monotonic() + 100
-    while not (out / "log.jsonl").exists() or not (out / "log.jsonl").read_text():
-        assert time.monotonic() < deadline
-        assert first.poll() is None, first.communicate()
-        time.sleep(0.02)
-    sent = time.monotonic()
-    first.send_signal(number)
-    said = first.stderr.readline()
-    assert time.monotonic() - sent < 20  # about 0.1 s; the machine may be busy
-    said += first.communicate(timeout=100)[1]
+    try:
+        deadline = time.monotonic() + 100
+        while not (out / "log.jsonl").exists() or not (out / "log.jsonl").read_text():
+            assert time.monotonic() < deadline
+            assert first.poll() is None, first.communicate()
+            time.sleep(0.02)
+        sent = time.monotonic()
+        first.send_signal(number)
+        said = first.stderr.readline()
+        assert time.monotonic() - sent < 20  # about 0.1 s; the machine may be busy
+        said += first.communicate(timeout=100)[1]
+    finally:
+        first.kill()
     assert first.returncode == status, said
     step = int(re.fullmatch(r"stopped at step (\d+) of 600; the same command continues\n", said)[1])
     assert 100 <= step < 600
