@@ -107,7 +107,8 @@ def test_views_and_grids_of_a_batch_do_not_meet(generator):
         for v in range(2):
             alone = project(grids[n : n + 1], poses[n : n + 1, v : v + 1], rays, depths[n : n + 1, v : v + 1], BOX)
             assert torch.allclose(together.depth[n, v], alone.depth[0, 0], atol=1e-6)
-            assert torch.equal(together.silhouette[n, v], alone.silhouette[0, 0])
+            # Products over batches of other sizes may be summed in another order: places differ by rounding.
+            assert torch.allclose(together.silhouette[n, v], alone.silhouette[0, 0], atol=1e-5)
 
 
 def test_turning_grid_and_camera_a_quarter_changes_nothing(generator):
