@@ -43,6 +43,7 @@ def ladder(runs: Any, part: str, labels: Mapping[str, str]) -> Figure:
         axes.axhline(1, color="black", linewidth=0.6, linestyle=":")
         axes.set_title(title, fontsize=10)
         axes.set_xticks(range(len(codes)), [code.replace("_", "\n") for code in codes], fontsize=6)
+        axes.set_ylim(bottom=-0.35)
         axes.legend(frameon=False, fontsize=6, loc="lower left")
     panels[0].set_ylabel("score: 0 random, 1 oracle", fontsize=9)
     return figure

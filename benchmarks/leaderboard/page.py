@@ -1,0 +1,104 @@
+"""The leaderboard as one self-contained page: a chart to choose from, and a table to sort and to filter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import jinja2
+
+from benchmarks.harness.table import Claim
+from representations.files import write_text
+
+FACTORS = {
+    "disentangled": "disentanglement (mean rank of DCI and MIG)",
+    "dci_lasso": "DCI, lasso",
+    "dci_forest": "DCI, forest",
+    "mig": "MIG",
+    "informativeness": "informativeness",
+    "reconstruction": "pixels explained",
+}
+CONTROLS = {
+    "control": "control (mean)",
+    "placebo_ilqr": "full model",
+    "sparse": "sparse models",
+    "factor_axes": "set one factor",
+    "inverse_network": "inverse model",
+    "policy_area": "PPO, area",
+}
+PLACE = "<!-- charts -->"
+
+
+def chart(rows: Sequence[Mapping[str, Any]]) -> alt.VConcatChart:
+    """Disentanglement against control: the axes, the world and the learner are chosen below; bars by learner follow."""
+    xs = [name for name in FACTORS if any(name in row for row in rows)]
+    ys = [name for name in CONTROLS if any(name in row for row in rows)]
+    every = "all"
+    tasks, learners = ([every, *dict.fromkeys(row[key] for row in rows)] for key in ("task", "learner"))
+
+    def menu(name: str, options: Sequence[str], labels: Sequence[str], first: str, title: str) -> alt.Parameter:
+        bind = alt.binding_select(options=list(options), labels=list(labels), name=f"{title}: ")
+        return alt.param(name=name, value=first, bind=bind)
+
+    x = menu("across", xs, [FACTORS[k] for k in xs], xs[0], "across")
+    y = menu("up", ys, [CONTROLS[k] for k in ys], ys[0], "up")
+    task = menu("world", tasks, tasks, every, "world")
+    learner = menu("learner", learners, learners, every, "learner")
+    told = ["row", "stratum", "task", "settings", *xs, *ys]
+    base = (
+        alt.Chart(alt.Data(values=[{k: row.get(k) for k in told} | {"learner": row["learner"]} for row in rows]))
+        .add_params(x, y, task, learner)
+        .transform_calculate(x="datum[across]", y="datum[up]")
+        .transform_filter("(world == 'all' || datum.task == world) && (learner == 'all' || datum.learner == learner)")
+    )
+    tips = [alt.Tooltip(f"{k}:N") for k in told[:4]]
+    tips += [alt.Tooltip(f"{k}:Q", format=".2f", title=(FACTORS | CONTROLS)[k]) for k in (*xs, *ys)]
+    points = (
+        base.mark_point(filled=True, size=70, opacity=0.8)
+        .encode(
+            x=alt.X("x:Q", title="across (choose below)"),
+            y=alt.Y("y:Q", title="up (choose below): 0 random policy, 1 oracle"),
+            color=alt.Color("learner:N"),
+            shape=alt.Shape("stratum:N"),
+            tooltip=tips,
+        )
+        .properties(width=640, height=380, title="every code, in every world")
+    )
+    bars = (
+        base.mark_bar()
+        .encode(
+            x=alt.X("mean(y):Q", title="mean of what is chosen as up"),
+            y=alt.Y("row:N", sort="-x", title=None),
+            color=alt.Color("learner:N"),
+        )
+        .properties(width=640, title="rows, best first")
+    )
+    return alt.vconcat(points, bars)
+
+
+def write_page(
+    path: Path, rows: Sequence[Mapping[str, Any]], claims: Sequence[Claim], introduction: Sequence[str]
+) -> None:
+    """Write the page; nothing in it is loaded from elsewhere."""
+    keys = ["row", "stratum", "task", "settings", *FACTORS, *CONTROLS]
+    headings = FACTORS | CONTROLS
+    template = jinja2.Environment(autoescape=True).from_string(
+        (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+    )
+    text = template.render(
+        introduction=introduction,
+        claims=claims,
+        headings=[headings.get(key, key) for key in keys],
+        rows=[[_cell(row.get(key)) for key in keys] for row in rows],
+        place=PLACE,
+    )
+    drawn = chart(rows).to_html(inline=True, fullhtml=False, output_div="charts")
+    write_text(path, text.replace(PLACE, drawn))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,220 @@
+"""The leaderboard's tables, hypothesis 3, and its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from benchmarks.harness.correlation import (
+    RELIABILITIES,
+    Pooled,
+    corrected,
+    partial_spearman,
+    permutation_p,
+    pool,
+    smallest_correlation,
+    within_and_between,
+)
+from benchmarks.harness.evidence import effect
+from benchmarks.harness.summary import Summary
+from benchmarks.harness.table import Claim, Interval, Table
+from benchmarks.leaderboard.page import write_page
+from benchmarks.leaderboard.rows import HONESTY, LEARNERS
+
+PRIMARY = ("dci_lasso", "dci_forest", "mig")
+GIVEN = ("informativeness", "reconstruction", "active")
+CONTROL = ("placebo_ilqr", "sparse", "factor_axes", "inverse_network", "policy_area")
+MARGIN = 0.05
+LEVEL = 0.05
+TESTS = 3  # hypotheses of the family, of which this is one: Holm's first step
+COLUMNS = (
+    ("disentangled", "disentanglement, rank", 2),
+    ("dci_lasso", "DCI, lasso", 2),
+    ("mig", "MIG", 2),
+    ("informativeness", "informativeness", 2),
+    ("reconstruction", "pixels explained", 2),
+    ("active", "active axes", 1),
+    ("placebo_ilqr", "full model", 2),
+    ("sparse", "sparse models", 2),
+    ("factor_axes", "set one factor", 2),
+    ("inverse_network", "inverse model", 2),
+    ("policy_area", "PPO, area", 2),
+    ("control", "control", 2),
+)
+INTRODUCTION = (
+    "Every row is a code: an encoder that was trained on pictures of a world and frozen, or one that no learning made. Control "
+    "scores are 0 for a random policy and 1 for an agent that knows the state, and are not clipped.",
+    "Disentanglement is the mean rank, within a world, of DCI (lasso, forest) and MIG, from 0 to 1. Learners that see actions "
+    "are a stratum of their own, and never pooled with the others.",
+)
+Row = dict[str, Any]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Board:
+    """One dict a finished job: row, learner, stratum, task, seed, and all scores as numbers."""
+
+    rows: list[Row]
+
+    def stratum(self, name: str) -> dict[str, list[Row]]:
+        """The rows of a stratum by task."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            if row["stratum"] == name:
+                found.setdefault(row["task"], []).append(row)
+        return found
+
+
+def board(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Board:
+    """The rows of finished jobs, with the ranks and means that are derived from their scores."""
+    rows: list[Row] = []
+    for job, result in zip(jobs, results, strict=True):
+        scores = result["scores"]
+        learner = LEARNERS.get(job.model)
+        row: Row = {
+            "row": job.model + (f" {job.number}" if learner and learner.searched else ""),
+            "learner": job.model,
+            "stratum": learner.stratum if learner else "no learning" if job.model in HONESTY else "own",
+            "task": job.task,
+            "seed": job.seed,
+            "settings": ", ".join(f"{k}={v}" for k, v in job.settings.items() if learner and k in learner.searched),
+            **{k: v for k, v in scores.items() if isinstance(v, int | float)},
+            **scores["control"],
+            **{f"rotated_{k}": v for k, v in scores.get("rotated", {}).items()},
+        }
+        for prefix in ("", "rotated_"):
+            sparse = [v for k, v in row.items() if k.startswith(f"{prefix}sparse_")]
+            if sparse:
+                row[f"{prefix}sparse"] = float(np.mean(sparse))
+        known = [row[name] for name in CONTROL if name in row]
+        row["control"] = float(np.mean(known)) if known else float("nan")
+        rows.append(row)
+    for task in {row["task"] for row in rows}:
+        here = [row for row in rows if row["task"] == task]
+        ranks = [rankdata([row[name] for row in here]) for name in PRIMARY]
+        for row, rank in zip(here, np.mean(ranks, axis=0), strict=True):
+            row["disentangled"] = float((rank - 1) / max(len(here) - 1, 1))
+    return Board(rows)
+
+
+def board_table(found: Board) -> Table:
+    """Every row, its scores averaged over tasks and seeds, best control first."""
+    names = list(dict.fromkeys(row["row"] for row in found.rows))
+    lines = []
+    for name in names:
+        mine = [row for row in found.rows if row["row"] == name]
+        cells = [
+            f"{np.mean([row[key] for row in mine]):.{digits}f}" if all(key in row for row in mine) else "-"
+            for key, _, digits in COLUMNS
+        ]
+        lines.append((name, mine[0]["stratum"], *cells))
+    lines.sort(key=lambda line: -float(line[-1]))
+    tasks = ", ".join(dict.fromkeys(row["task"] for row in found.rows))
+    return Table(f"means over {tasks}", ("row", "stratum", *(heading for _, heading, _ in COLUMNS)), tuple(lines))
+
+
+def _arrays(rows: Sequence[Row]) -> tuple[Floats, Floats, Floats, list[str]]:
+    x = np.array([row["disentangled"] for row in rows])
+    y = np.array([row["control"] for row in rows])
+    given = np.array([[row[name] for name in GIVEN] for row in rows])
+    return x, y, given, [row["learner"] for row in rows]
+
+
+def hypothesis(found: Board, stratum: str) -> tuple[Claim, Table | None]:
+    """H3 in one stratum: disentanglement and control, given what could explain it; and the curve over reliabilities."""
+    says = f"H3, {stratum}: disentanglement goes with control beyond informativeness, reconstruction and active axes"
+    worlds = {task: _arrays(rows) for task, rows in found.stratum(stratum).items() if len(rows) > len(GIVEN) + 3}
+    if not worlds:
+        count = max((len(rows) for rows in found.stratum(stratum).values()), default=0)
+        return Claim(says, None, f"{count} rows a world: {len(GIVEN) + 4} are the least"), None
+    counts = {task: len(arrays[0]) for task, arrays in worlds.items()}
+    pooled = pool({task: partial_spearman(x, y, z) for task, (x, y, z, _) in worlds.items()}, counts, len(GIVEN))
+    p = permutation_p(worlds)
+    splits = [within_and_between(x, y, groups) for x, y, _, groups in worlds.values()]
+    within, between = (float(np.nanmean([s[k] for s in splits])) if splits else float("nan") for k in (0, 1))
+    least = smallest_correlation(sum(counts.values()) - (len(counts) - 1) * (len(GIVEN) + 3), len(GIVEN))
+    evidence = (
+        f"partial Spearman {pooled.r:+.2f} [{pooled.low:+.2f}, {pooled.high:+.2f}], p = {pooled.p:.2g}, permuted {p:.2g}, "
+        f"of {TESTS} hypotheses; {len(counts)} worlds, {sum(counts.values())} rows, spread between worlds {pooled.spread:.2f}; "
+        f"within learners {within:+.2f}, between {between:+.2f}; least correlation to be seen {least:.2f}"
+    )
+    return Claim(says, _decided(pooled, p), evidence), _curve(worlds)
+
+
+def _decided(pooled: Pooled, p: float) -> bool | None:
+    """Shown by both tests, not shown where the interval lies below 0 or near it, else undecided."""
+    if max(pooled.p, p) * TESTS <= LEVEL and pooled.low > 0:
+        return True
+    return False if pooled.high < MARGIN else None
+
+
+def _curve(worlds: Mapping[str, tuple[Floats, Floats, Floats, list[str]]]) -> Table:
+    """The mean partial correlation given informativeness alone, had that been measured with some reliability."""
+    cells = []
+    for reliability in RELIABILITIES:
+        values = []
+        for x, y, given, _ in worlds.values():
+            xy, xz, yz = (
+                float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+                for a, b in ((x, y), (x, given[:, 0]), (y, given[:, 0]))
+            )
+            values.append(corrected(xy, xz, yz, reliability))
+        known = [v for v in values if np.isfinite(v)]
+        cells.append(f"{np.mean(known):+.2f}" if known else "-")
+    title = "partial correlation given informativeness, by the reliability that its measurement is taken to have"
+    return Table(title, tuple(f"{r:g}" for r in RELIABILITIES), (tuple(cells),))
+
+
+def rotation_table(found: Board) -> Table | None:
+    """Every learned code against its own Haar rotation, which tells the same: what its axes are worth."""
+    lines = []
+    for stratum in dict.fromkeys(row["stratum"] for row in found.rows):
+        for name in ("sparse", "factor_axes"):
+            rows = {
+                task: np.array([[r[name] - r[f"rotated_{name}"]] for r in mine if f"rotated_{name}" in r])
+                for task, mine in found.stratum(stratum).items()
+            }
+            rows = {task: values for task, values in rows.items() if len(values)}
+            if not rows:
+                continue
+            least = min(len(values) for values in rows.values())
+            one = effect({task: values[:least] for task, values in rows.items()}, resamples=1000)
+            lines.append((f"{stratum}: {name}", str(least), one.text(), f"{one.detectable:.3f}", one.verdict(MARGIN)))
+    columns = ("code - its own rotation", "rows a world", "mean [95 %]", "least to be seen", "its axes")
+    return Table("what a code's own axes are worth", columns, tuple(lines)) if lines else None
+
+
+def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Summary:
+    """Tables, the verdict, and the page `board.html`."""
+    found = board(jobs, results)
+    strata = [s for s in dict.fromkeys(learner.stratum for learner in LEARNERS.values()) if found.stratum(s)]
+    tested = [hypothesis(found, stratum) for stratum in strata]
+    tables = [board_table(found), *(curve for _, curve in tested if curve)]
+    rotation = rotation_table(found)
+    tables += [rotation] if rotation else []
+    claims = [claim for claim, _ in tested]
+    write_page(out / "board.html", found.rows, claims, INTRODUCTION)
+    rows = {
+        name: {key: _interval([r[key] for r in found.rows if r["row"] == name and key in r]) for key, _, _ in COLUMNS}
+        for name in dict.fromkeys(row["row"] for row in found.rows)
+    }
+    return Summary(
+        title="The leaderboard: factors and control",
+        introduction=INTRODUCTION,
+        tables=tables,
+        claims=claims,
+        rows=rows,
+        after=f"page with charts: {out / 'board.html'}",
+    )
+
+
+def _interval(values: Sequence[float]) -> Interval:
+    mean = float(np.mean(values)) if values else float("nan")
+    return Interval(mean, min(values, default=mean), max(values, default=mean), tuple(values))

@@ -1,0 +1,251 @@
+"""The leaderboard: `python -m benchmarks.leaderboard`. Learned codes, scored on their factors and on what agents do with them.
+
+A job is one row (a learner's setting, or a row of honesty) in one task with one seed: an encoder is trained on pictures, and
+frozen; its code, and its own Haar rotation, go to the consumers of `benchmarks.metrics.control`. A finished job becomes a
+line of the ledger, and is never run again by whoever has that file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import representations
+from benchmarks.harness.command import Sweep
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.observations import Observations
+from benchmarks.harness.pretraining import batches_of
+from benchmarks.harness.progress import bar
+from benchmarks.harness.rooms import CHECKOUT
+from benchmarks.harness.runs import Timer, describe, plain
+from benchmarks.leaderboard.measures import factor_scores
+from benchmarks.leaderboard.report import summary
+from benchmarks.leaderboard.rows import HONESTY, LEARNERS, turned
+from benchmarks.metrics.control import CONSUMERS, TASKS, Bench, ControlTask, Sizes, make_task
+from representations import MODELS, Representation, fit
+from representations.files import append_line, read_log, write_json
+
+OWN = "own"
+Encode = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the leaderboard can be told."""
+
+    tasks: str = "all"
+    """Tasks, separated by commas, or all."""
+    numbers: int = 2
+    """How many settings of every learner, found by random search."""
+    own: str = ""
+    """A saved model's folder, or several, separated by commas: each gets a row in every task whose pictures it takes."""
+    honesty: bool = True
+    """Whether there are rows of codes that no learning made."""
+    consumers: list[str] = field(default_factory=list)
+    """The consumers of a code."""
+    rotated: list[str] = field(default_factory=list)
+    """The consumers of a code's own Haar rotation."""
+    pictures: int = 5000
+    """How many pictures, and moves, an encoder is trained on."""
+    steps: int = 1000
+    """Steps of its training."""
+    batch: int = 32
+    """Pictures a step."""
+    sizes: dict[str, Any] = field(default_factory=dict)
+    """Episodes and their length, data, and how long consumers learn."""
+    ledger: str = ""
+    """A file with a line for every finished job, which is read, and written to; none unless told."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row (`model`: a learner or a row of honesty, with its setting's number) in one task with one seed."""
+
+    model: str
+    preset: str
+    seed: int
+    task: str
+    number: int
+    settings: dict[str, Any]
+    consumers: tuple[str, ...]
+    rotated: tuple[str, ...]
+    pictures: int
+    steps: int
+    batch: int
+    sizes: Sizes
+    ledger: str
+
+    def key(self) -> str:
+        """What makes the job: all but the preset that asked for it and the file that it is noted in."""
+        about = {name: value for name, value in plain(self).items() if name not in ("preset", "ledger")}
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def jobs(own: Sweep, options: Options) -> list[Job]:
+    """The jobs of a command, task by task, those of a first setting first; ValueError for an unknown name."""
+    tasks = tuple(TASKS) if options.tasks == "all" else tuple(options.tasks.split(","))
+    for given, known, what in (
+        (tasks, TASKS, "task"),
+        ([*options.consumers, *options.rotated], CONSUMERS, "consumer"),
+        (options.sizes, {entry.name for entry in dataclasses.fields(Sizes)}, "size"),
+    ):
+        for name in given:
+            if name not in known:
+                raise ValueError(f"unknown {what} {name!r}; allowed are {', '.join(sorted(known))}")
+    chosen = dataclasses.replace(own, model=own.model or "all").models((*LEARNERS, *HONESTY))
+    rows: list[tuple[str, int, dict[str, Any]]] = []
+    for number in range(options.numbers):
+        for name in chosen:
+            if name in LEARNERS and (number == 0 or LEARNERS[name].searched):
+                rows.append((name, number, LEARNERS[name].settings(number)))
+            elif name in HONESTY and number == 0 and options.honesty:
+                rows.append((name, 0, {}))
+    rows += [(OWN, k, {"folder": folder}) for k, folder in enumerate(filter(None, options.own.split(",")))]
+    shared = (tuple(options.consumers), tuple(options.rotated), options.pictures, options.steps, options.batch)
+    return [
+        Job(name, own.preset, seed, task, number, settings, *shared, Sizes(**options.sizes), options.ledger)
+        for seed in own.all_seeds()
+        for name, number, settings in rows
+        for task in tasks
+    ]
+
+
+def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
+    """Train, freeze and score one row; its line goes to the ledger."""
+    timer = Timer()
+    task = make_task(job.task)
+    with timer("training"):
+        encode = encoder(job, task, folder, resume)
+    with timer("scoring"):
+        scores = score_code(encode, task, job.seed, job.consumers, job.rotated, job.sizes)
+    result = describe("leaderboard", job, scores, timer.seconds)
+    if job.ledger:
+        line = {"key": job.key(), "row": plain(job), "result": result}
+        append_line(ledger(job.ledger), json.dumps(line))
+    return result
+
+
+def encoder(job: Job, task: ControlTask, folder: Path, resume: bool) -> Encode:
+    """The frozen code of states that a job is about."""
+    generator = torch.Generator().manual_seed(job.seed)
+    states = task.sample(job.pictures, generator)
+    k = len(task.factors)
+    if job.model in HONESTY:
+        return HONESTY[job.model](task, task.world.render(states[:, :k].float()), states, job.seed)
+    if job.model == OWN:
+        model = representations.load(job.settings["folder"])
+    else:
+        actions = 2 * torch.rand(len(states), task.action_size, generator=generator, dtype=torch.float64) - 1
+        after = task.step(states, actions, generator)
+        data = Observations(
+            task.world.render(states[:, :k].float()),
+            actions.float(),
+            task.world.render(after[:, :k].float()),
+            states[:, :k].float(),
+        )
+        model = build(job, task)
+        batches = batches_of(data, task.world, model, job.batch)
+        options: dict[str, Any] = {"device": "cpu", "decay": True, "precision": "auto", "progress": bar()}
+        fit(model, batches, job.steps, generator, folder, resume=resume, **options)
+        representations.save(model, folder / "model")
+    return frozen(model.eval(), task, states)
+
+
+def build(job: Job, task: ControlTask) -> Representation:
+    """A new model of a job's learner and settings."""
+    name = LEARNERS[job.model].model
+    known = inspect.signature(MODELS[name]).parameters
+    given = {"shape": tuple(task.world.shape), "steps": job.steps, "action_size": task.action_size}
+    torch.manual_seed(job.seed)
+    return representations.make(name, **{k: v for k, v in given.items() if k in known} | job.settings)
+
+
+def frozen(model: Any, task: ControlTask, states: Tensor) -> Encode:
+    """A model's code of a task's states, shifted and scaled as a whole to a mean variance of 1."""
+
+    @torch.no_grad()
+    def raw(rows: Tensor) -> Tensor:
+        parts = rows[:, : len(task.factors)].float().split(500)
+        return torch.cat([model.encode(task.world.render(part)) for part in parts]).double()
+
+    seen = raw(states[:2000])
+    middle, scale = seen.mean(0), seen.var(0).mean().sqrt().clamp(min=1e-9)
+    return lambda rows: (raw(rows) - middle) / scale
+
+
+def score_code(
+    encode: Encode,
+    task: ControlTask,
+    seed: int = 0,
+    consumers: Sequence[str] = ("placebo", "sparse", "factor", "inverse"),
+    rotated: Sequence[str] = (),
+    sizes: Sizes | None = None,
+) -> dict[str, Any]:
+    """The scores of any code: `encode` maps states float64 [n, S] of `task` to codes float64 [n, d].
+
+    For a function of pictures give `lambda s: mine(task.world.render(s[:, :len(task.factors)].float())).double()`. Returns
+    factor scores and confounders by name, `control` (means by score), and `rotated`, the same of the code's own Haar rotation.
+    """
+    bench = Bench(task, encode, seed, sizes)
+    scores: dict[str, Any] = factor_scores(bench)
+    scores["control"], scores["numbers"] = _control(bench, consumers)
+    if rotated:
+        size = encode(task.sample(2, torch.Generator().manual_seed(0))).shape[1]
+        scores["rotated"], _ = _control(Bench(task, turned(encode, size, seed), seed, sizes), rotated)
+    return scores
+
+
+def _control(bench: Bench, consumers: Sequence[str]) -> tuple[dict[str, float], dict[str, float | None]]:
+    means: dict[str, float] = {}
+    numbers: dict[str, float | None] = {}
+    for name in consumers:
+        found = CONSUMERS[name](bench)
+        means |= {key: round(float(values.mean()), 5) for key, values in found.episodes.items()}
+        numbers |= found.numbers
+    return means, numbers
+
+
+def ledger(name: str) -> Path:
+    """The ledger's file; a relative name is below the checkout."""
+    return CHECKOUT / Path(name).expanduser()
+
+
+def plan(own: Sweep, values: dict[str, Any]) -> Plan:
+    """The jobs of the command; each model can be built, and each model of one's own be loaded and see the pictures."""
+    todo = jobs(own, Options(**values))
+    for job in todo:
+        if job.seed == todo[0].seed and (job.model in LEARNERS or job.model == OWN):
+            task = make_task(job.task)
+            if job.model == OWN:
+                model = representations.load(job.settings["folder"])
+                model.encode(task.world.render(task.world.sample(2, torch.Generator().manual_seed(0))))
+            else:
+                build(job, task)
+    return Plan(todo)
+
+
+def restore(own: Sweep, planned: Plan) -> None:
+    """Put the results of jobs that the ledger has into their folders, so that they are not run again."""
+    path = planned.jobs[0].ledger
+    if not (own.resume and path and ledger(path).exists()):
+        return
+    known = {line["key"]: line["result"] for line in read_log(ledger(path), "a ledger", ("key", "row", "result"))}
+    out = Path(own.out).expanduser() if own.out else Path("runs") / EXPERIMENT.default_name(own, planned.jobs)
+    for job, folder in planned.placed(out):
+        if job.key() in known and not (folder / "result.json").exists():
+            write_json(folder / "result.json", known[job.key()] | {"preset": job.preset})
+
+
+EXPERIMENT = Experiment(
+    "leaderboard", Options, plan, run, summary, models=(*LEARNERS, *HONESTY), fixed=("device",), prepare=restore
+)
+main = EXPERIMENT.main

@@ -1,0 +1,167 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.harness.command import Sweep
+from benchmarks.harness.table import Claim
+from benchmarks.leaderboard import score_code
+from benchmarks.leaderboard.measures import reconstruction, shape
+from benchmarks.leaderboard.page import write_page
+from benchmarks.leaderboard.report import Board, hypothesis, rotation_table
+from benchmarks.leaderboard.rows import HONESTY, LEARNERS, turned
+from benchmarks.leaderboard.run import Options, jobs, ledger, main
+from benchmarks.metrics.control import Sizes, make_task
+from representations import make, save
+
+torch.set_num_threads(1)
+
+SMALL = Sizes(episodes=10, length=6, transitions=200, sparse=(50,), labels=60)
+QUICK = ["--preset=quick", "--tasks=blobs", "--workers=1", "--consumers=[sparse]", "--rotated=[]"]
+
+
+def test_settings_are_drawn_by_number_and_are_distinct():
+    for learner in LEARNERS.values():
+        drawn = [learner.settings(number) for number in range(30)]
+        assert drawn[3] == learner.settings(3)
+        assert len({json.dumps(d) for d in drawn}) == (30 if learner.searched else 1)
+    found = jobs(Sweep(seeds=1), Options(tasks="planar", numbers=3, consumers=["sparse"]))
+    assert len({(job.model, json.dumps(job.settings)) for job in found}) == 3 * 11 + 1 + len(HONESTY)
+    with pytest.raises(ValueError, match="unknown consumer 'sparce'"):
+        jobs(Sweep(), Options(consumers=["sparce"]))
+
+
+def test_what_is_known_of_honest_codes():
+    task = make_task("blobs")
+    states = task.sample(500, torch.Generator().manual_seed(0))
+    pictures = task.world.render(states.float())
+    code = {name: make_row(task, pictures, states, 0)(states) for name, make_row in HONESTY.items()}
+    assert code["constant"].std() == 0
+    aligned, rotated = code["aligned oracle"], code["rotated oracle"]
+    assert torch.allclose(torch.cdist(aligned, aligned), torch.cdist(rotated, rotated), atol=1e-6)
+    assert shape(aligned.numpy())["active"] == 2
+    told = reconstruction(task, aligned.numpy(), states)
+    assert told > 0.1 > reconstruction(task, code["noise"].numpy(), states)
+    correlation = np.corrcoef(code["supervised factors"].numpy().T, aligned.numpy().T)[:2, 2:]
+    assert abs(np.diag(correlation)).min() > 0.8
+
+
+def test_a_turned_code_tells_the_same():
+    code = torch.randn(20, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    again = turned(lambda states: states, 4, 0)(code)
+    assert torch.allclose(again.norm(dim=1), code.norm(dim=1))
+    assert not torch.allclose(again, code)
+
+
+def test_a_function_of_ones_own_is_scored_in_one_call():
+    task = make_task("blobs")
+    good = score_code(lambda s: s / 30, task, consumers=["placebo"], rotated=["placebo"], sizes=SMALL)
+    assert good["dci_lasso"] > 0.9
+    assert good["informativeness"] > 0.7
+    assert good["rotated"]["placebo_ilqr"] == pytest.approx(good["control"]["placebo_ilqr"], abs=1e-4)
+    blind = score_code(lambda s: torch.zeros(len(s), 3, dtype=torch.float64), task, consumers=["placebo"], sizes=SMALL)
+    assert blind["informativeness"] == 0
+    assert blind["control"]["placebo_ilqr"] < 0.5 < good["control"]["placebo_ilqr"]
+
+
+def test_a_saved_model_gets_a_row_and_finished_jobs_are_lines_of_the_ledger(tmp_path):
+    save(make("pca", shape=(1, 64, 64), code_size=4), tmp_path / "mine")
+    kept = tmp_path / "ledger.jsonl"
+    words = [*QUICK, "--model=noise", f"--own={tmp_path / 'mine'}", f"--ledger={kept}"]
+    told = main([*words, f"--out={tmp_path / 'one'}"])
+    assert {"noise", "own"} == told["intervals"].keys()
+    lines = kept.read_text().splitlines()
+    assert len(lines) == 2
+    main([*words, f"--out={tmp_path / 'two'}"])  # another folder: everything is in the ledger
+    assert kept.read_text().splitlines() == lines
+    assert (tmp_path / "two" / "result.json").exists()
+    assert ledger(str(kept)) == kept
+
+
+def made(stratum, task, number, disentangled, control, informativeness, learner="vae"):
+    row = {
+        "row": f"{learner} {number}",
+        "learner": learner,
+        "stratum": stratum,
+        "task": task,
+        "seed": 0,
+        "settings": "",
+    }
+    scores = {"disentangled": disentangled, "control": control, "informativeness": informativeness}
+    return row | scores | {"reconstruction": 0.5, "active": 5.0, "dci_lasso": disentangled, "mig": disentangled}
+
+
+def rows_of(slope, worlds=8, n=30):
+    generator = np.random.default_rng(0)
+    rows = []
+    for task in range(worlds):
+        information, x = generator.standard_normal((2, n))
+        y = 0.7 * information + slope * x + 0.3 * generator.standard_normal(n)
+        for i in range(n):
+            rows.append(made("pictures", f"w{task}", i, float(x[i]), float(y[i]), float(information[i]), "abc"[i % 3]))
+    return rows
+
+
+def test_the_third_hypothesis_follows_the_figures():
+    assert hypothesis(Board(rows_of(0.8)), "pictures")[0].shown is True
+    assert hypothesis(Board(rows_of(-0.8)), "pictures")[0].shown is False
+    few, curve = hypothesis(Board(rows_of(0.8, worlds=2, n=6)), "pictures")
+    assert few.shown is None
+    assert curve is None
+    assert "least correlation to be seen" in hypothesis(Board(rows_of(0.0)), "pictures")[0].evidence
+
+
+def test_a_code_is_compared_with_its_own_rotation():
+    rows = [
+        r | {"sparse": 0.6, "rotated_sparse": 0.3, "factor_axes": 0.5, "rotated_factor_axes": 0.5} for r in rows_of(0)
+    ]
+    cells = {row[0]: row[-1] for row in rotation_table(Board(rows)).rows}
+    assert cells == {"pictures: sparse": "helps", "pictures: factor_axes": "makes no difference"}
+
+
+@pytest.mark.skipif(not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no chromium here")
+def test_the_page_is_clicked_through_in_a_browser(tmp_path):
+    webdriver = pytest.importorskip("selenium.webdriver")
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select, WebDriverWait
+
+    rows = [made("pictures", f"w{i % 2}", i, i / 10, 1 - i / 10, 0.5, "abc"[i % 3]) for i in range(10)]
+    write_page(tmp_path / "board.html", rows, [Claim("H3", None, "too few rows")], ("What it is.",))
+    text = (tmp_path / "board.html").read_text()
+    assert 'src="http' not in text  # nothing is loaded from elsewhere
+    options = webdriver.ChromeOptions()
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(word)
+    options.binary_location = shutil.which("chromium")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        browser.get((tmp_path / "board.html").as_uri())
+        wait = WebDriverWait(browser, 60)
+        wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#charts canvas, #charts svg"))
+
+        def column(k):
+            lines = browser.find_elements(By.CSS_SELECTOR, "#board tbody tr")
+            return [line.find_elements(By.TAG_NAME, "td")[k].text for line in lines if line.is_displayed()]
+
+        heads = browser.find_elements(By.CSS_SELECTOR, "#board th")
+        names = [head.text for head in heads]
+        k = next(i for i, name in enumerate(names) if name.startswith("control"))
+        heads[k].click()
+        assert column(k) == sorted(column(k), reverse=True)
+        heads[k].click()
+        assert column(k) == sorted(column(k))
+        field = browser.find_element(By.ID, "filter")
+        field.send_keys("w1 b ")
+        shown = [row["row"] for row in rows if row["task"] == "w1" and row["learner"] == "b"]
+        assert sorted(column(0)) == sorted(shown)
+        menus = [Select(menu) for menu in browser.find_elements(By.CSS_SELECTOR, "#charts select")]
+        assert len(menus) == 4
+        for menu in menus:
+            menu.select_by_index(len(menu.options) - 1)
+        assert "undecided" in browser.find_element(By.ID, "verdicts").text
+        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    finally:
+        browser.quit()
