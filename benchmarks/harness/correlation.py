@@ -66,9 +66,8 @@ def pool(correlations: Mapping[str, float], counts: Mapping[str, int], given: in
     if len(z) < 2:
         half = 1.96 * variance[0] ** 0.5
         p = float(stats.norm.sf(z[0] / variance[0] ** 0.5))
-        return Pooled(
-            *(float(np.tanh(v)) for v in (z[0], z[0] - half, z[0] + half)), p, float("nan"), dict(correlations)
-        )
+        r, low, high = (float(np.tanh(v)) for v in (z[0], z[0] - half, z[0] + half))
+        return Pooled(r, low, high, p, float("nan"), dict(correlations))
     found = combine_effects(z, variance, method_re="iterated", use_t=True)
     mean, error = float(found.mean_effect_re), float(found.sd_eff_w_re_hksj)
     half = float(stats.t.ppf(0.975, len(z) - 1)) * error

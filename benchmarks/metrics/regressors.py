@@ -104,7 +104,7 @@ def _forest(depth: int | None) -> Fit:
         seed = int(generator.integers(2**31))
         model = RandomForestRegressor(TREES, max_depth=depth, random_state=seed, n_jobs=1)
         model.fit(codes, target if target.shape[1] > 1 else target[:, 0])
-        return model, model.feature_importances_
+        return model, np.maximum(model.feature_importances_, 0)  # rounding leaves -1e-17 where a dimension is of no use
 
     return fit
 
