@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import sys
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile
 
+import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -17,7 +21,7 @@ import envs as _register  # noqa: F401
 from agents.sb3 import EncodeVec, SmallExtractor, Standardised, make_batched, policy_kwargs_for
 from borders import Count, Natural, checked
 from representations import load
-from representations.files import read_yaml
+from representations.files import check_file, read_yaml
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC, "dqn": DQN}
 SIGHTED = ("pixels", "state")
@@ -127,12 +131,34 @@ def learner(job: Policy, envs: VecEnv, policy_kwargs: dict[str, Any]) -> BaseAlg
 
 
 def restore(folder: Path, rows: int, seed: int) -> tuple[BaseAlgorithm, VecEnv]:
-    """The policy in the folder of a finished run, and environments as it sees them; ValueError for another folder."""
+    """The policy in the folder of a finished run, and environments as it sees them; ValueError for another folder.
+
+    Nothing in the folder is executed: the policy is built from its configuration as if it were new, and takes tensors
+    alone from `policy.zip`, whose pickled part stays unread; the environment must be known already (see `check_known`).
+    """
+    file = folder / "policy.zip"
     try:
         values = read_yaml(folder / "config.yaml", "the configuration of a policy of benchmarks.policies")
-        job = Policy(**{entry.name: values[entry.name] for entry in fields(Policy)})
-        kind = ALGORITHMS[job.algorithm]
-        envs, _ = view(job, rows, seed)
-        return kind.load(folder / "policy.zip", device="cpu"), envs
-    except (FileNotFoundError, NotADirectoryError, KeyError, TypeError) as error:
+        check_file(file, "a policy of benchmarks.policies")
+        job = Policy(**{entry.name: values[entry.name] for entry in fields(Policy)} | {"device": "cpu", "seed": seed})
+        check_known(job.env)
+        if job.algorithm != "ppo":  # a replay that nobody fills
+            job = replace(job, settings=job.settings | {"buffer_size": rows})
+        envs, policy_kwargs = view(job, rows, seed)
+        policy = learner(job, envs, policy_kwargs)
+        policy.set_parameters(str(file), device="cpu")
+        return policy, envs
+    except UnpicklingError:
+        raise ValueError(f"{file} should be a policy of benchmarks.policies, but it holds more than tensors") from None
+    except (KeyError, TypeError, ValueError, RuntimeError, OSError, BadZipFile) as error:
         raise ValueError(f"{folder} is not the folder of a policy of benchmarks.policies: {error!r}") from None
+
+
+def check_known(env: str) -> None:
+    """Raise ValueError unless `env` is the id of a registered environment: "disco/Planar-v0", or "envs:" before it.
+
+    A module before the colon is imported by Gymnasium, so it must have been imported already, as `--import` does.
+    """
+    module, _, name = env.rpartition(":")
+    if (module and module not in sys.modules) or name not in gym.registry:
+        raise ValueError(f"the environment {env!r} is not known here; name its module with --import to trust it")

@@ -1,10 +1,17 @@
+import base64
 import dataclasses
+import io
 import json
+import pickle
+import zipfile
 from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+import stable_baselines3
+import torch
+import yaml
 from scipy import stats
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -139,6 +146,65 @@ def test_saved_policy_is_restored_with_the_view_it_learned_from(tmp_path, folder
     assert np.array_equal(again.predict(seen, deterministic=True)[0], policy.predict(seen, deterministic=True)[0])
     with pytest.raises(ValueError, match="is not the folder of a policy"):
         restore(tmp_path, 2, 0)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """The folder of a policy on the state, and a file that only foreign code would make."""
+    job = Policy(model="state", encoder="state", settings=PPO, **SMALL)
+    sweep(run, [job], tmp_path / "run", workers=1)
+    return tmp_path / "run", tmp_path / "made"
+
+
+class Trap:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def rewrite(path, member, content):
+    """Replace a member of a zip file."""
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name) for name in old.namelist()} | {member: content}
+    with zipfile.ZipFile(path, "w") as new:
+        for name, part in parts.items():
+            new.writestr(name, part)
+
+
+def test_pickled_settings_in_a_policys_folder_are_not_opened(saved):
+    folder, made = saved
+    trap = base64.b64encode(pickle.dumps(Trap(made))).decode()
+    rewrite(folder / "policy.zip", "data", json.dumps({"policy_class": {":type:": "x", ":serialized:": trap}}))
+    policy, _ = restore(folder, 2, 0)
+    assert policy.predict(policy.env.reset())[0].shape == (2, 2)
+    assert not made.exists()
+    with pytest.raises(KeyError):  # the library's own way
+        stable_baselines3.PPO.load(folder / "policy.zip", device="cpu")
+    assert made.exists()
+
+
+def test_weights_that_are_more_than_tensors_are_refused_unopened(saved):
+    folder, made = saved
+    stream = io.BytesIO()
+    torch.save({"log_std": Trap(made)}, stream)
+    rewrite(folder / "policy.zip", "policy.pth", stream.getvalue())
+    with pytest.raises(ValueError, match="more than tensors"):
+        restore(folder, 2, 0)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("env", ["booby:disco/Planar-v0", "booby:Anything-v0", "Anything-v0"])
+def test_a_module_named_in_a_policys_folder_is_not_imported(saved, env, monkeypatch):
+    folder, made = saved
+    (folder / "booby.py").write_text(f"import pathlib; pathlib.Path({str(made)!r}).touch()")
+    monkeypatch.syspath_prepend(folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text()) | {"env": env}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(ValueError, match="--import"):
+        restore(folder, 2, 0)
+    assert not made.exists()
 
 
 def test_hindsight_waits_for_whole_episodes_and_relabels_goals():
