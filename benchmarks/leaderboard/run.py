@@ -130,6 +130,7 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     result = describe("leaderboard", job, scores, timer.seconds)
     if job.ledger:
         line = {"key": job.key(), "row": plain(job), "result": result}
+        ledger(job.ledger).parent.mkdir(parents=True, exist_ok=True)
         append_line(ledger(job.ledger), json.dumps(line))
     return result
 

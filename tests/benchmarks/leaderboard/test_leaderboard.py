@@ -68,7 +68,7 @@ def test_a_function_of_ones_own_is_scored_in_one_call():
 
 def test_a_saved_model_gets_a_row_and_finished_jobs_are_lines_of_the_ledger(tmp_path):
     save(make("pca", shape=(1, 64, 64), code_size=4), tmp_path / "mine")
-    kept = tmp_path / "ledger.jsonl"
+    kept = tmp_path / "new" / "ledger.jsonl"
     words = [*QUICK, "--model=noise", f"--own={tmp_path / 'mine'}", f"--ledger={kept}"]
     told = main([*words, f"--out={tmp_path / 'one'}"])
     assert {"noise", "own"} == told["intervals"].keys()
