@@ -27,7 +27,7 @@ from envs.files.arrays import read_npz
 from representations.files import FolderInUse, claimed, read_tensors, write_atomically, write_json
 from representations.fit import Stopped
 
-PATIENCE = 120.0  # seconds for what takes one, on a machine that others use too
+PATIENCE = 600.0  # seconds for what takes one or two, on a machine that others use too
 
 
 @dataclass
@@ -83,7 +83,7 @@ def until(what: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not what():
         if time.monotonic() > deadline:
-            raise TimeoutError("a process did not begin within two minutes")
+            raise TimeoutError(f"nothing came of it within {PATIENCE:.0f} seconds")
         time.sleep(0.002)
 
 
