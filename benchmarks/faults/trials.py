@@ -134,8 +134,10 @@ def full_disk(folder: Path, count: int, seed: int) -> Tally:
     """A disk that fills up while checkpoints and models are written (a small tmpfs, which needs root)."""
     tally = Tally()
     disk = folder / "disk"
-    disk.mkdir(parents=True, exist_ok=True)
     mount = shutil.which("mount"), shutil.which("umount")
+    if disk.is_mount():  # left by a trial that was killed
+        subprocess.run([mount[1] or "umount", str(disk)], capture_output=True)
+    disk.mkdir(parents=True, exist_ok=True)
     command = [mount[0] or "mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
     if None in mount or os.geteuid() or subprocess.run(command, capture_output=True).returncode:
         return Tally(skipped="only root may mount a small disk")
