@@ -258,6 +258,9 @@ def parse(
     for path, value in deep:
         _put(values, path, _typed(value), parser)
         wanted = _leaf(job_fields[path[0]], len(path) - 1)
+        if get_origin(wanted) is dict and not isinstance(value, dict):
+            owner = "MODEL" if path[0] == "settings" else "NAME"
+            parser.error(f"{path[0]} are given by name, got {path[-1]!r}: write --{path[0]}.{owner}.{path[-1]} {value}")
         if wanted in (int, float) and not isinstance(value, (int, wanted)):
             parser.error(f"--{'.'.join(path)} takes {form('', wanted)}, got {value!r}")
     if "--print_config" in words:

@@ -157,5 +157,5 @@ def test_a_wrong_word_on_the_command_line_is_named(words, told, tmp_path, capsys
 def test_every_preset_makes_a_job():
     for settings in ({}, {"shape_steps": 0, "joint_steps": 5}):
         assert GraspJob(**settings).attempts == 20
-    with pytest.raises(ValueError, match="must not be negative"):
+    with pytest.raises(ValueError, match="shape_steps must be at least 0"):
         GraspJob(shape_steps=-1)
