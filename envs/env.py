@@ -17,6 +17,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from borders import unchecked
 from envs.moves import moving
 from envs.tasks import Task, Verdict
 from envs.world import Factor, MovingWorld, World
@@ -170,6 +171,8 @@ class WorldEnv(gym.Env, _Goals):
         self._factors: np.ndarray | None = None
         noisy = bool(getattr(self.world, "noise", 0))
         self._quick = self.world if isinstance(self.world, MovesOne) and not noisy else None
+        if self._quick is not None:  # what these are given was checked, and a step is quicker than their borders
+            self._move_one, self._draw_one = unchecked(self._quick.move_one), unchecked(self._quick.draw_one)
         self._generator = torch.Generator()
         if goal_dict:
             self.compute_reward = self._compute_reward
@@ -193,7 +196,7 @@ class WorldEnv(gym.Env, _Goals):
         array = _check_action(action, self.action_space, self.action_space.shape or ())
         if self._quick is not None:
             self._factors = np.array(
-                self._quick.move_one(tuple(self._factors.tolist()), tuple(array.reshape(-1).tolist())), np.float32
+                self._move_one(tuple(self._factors.tolist()), tuple(array.reshape(-1).tolist())), np.float32
             )
         else:
             actions = torch.as_tensor(array[None], dtype=torch.int64 if array.ndim == 0 else torch.float32)
@@ -210,7 +213,7 @@ class WorldEnv(gym.Env, _Goals):
     def _picture(self) -> np.ndarray:
         assert self._factors is not None
         if self._quick is not None:
-            return self._quick.draw_one(tuple(self._factors.tolist()))
+            return self._draw_one(tuple(self._factors.tolist()))
         return _pictures(self.world, torch.from_numpy(self._factors)[None])[0]
 
     def _look(self) -> tuple[Any, float, dict[str, Any]]:
