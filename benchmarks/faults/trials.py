@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import representations
-from benchmarks.faults.victim import CHECKPOINT, STEPS, Spoiled, difference, make, train
+from benchmarks.faults.victim import CHECKPOINT, STEPS, Spoiled, difference, make, train, train_on
 from benchmarks.harness.runs import ERROR, JobsFailed, claim_folder, plain, read_result, sweep
 from envs.files.arrays import read_npz
 from representations.files import FolderInUse, claimed, read_tensors, write_atomically, write_json
@@ -90,7 +90,7 @@ def until(what: Callable[[], bool]) -> None:
 def struck(folder: Path, number: int, wait: float) -> int | None:
     """Continue a run in another process and send it a signal a while after it went on; its exit code."""
     before = step_of(folder)
-    process = child(train, folder)
+    process = child(train_on, folder)
     until(lambda: not process.is_alive() or step_of(folder) > before)
     time.sleep(wait)
     with suppress(ProcessLookupError):

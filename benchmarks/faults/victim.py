@@ -1,4 +1,4 @@
-"""The training to which everything happens: small, with a checkpoint as often as the clock allows."""
+"""The training to which everything happens: small, and where blows should fall into it, with a checkpoint at every step."""
 
 from __future__ import annotations
 
@@ -59,10 +59,15 @@ def train(folder: Path, resume: bool = True, steps: int = STEPS, **options: Any)
     """Train the model in `folder`, save it in `folder/model` and return it."""
     torch.set_num_threads(1)
     model = options.pop("model", None) or make()
-    told: dict[str, Any] = {"device": "cpu", "progress": False, "log_every": 50, "checkpoint_seconds": 0.01}
+    told: dict[str, Any] = {"device": "cpu", "progress": False, "log_every": 50}
     fit(model, pictures, steps, torch.Generator().manual_seed(0), folder, resume=resume, **told | options)
     representations.save(model, folder / "model")
     return model
+
+
+def train_on(folder: Path) -> None:
+    """Continue the training with a checkpoint at every step."""
+    train(folder, checkpoint_every=1)
 
 
 def difference(folder: Path, whole: Path) -> str:
