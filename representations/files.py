@@ -26,7 +26,8 @@ from typing import Any
 import torch
 import yaml
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -207,10 +208,11 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, st
     """
     check_file(path, what)
     try:
-        with safe_open(path, "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError, ValueError) as error:
+        content = path.read_bytes()  # opened once: header and tensors are of one file, also where another replaces it
+        tensors = load_tensors(content)
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ValueError(f"{path} should be {what}, but it is damaged or no safetensors file: {error}") from None
     if CHECKSUM in metadata and metadata[CHECKSUM] != _checksum(tensors):
         raise ValueError(f"{path} should be {what}, but it is damaged: its tensors do not fit its checksum")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -225,3 +226,24 @@ def test_a_flipped_bit_of_a_weight_is_found_and_a_file_without_a_checksum_is_tak
     found, metadata = read_tensors(tmp_path / "y", WHAT)
     assert metadata["step"] == "1"
     assert all(torch.equal(found[key], tensors[key]) for key in tensors)
+
+
+def test_who_reads_while_another_writes_sees_one_file_or_the_other(tmp_path):
+    path = tmp_path / "model.safetensors"
+    versions = [{"weight": torch.full((50_000,), float(k))} for k in (1, 2)]
+    write_tensors(path, versions[0])
+    stop = threading.Event()
+
+    def rewrite():
+        while not stop.is_set():
+            for tensors in versions:
+                write_tensors(path, tensors)
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    try:
+        found = [read_tensors(path, "a model")[0]["weight"] for _ in range(60)]  # a mixture would not fit its checksum
+    finally:
+        stop.set()
+        writer.join()
+    assert all(len(set(weight.tolist())) == 1 for weight in found)
