@@ -29,6 +29,7 @@ from torch.nn import functional
 from borders import NonNegative, Positive, Side, Size
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.parts.networks import he_weights, mlp
+from representations.parts.players import sole_player
 from representations.parts.terms import covariance_penalty, l1_penalty
 
 PENALTIES = {"covariance": covariance_penalty, "l1": l1_penalty}
@@ -148,8 +149,7 @@ class CovariancePenalty(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: both networks, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
-        return (Objective("error", self.loss, tuple(self.parameters()), adam),)
+        return sole_player(self, "error")
 
 
 class CovarianceClassifier(Representation):
@@ -202,5 +202,4 @@ class CovarianceClassifier(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: the network, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
-        return (Objective("error", self.loss, tuple(self.parameters()), adam),)
+        return sole_player(self, "error")

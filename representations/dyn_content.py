@@ -16,14 +16,14 @@ held of the position would be of no use, and none is put there.
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from borders import Count, NonNegative, Positive, Shape, Size
-from representations.model import Logs, Objective, Representation, pixels
-from representations.parts.networks import SeparableDecoder, smooth_encoder
+from representations.model import Logs, Objective, pixels
+from representations.parts.locally_linear import Dynamics, LocallyLinear, Unfolding
+from representations.parts.players import sole_player
 from representations.parts.terms import (
     bernoulli_nll,
     gaussian_entropy,
@@ -31,10 +31,9 @@ from representations.parts.terms import (
     gaussian_log_density,
     gaussian_sample,
 )
-from representations.rce import Dynamics, Unfolding
 
 
-class DynContent(Representation):
+class DynContent(LocallyLinear):
     """Dynamics and content apart. The code is [z, w]: `dynamics_size` numbers that move, `content_size` that do not.
 
     The other settings are RCE's.
@@ -54,28 +53,15 @@ class DynContent(Representation):
         steps: Count = 4000,
         learning_rate: Positive = 1e-3,
     ):
-        super().__init__()
-        self.shape, self.action_size, self.learning_rate = tuple(shape), action_size, learning_rate
+        super().__init__(shape, action_size, dynamics_size + content_size, hidden, smooth, rank, learning_rate)
         self.sizes = (dynamics_size, content_size)
-        self.code_size = dynamics_size + content_size
-        self.encoder = smooth_encoder(self.shape, hidden, 2 * self.code_size, smooth)
-        self.decoder = SeparableDecoder(self.code_size, hidden, self.shape, rank)
         self.dynamics = Dynamics(math.prod(shape), dynamics_size, action_size, transition)
         self.unfolding = Unfolding(dynamics_size, action_size, unfold, steps)
 
-    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Mean and log variance of the dynamics code, then of the content code."""
+    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance [n, code_size] of [z, w], whichever set the pictures are from."""
         z, z_logvar, w, w_logvar = self.encoder(pictures).split((*self.sizes[:1] * 2, *self.sizes[1:] * 2), -1)
-        return z, z_logvar - 4.0, w, w_logvar
-
-    def encode(self, observations: Tensor) -> Tensor:
-        """The posterior means [z, w] of pictures [n, C, H, W], whichever set they are from: [n, code_size]."""
-        z, _, w, _ = self.posterior(pixels(observations))
-        return torch.cat([z, w], -1)
-
-    def decode(self, code: Tensor) -> Tensor:
-        """The expected picture [n, C, H, W] in [0, 1]."""
-        return self.decoder(code).sigmoid()
+        return torch.cat([z, w], -1), torch.cat([z_logvar - 4.0, w_logvar], -1)
 
     def predict(self, code: Tensor, action: Tensor) -> Tensor:
         """The code after actions [n, m]: z moves, w stays."""
@@ -97,8 +83,8 @@ class DynContent(Representation):
         x, x_next, y = (pixels(batch[key]) for key in ("x", "x_next", "y"))
         parts = (len(x), len(x), len(y))
         posterior = self.posterior(torch.cat([x, x_next, y]))
-        (z, z_next, v), (z_logvar, next_logvar, v_logvar), (w_x, _, w_y), (wx_logvar, _, wy_logvar) = (
-            part.split(parts) for part in posterior
+        (z, z_next, v), (w_x, _, w_y), (z_logvar, next_logvar, v_logvar), (wx_logvar, _, wy_logvar) = (
+            part.split(parts) for whole in posterior for part in whole.split(self.sizes, -1)
         )
         following, other = gaussian_sample(z_next, next_logvar), gaussian_sample(v, v_logvar)
         unfold = self.unfolding.loss(z, z_next, batch["u"]).mean()
@@ -125,11 +111,4 @@ class DynContent(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: everything, by Adam."""
-        return (
-            Objective(
-                "bound",
-                self.loss,
-                tuple(self.parameters()),
-                partial(torch.optim.Adam, lr=self.learning_rate, fused=True),
-            ),
-        )
+        return sole_player(self)

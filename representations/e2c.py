@@ -10,20 +10,18 @@ The next code has the transition's distribution q^(z^ | z, u) = N(A mu + B u + o
 
 from __future__ import annotations
 
-import math
-from functools import partial
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from borders import Count, NonNegative, Positive, Shape, Size
-from representations.model import Logs, Objective, Representation, pixels
-from representations.parts.networks import SeparableDecoder, mlp, smooth_encoder
+from representations.model import Logs, Objective, pixels
+from representations.parts.locally_linear import LocallyLinear, Unfolding, moved
+from representations.parts.networks import mlp
+from representations.parts.players import sole_player
 from representations.parts.terms import bernoulli_nll, gaussian_kl, gaussian_sample
-from representations.rce import Unfolding
 
 
-class E2C(Representation):
+class E2C(LocallyLinear):
     """Embed to Control for pictures `shape` with actions of size `action_size`; encoder and decoder are RCE's.
 
     `agreement` is the paper's lambda, `transition` the width of the transition's two hidden layers; `unfold` and `steps`
@@ -45,32 +43,16 @@ class E2C(Representation):
         steps: Count = 4000,
         learning_rate: Positive = 1e-3,
     ):
-        super().__init__()
-        self.shape, self.code_size, self.action_size = tuple(shape), code_size, action_size
-        self.agreement, self.learning_rate, self.plain = agreement, learning_rate, plain
-        size = math.prod(shape)
-        if plain:
-            self.encoder: nn.Module = nn.Sequential(nn.Flatten(), mlp(size, hidden, hidden, 2 * code_size))
-            self.decoder: nn.Module = nn.Sequential(mlp(code_size, hidden, hidden, size), nn.Unflatten(1, self.shape))
-        else:
-            self.encoder = smooth_encoder(self.shape, hidden, 2 * code_size, smooth)
-            self.decoder = SeparableDecoder(code_size, hidden, self.shape, rank)
+        super().__init__(shape, action_size, code_size, hidden, smooth, rank, learning_rate, plain)
+        self.agreement = agreement
         self.sizes = (code_size, code_size, code_size * action_size, code_size)
         self.transition = mlp(code_size, transition, transition, sum(self.sizes))
-        self.unfolding = Unfolding(code_size, action_size, unfold, steps)
+        self.unfolding = Unfolding(code_size, action_size, 0.0 if plain else unfold, steps)
 
     def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance [n, d] of q(z | x)."""
         mean, logvar = self.encoder(pictures).chunk(2, -1)
         return mean, logvar
-
-    def encode(self, observations: Tensor) -> Tensor:
-        """The posterior mean [n, code_size] of pictures [n, C, H, W]."""
-        return self.posterior(pixels(observations))[0]
-
-    def decode(self, code: Tensor) -> Tensor:
-        """The expected picture [n, C, H, W] in [0, 1]."""
-        return self.decoder(code).sigmoid()
 
     def linearize(self, code: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A, B, o of the locally linear dynamics; they depend on the code alone."""
@@ -80,8 +62,7 @@ class E2C(Representation):
 
     def predict(self, code: Tensor, action: Tensor) -> Tensor:
         """The code [n, d] after actions [n, m]."""
-        a, b, offset = self.linearize(code, action)
-        return (a @ code[..., None] + b @ action[..., None])[..., 0] + offset
+        return moved(*self.linearize(code, action), code, action)
 
     def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         """The loss in nats a picture, for `x`, `u`, `x_next`."""
@@ -90,27 +71,20 @@ class E2C(Representation):
         (mean, mean_next), (logvar, logvar_next) = means.chunk(2), logvars.chunk(2)
         code = gaussian_sample(mean, logvar)
         a, b, offset = self.linearize(code, action)
-        moved = (b @ action[..., None])[..., 0] + offset
-        codes = torch.cat([code, (a @ code[..., None])[..., 0] + moved])
-        unfold = torch.zeros(()) if self.plain else self.unfolding.loss(mean, mean_next, action).mean()
-        logits = self.decoder(codes if self.plain else self.unfolding.guard(codes))
+        by_action = (b @ action[..., None])[..., 0] + offset
+        codes = torch.cat([code, (a @ code[..., None])[..., 0] + by_action])
+        unfold = self.unfolding.loss(mean, mean_next, action).mean()
+        logits = self.decoder(self.unfolding.guard(codes))
         now, then = (part.mean() for part in bernoulli_nll(logits, torch.cat([x, following])).chunk(2))
         prior = gaussian_kl(mean, logvar).mean()
         covariance = a @ torch.diag_embed(logvar.exp()) @ a.mT
-        agree = full_gaussian_kl((a @ mean[..., None])[..., 0] + moved, covariance, mean_next, logvar_next).mean()
+        agree = full_gaussian_kl((a @ mean[..., None])[..., 0] + by_action, covariance, mean_next, logvar_next).mean()
         loss = now + then + prior + self.agreement * agree + unfold
         return loss, {"picture": now, "picture_next": then, "prior": prior, "agree": agree, "unfold": unfold}
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: everything, by Adam."""
-        return (
-            Objective(
-                "loss",
-                self.loss,
-                tuple(self.parameters()),
-                partial(torch.optim.Adam, lr=self.learning_rate, fused=True),
-            ),
-        )
+        return sole_player(self, "loss")
 
 
 def full_gaussian_kl(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_logvar: Tensor) -> Tensor:

@@ -7,11 +7,10 @@ It is `geometry_grasp` without shape encoder, decoder and local view (section 2,
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from borders import Positive, Size
 from representations.model import FloatPictures, Logs, Objective, Representation
@@ -30,6 +29,7 @@ from representations.parts.grasping import (
     usual_cameras,
 )
 from representations.parts.networks import mlp
+from representations.parts.players import sole_player
 
 
 class GraspCNN(Representation):
@@ -80,5 +80,4 @@ class GraspCNN(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: all networks, by Adam."""
-        parameters: tuple[nn.Parameter, ...] = tuple(self.parameters())
-        return (Objective("outcome", self.loss, parameters, partial(torch.optim.Adam, lr=self.learning_rate)),)
+        return sole_player(self, "outcome", fused=False)

@@ -46,24 +46,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from borders import Count, NonNegative, Positive, Size
-from representations.model import Logs, Objective, Representation, pixels
+from representations.model import Logs, Objective, pixels
 from representations.parts.factor_output import Output, raw_size, reach, shaped, spread_out
-from representations.parts.networks import SeparableDecoder, mlp
-from representations.parts.selectivity import (
-    Alike,
-    Estimator,
-    Sides16,
-    Whitening,
-    coder,
-    entropy,
-    log_ratio,
-    reinforced,
-    visible,
-)
-from representations.parts.terms import linear_schedule
+from representations.parts.networks import SeparableDecoder, coder, mlp
+from representations.parts.selectivity import Alike, Controlled, Estimator, Sides16, entropy, log_ratio, reinforced
 
 
-class ICF(Representation):
+class ICF(Controlled):
     """Codes, factors, their policies and a latent model for pictures `shape` and a number of `actions`.
 
     Settings: `code_size` of h and phi, `noise_size` of z; `output` is the set of phi (`factor_output`); `kernel` is A, `width`
@@ -81,8 +70,6 @@ class ICF(Representation):
     `actions` long [B, k], `chances` [B, k] of the actions under the behaviour, `noise` [B, noise_size] of its factor, and
     `allowed` bool [B, k, actions].
     """
-
-    step: Tensor
 
     def __init__(
         self,
@@ -117,15 +104,15 @@ class ICF(Representation):
         learning_rate: Positive = 1e-3,
         decoder_rate: Positive = 4.0,
     ):
-        super().__init__()
-        self.shape, self.code_size, self.action_size = tuple(shape), code_size, code_size
-        self.actions, self.noise_size, self.samples, self.horizon = actions, noise_size, samples, horizon
-        self.output, self.kernel, self.estimator = output, kernel, estimator
-        self.width, self.floor, self.constant, self.whiten, self.normalise = width, floor, constant, whiten, normalise
-        self.alike, self.spread, self.closeness, self.blur = alike, spread, closeness, blur
-        self.weights = (selectivity, reconstruction, prediction)
-        self.entropy, self.steps = (entropy, last_entropy), steps
-        self.learning_rate, self.decoder_rate = learning_rate, decoder_rate
+        entropies = (entropy, last_entropy)
+        super().__init__(
+            shape, actions, code_size, estimator, whiten, alike, normalise, entropies, steps, learning_rate, ridge
+        )
+        self.action_size = code_size
+        self.noise_size, self.samples, self.horizon = noise_size, samples, horizon
+        self.output, self.kernel, self.width, self.floor, self.constant = output, kernel, width, floor, constant
+        self.spread, self.closeness, self.blur = spread, closeness, blur
+        self.weights, self.decoder_rate = (selectivity, reconstruction, prediction), decoder_rate
         self.encoder, decoder = coder(self.shape, code_size, channels)
         self.decoder: nn.Module = decoder
         if separable:
@@ -138,12 +125,6 @@ class ICF(Representation):
         self.policy = mlp(pair, hidden, actions)
         self.model = mlp(pair, hidden, code_size)
         self.baseline = mlp(code_size, hidden, 1)
-        self.white = Whitening(code_size, ridge)
-        self.register_buffer("step", torch.zeros(()))
-
-    def encode(self, observations: Tensor) -> Tensor:
-        """The codes h [n, code_size] of pictures [n, C, H, W]."""
-        return self.white(self.encoder(pixels(observations)))
 
     def decode(self, code: Tensor) -> Tensor:
         """The expected picture [n, C, H, W] in [0, 1]."""
@@ -161,10 +142,7 @@ class ICF(Representation):
 
     def log_policy(self, code: Tensor, factor: Tensor, allowed: Tensor | None = None) -> Tensor:
         """log pi(a | h, phi): [..., actions]; an action that `allowed` [..., actions] excludes has probability 0."""
-        logits = self.policy(self._bilinear(code, factor))
-        if allowed is not None:
-            logits = logits.masked_fill(~allowed, -1e9)
-        return logits.log_softmax(-1)
+        return self._log_choice(self.policy(self._bilinear(code, factor)), allowed)
 
     def predict(self, code: Tensor, action: Tensor) -> Tensor:
         """T(h, phi): the code after the policy of a factor [n, code_size] was followed for `horizon` steps."""
@@ -200,7 +178,7 @@ class ICF(Representation):
         terms = self._enumerated if self.estimator == "enumerated" else self._sampled
         objective, entropy, logs = terms(batch, codes)
         w_s, w_r, w_t = self.weights
-        bonus = linear_schedule(self.step, self.steps, *self.entropy)
+        bonus = self._bonus(self.step, self.steps)
         loss = w_r * error - w_s * (objective + bonus * entropy) + w_t * logs["prediction"]
         loss = loss + logs.get("baseline", loss.new_zeros(()))
         return loss, {"reconstruction": error, "entropy": entropy} | logs
@@ -260,10 +238,6 @@ class ICF(Representation):
         misses = (last.detach()[:, None] - guess).square().sum(-1)
         logs = {"selectivity": (weight * reward).mean().detach(), "prediction": (weight * misses).mean()}
         return objective, torch.stack(entropies).mean(), logs | {"baseline": miss}
-
-    def _visible(self) -> Tensor:
-        """How much of h the networks see at this step of the training, and how much the generator counts: 0 to 1."""
-        return visible(self.step, self.steps, self.alike)
 
     def _bilinear(self, first: Tensor, second: Tensor) -> Tensor:
         first = first * self._visible()

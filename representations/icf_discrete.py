@@ -19,31 +19,21 @@ that the policies begin anew: those of the beginning stand for what could be tol
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from borders import Count, NonNegative, Positive, Size
-from representations.model import Logs, Objective, Representation, pixels
-from representations.parts.networks import mlp
-from representations.parts.selectivity import (
-    FLOOR,
-    Alike,
-    Estimator,
-    Sides16,
-    Whitening,
-    coder,
-    entropy,
-    log_ratio,
-    reinforced,
-    visible,
-)
-from representations.parts.terms import linear_schedule
+from representations.model import Logs, Objective, pixels
+from representations.parts.networks import coder, mlp
+from representations.parts.players import sole_player
+from representations.parts.selectivity import Alike, Controlled, Estimator, Sides16, entropy, log_ratio, reinforced
+
+FLOOR = 1e-3  # added to a kernel that can be 0, so that its logarithm is finite
 
 
-class ICFDiscrete(Representation):
+class ICFDiscrete(Controlled):
     """`code_size` features of pictures `shape`, each with one or, if `signed`, two policies over `actions`.
 
     Settings as above; `entropy` is e at first and falls linearly to `last_entropy`, before and after the policies begin
@@ -54,8 +44,6 @@ class ICFDiscrete(Representation):
     action, and `allowed` bool [B, actions]. "sampled": `after` [B, 1, C, H, W], `actions` long [B] that led there, their
     `chances` [B] under the behaviour, and `allowed`.
     """
-
-    step: Tensor
 
     def __init__(
         self,
@@ -76,31 +64,23 @@ class ICFDiscrete(Representation):
         steps: Count = 1200,
         learning_rate: Positive = 1e-3,
     ):
-        super().__init__()
-        self.shape, self.code_size, self.actions = tuple(shape), code_size, actions
-        self.kernel, self.estimator, self.whiten, self.alike = kernel, estimator, whiten, alike
-        self.signed, self.normalise, self.entropy = signed, normalise, (entropy, last_entropy)
-        self.steps, self.learning_rate = steps, learning_rate
-        self.encoder: nn.Module = coder(self.shape, code_size, channels)[0]
+        entropies = (entropy, last_entropy)
+        super().__init__(
+            shape, actions, code_size, estimator, whiten, alike, normalise, entropies, steps, learning_rate
+        )
+        self.kernel, self.signed = kernel, signed
+        self.encoder = coder(self.shape, code_size, channels)[0]
         if attend:
             self.encoder = Places(self.shape, code_size, channels)
         count = 2 * code_size if signed else code_size
         self.policies = nn.ModuleList(mlp(code_size, hidden, actions) for _ in range(count))
         self.baseline = mlp(code_size, hidden, count)
-        self.white = Whitening(code_size)
-        self.register_buffer("step", torch.zeros(()))
-
-    def encode(self, observations: Tensor) -> Tensor:
-        """The features h [n, code_size] of pictures [n, C, H, W]."""
-        return self.white(self.encoder(pixels(observations)))
 
     def log_policies(self, code: Tensor, allowed: Tensor | None = None) -> Tensor:
         """log pi_k(a | h) of codes [B, code_size]: [B, policies, actions]; `allowed` is bool [B, actions]."""
-        seen = code * visible(self.step, self.steps, self.alike)
+        seen = code * self._visible()
         logits = torch.stack([policy(seen) for policy in self.policies], 1)
-        if allowed is not None:
-            logits = logits.masked_fill(~allowed[:, None], -1e9)
-        return logits.log_softmax(-1)
+        return self._log_choice(logits, None if allowed is None else allowed[:, None])
 
     def selectivity(self, change: Tensor) -> Tensor:
         """log A - log mean A of changes [..., K] for every policy's factor: [..., policies]."""
@@ -127,7 +107,7 @@ class ICFDiscrete(Representation):
         spread = entropy(log_pi).mean()
         turn = round(self.alike * self.steps)  # the policies begin anew here, and so does their entropy
         passed = self.step - turn if self.step >= turn else self.step
-        bonus = linear_schedule(passed, max(turn, self.steps - turn), *self.entropy)
+        bonus = self._bonus(passed, max(turn, self.steps - turn))
         if self.estimator == "enumerated":
             reached = (log_pi.exp() * reward.transpose(1, 2)).sum(-1).mean()
             return -(reached + bonus * spread), {"selectivity": reached, "entropy": spread}
@@ -140,8 +120,7 @@ class ICFDiscrete(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: everything, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
-        return (Objective("icf", self.loss, tuple(self.parameters()), adam, after=self._count),)
+        return sole_player(self, "icf", after=self._count)
 
     def _count(self) -> None:
         """Count a step; where policies begin to see the code, those that stood for what was known before begin anew."""

@@ -190,3 +190,20 @@ def conv_decoder(inputs: int, shape: tuple[int, ...], channels: int = 32, hidden
         outputs = channels if depth > 1 else shape[0]
         layers += [nn.ReLU(), _ConvTranspose(channels, outputs, odd)]
     return nn.Sequential(*layers)
+
+
+def coder(shape: tuple[int, ...], code_size: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Encoder with batch normalisation and leaky ReLU, and the transposed decoder with ReLU (Thomas et al. 2018, A.1).
+
+    Four convolutions of stride 2; pictures [n, C, H, W] -> [n, code_size] -> pictures [n, C, H, W], whose sides are
+    multiples of 16 pixels.
+    """
+    widths = (shape[0], channels, channels, 2 * channels, 2 * channels)
+    small = (2 * channels, shape[1] // 16, shape[2] // 16)
+    down: list[nn.Module] = []
+    up: list[nn.Module] = [*mlp(code_size, 128, math.prod(small)), nn.ReLU(), nn.Unflatten(1, small)]
+    for inner, outer in pairwise(widths):
+        down += [nn.Conv2d(inner, outer, 4, 2, 1), nn.BatchNorm2d(outer), nn.LeakyReLU(0.2)]
+    for inner, outer in pairwise(widths[::-1]):
+        up += [nn.ConvTranspose2d(inner, outer, 4, 2, 1), nn.ReLU()]
+    return nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(small), code_size)), nn.Sequential(*up[:-1])

@@ -1,4 +1,4 @@
-"""What `icf` and `icf_discrete` share: the reward, its REINFORCE estimator, the unit of changes, the coder.
+"""What `icf` and `icf_discrete` share: the reward, its REINFORCE estimator, the unit of changes, their base.
 
 S = log A(h', h, phi) - log mean_j A(h', h, phi_j)                                   (Thomas et al. 2018, equation 1)
 """
@@ -6,7 +6,6 @@ S = log A(h', h, phi) - log mean_j A(h', h, phi_j)                              
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Annotated, Literal
 
 import torch
@@ -14,9 +13,9 @@ from annotated_types import Interval, MultipleOf
 from torch import Tensor, nn
 
 from borders import Side
-from representations.parts.networks import mlp
+from representations.model import Representation, pixels
+from representations.parts.terms import linear_schedule
 
-FLOOR = 1e-3  # added to a kernel that can be 0, so that its logarithm is finite
 FADE = 0.2  # share of the training over which h becomes visible to policies
 Estimator = Literal["enumerated", "sampled"]
 Alike = Annotated[float, Interval(ge=0, le=1 - FADE)]  # a share of the training that leaves room for the rest
@@ -96,18 +95,51 @@ class Whitening(nn.Module):
         return (codes - centre) @ unit
 
 
-def coder(shape: tuple[int, ...], code_size: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """Encoder with batch normalisation and leaky ReLU, and the transposed decoder with ReLU (appendix A.1).
+class Controlled(Representation):
+    """A learner of features of pictures by the policies that change them, one of several `actions` at a time.
 
-    Four convolutions of stride 2; pictures [n, C, H, W] -> [n, code_size] -> pictures [n, C, H, W], whose sides are
-    multiples of 16 pixels.
+    Its code is what `encoder` gives in the unit of changes, with `ridge` in that (see `Whitening`). Policies see of the code
+    what `visible` says, for the share `alike` of `steps`; `bonus` is the weight of their entropy, which falls from the first
+    to the second of `entropies`. `normalise` is that of `reinforced`.
     """
-    widths = (shape[0], channels, channels, 2 * channels, 2 * channels)
-    small = (2 * channels, shape[1] // 16, shape[2] // 16)
-    down: list[nn.Module] = []
-    up: list[nn.Module] = [*mlp(code_size, 128, math.prod(small)), nn.ReLU(), nn.Unflatten(1, small)]
-    for inner, outer in pairwise(widths):
-        down += [nn.Conv2d(inner, outer, 4, 2, 1), nn.BatchNorm2d(outer), nn.LeakyReLU(0.2)]
-    for inner, outer in pairwise(widths[::-1]):
-        up += [nn.ConvTranspose2d(inner, outer, 4, 2, 1), nn.ReLU()]
-    return nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(small), code_size)), nn.Sequential(*up[:-1])
+
+    encoder: nn.Module
+    step: Tensor
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        actions: int,
+        code_size: int,
+        estimator: str,
+        whiten: bool,
+        alike: float,
+        normalise: bool,
+        entropies: tuple[float, float],
+        steps: int,
+        learning_rate: float,
+        ridge: float = 1e-4,
+    ):
+        super().__init__()
+        self.shape, self.actions, self.code_size = tuple(shape), actions, code_size
+        self.estimator, self.whiten, self.alike, self.normalise = estimator, whiten, alike, normalise
+        self.entropies, self.steps, self.learning_rate = entropies, steps, learning_rate
+        self.white = Whitening(code_size, ridge)
+        self.register_buffer("step", torch.zeros(()))
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """The features h [n, code_size] of pictures [n, C, H, W]."""
+        return self.white(self.encoder(pixels(observations)))
+
+    def _visible(self) -> Tensor:
+        """How much of h the networks see at this step of the training: 0 to 1."""
+        return visible(self.step, self.steps, self.alike)
+
+    def _bonus(self, done: Tensor, steps: int) -> Tensor:
+        """The weight of the entropy after `done` of `steps`."""
+        return linear_schedule(done, steps, *self.entropies)
+
+    @staticmethod
+    def _log_choice(logits: Tensor, allowed: Tensor | None = None) -> Tensor:
+        """log pi from logits [..., actions]; an action that `allowed` [..., actions] excludes has probability 0."""
+        return (logits if allowed is None else logits.masked_fill(~allowed, -1e9)).log_softmax(-1)

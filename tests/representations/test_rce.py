@@ -5,8 +5,8 @@ from torch.distributions import MultivariateNormal, kl_divergence
 
 from representations import make
 from representations.e2c import full_gaussian_kl
+from representations.parts.locally_linear import Dynamics, Transition
 from representations.parts.terms import gaussian_entropy, gaussian_log_density, gaussian_sample
-from representations.rce import Dynamics, Transition
 
 
 def lively(transition, scale=1.0):
@@ -32,7 +32,7 @@ def test_stepping_back_undoes_stepping_forward():
 def tiny(seed):
     """A one-dimensional instance: posterior of x, posterior of x', action, and the dynamics between them."""
     torch.manual_seed(seed)
-    dynamics = Dynamics(pixels=1, code_size=1, action_size=1, hidden=6)
+    dynamics = Dynamics(inputs=1, code_size=1, action_size=1, hidden=6)
     lively(dynamics.transition, 0.7)
     mean, logvar, action = torch.tensor([[0.3]]), torch.tensor([[-0.4]]), torch.tensor([[0.8]])
     return dynamics, mean, logvar, action
