@@ -20,6 +20,7 @@ from representations.grasp_cnn import GraspCNN
 from representations.icf import ICF
 from representations.icf_discrete import ICFDiscrete
 from representations.infogan import InfoGAN
+from representations.linear_constraints import LinearConstraints
 from representations.model import Representation, read_config, read_weights, write_model
 from representations.pca import PCA
 from representations.rce import RCE
@@ -41,6 +42,7 @@ MODELS: dict[str, type[Representation]] = {
     "icf": ICF,
     "icf_discrete": ICFDiscrete,
     "infogan": InfoGAN,
+    "linear_constraints": LinearConstraints,
     "pca": PCA,
     "rce": RCE,
     "vae": VAE,
