@@ -14,11 +14,13 @@ import torch
 from threadpoolctl import threadpool_limits
 
 import envs as _register  # noqa: F401
+from benchmarks.harness.engines import ENGINES
 from benchmarks.harness.timing import Rate, Work, rate, rates_beside, timed
 from benchmarks.metrics import ORACLES, PROTOCOLS, SCORES
 from benchmarks.metrics.scoring import Pool, draw_pool
 from benchmarks.speed.locally_linear import LocallyLinear, generated, read
 from benchmarks.speed.rows import ONE, TWO_PROCESSES, TWO_THREADS, Bar, Row, Sizes
+from benchmarks.speed.scaling import EFFICIENCY, scaling
 from benchmarks.speed.training import training
 from envs import make_world
 from planners import Plan, ilqr
@@ -192,7 +194,9 @@ GROUPS: dict[str, Callable[[Sizes], list[Row]]] = {
     "scores": scores,
     "training": training,
     "grasping": grasping,
+    "scaling": scaling,
 }
+ASKED = ("scaling",)  # groups that are measured only when named: six minutes of both cores
 
 BARS = (
     Bar("dsprites, pictures", 100_000, "dsprites: 100,000 pictures a second on two cores"),
@@ -219,6 +223,10 @@ BARS = (
     *(
         Bar(f"beta_vae 64x64x1, batch 64, {precision}: share", 95, f"fit: 95 % of a bare loop's speed in {precision}")
         for precision in ("float32", "bfloat16")
+    ),
+    *(
+        Bar(EFFICIENCY.format(name), 90, f"a sweep by {name}: 90 % efficient on two workers, for jobs of half a minute")
+        for name in ENGINES
     ),
     Bar("fit in bfloat16, of the plain float32 loop", 180, "fit in bfloat16: 1.8 times a plain float32 loop's speed"),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 ONE, TWO_THREADS, TWO_PROCESSES = "1 process, 1 thread", "1 process, 2 threads", "2 processes, 1 thread each"
+LINEAR = "% of linear"  # the unit of an efficiency
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class Sizes:
     """Steps of training."""
     train_batch: int = 64
     """Pictures a step of training."""
+    jobs: int = 4
+    """Trainings of the sweep that is to scale."""
+    job_steps: int = 350
+    """Steps of each of them: half a minute of a core."""
     ilqr: Path | None = None
     """An npz file with a locally linear problem; a generated one unless given."""
     seed: int = 0
@@ -69,6 +74,8 @@ class Sizes:
             "codes",
             "train_steps",
             "train_batch",
+            "jobs",
+            "job_steps",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

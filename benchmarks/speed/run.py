@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.command import TOGETHER, Common, Timed
+from benchmarks.harness.engines import Engine
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import ENOUGH, Claim, Table
 from benchmarks.speed.locally_linear import read
-from benchmarks.speed.measures import BARS, GROUPS
-from benchmarks.speed.rows import Bar, Row, Sizes
+from benchmarks.speed.measures import ASKED, BARS, GROUPS
+from benchmarks.speed.rows import LINEAR, Bar, Row, Sizes
 
 COLUMNS = ("figure", "run as", "unit", "by the clock", "by processor time", "bar", "elsewhere", "limited by, or how")
 INTRODUCTION = (
@@ -36,7 +37,8 @@ class Speed(Sizes):
     """What to measure."""
 
     only: str = ""
-    """Groups, separated by commas: worlds, environments, planners, scores, training, grasping; all unless told."""
+    """Groups, separated by commas: worlds, environments, planners, scores, training, grasping, scaling; all but scaling
+    unless told."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,9 @@ class Job:
 
 
 def chosen_groups(only: str) -> list[str]:
-    """The groups in a comma list, all where it is empty; ValueError lists them where one is unknown."""
-    chosen = [name.strip() for name in only.split(",") if name.strip()] or list(GROUPS)
+    """The groups in a comma list, where it is empty all but those of `ASKED`; ValueError lists them where one is unknown."""
+    usual = [name for name in GROUPS if name not in ASKED]
+    chosen = [name.strip() for name in only.split(",") if name.strip()] or usual
     unknown = [name for name in chosen if name not in GROUPS]
     if unknown:
         raise ValueError(f"unknown group {unknown[0]!r}; the groups are {', '.join(GROUPS)}")
@@ -64,7 +67,10 @@ def plan(own: Common, values: dict[str, Any]) -> Plan:
     sizes = Sizes(**{field.name: getattr(options, field.name) for field in fields(Sizes)})
     if sizes.ilqr:
         read(sizes.ilqr)
-    return Plan([Job(name, own.preset, sizes.seed, sizes) for name in chosen_groups(options.only)])
+    chosen = chosen_groups(options.only)
+    if "scaling" in chosen:
+        Engine("ray").check()
+    return Plan([Job(name, own.preset, sizes.seed, sizes) for name in chosen])
 
 
 def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
@@ -127,6 +133,9 @@ def _claim(bar: Bar, rows: Sequence[Row]) -> Claim:
     if rows[0].unit == "%":
         [only] = rows
         return Claim(bar.text, only.processor >= bar.value, f"{only.processor:.1f} % by processor time")
+    if rows[0].unit == LINEAR:
+        [only] = rows
+        return Claim(bar.text, only.clock >= bar.value, f"{only.clock:.1f} %, {only.limit}")
     clock, processor = max(rows, key=lambda row: row.clock), max(rows, key=lambda row: row.processor)
     text = f"{number(clock.clock)} by the clock with {clock.run_as}; "
     text += f"{number(processor.processor)} by processor time with {processor.run_as}"

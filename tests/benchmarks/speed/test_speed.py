@@ -1,5 +1,6 @@
 import json
 import time
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -7,18 +8,31 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.harness.engines import Engine
 from benchmarks.harness.timing import Cost, Rate, Work, in_turn, median, rate, rates_beside, timed
 from benchmarks.speed import measures as speed_measures
 from benchmarks.speed import run as speed
+from benchmarks.speed import scaling
 from benchmarks.speed import training as speed_training
 from benchmarks.speed.locally_linear import LAYERS, generated, read
 from benchmarks.speed.measures import BARS, GROUPS
 from benchmarks.speed.rows import Row, Sizes
 from benchmarks.speed.run import claims, main, table
+from benchmarks.speed.scaling import Course, course
 
 FIELDS = {"benchmark", "model", "preset", "seed", "scores", "seconds", "versions", "hardware"}
 SMALL = Sizes(
-    1, batch=2, single_steps=45, num_envs=3, vector_steps=2, problems=(2,), codes=200, train_steps=1, train_batch=2
+    1,
+    batch=2,
+    single_steps=45,
+    num_envs=3,
+    vector_steps=2,
+    problems=(2,),
+    codes=200,
+    train_steps=1,
+    train_batch=2,
+    jobs=2,
+    job_steps=1,
 )
 
 
@@ -60,6 +74,7 @@ def test_worlds_and_environments_are_run_on_one_thread_on_two_and_in_two_process
 def test_every_figure_with_a_bar_is_measured(monkeypatch):
     monkeypatch.setattr(speed_measures, "rates_beside", lambda makes, repeats, n: [Rate(1.0, 1.0) for _ in makes])
     monkeypatch.setattr(speed_measures, "SCORES", dict.fromkeys(speed_measures.SCORES, lambda *_: {}))
+    monkeypatch.setattr(scaling, "course", lambda engine, sizes: Course(60.0, 1.0, 30.0, 60.0))
     figures = {row.figure for group in GROUPS.values() for row in group(SMALL)}
     assert {bar.figure.replace("1,024", "3").replace("32 problems", "2 problems") for bar in BARS} <= figures
 
@@ -189,4 +204,34 @@ def test_too_few_starts_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(speed_measures, "generated", lambda n, *rest: generated(1, *rest))
     with pytest.raises(ValueError, match="generated holds 1 starts; 2 are needed"):
         speed_measures.planners(SMALL)
-    assert speed.chosen_groups("") == list(GROUPS)
+    assert speed.chosen_groups("") == [name for name in GROUPS if name != "scaling"]
+    assert speed.chosen_groups("scaling") == ["scaling"]
+
+
+def test_the_efficiency_of_a_sweep_is_the_time_on_one_worker_by_that_of_all_workers(monkeypatch):
+    took = {
+        ("local", 1): Course(120.0, 0.0, 30.0, 120.0),
+        ("local", 2): Course(64.0, 4.0, 30.0, 120.0),
+        ("ray", 1): Course(130.0, 10.0, 30.0, 120.0),
+        ("ray", 2): Course(76.0, 11.0, 32.0, 128.0),
+    }
+    monkeypatch.setattr(scaling, "course", lambda engine, sizes: took[engine.name, engine.workers])
+    rows = scaling.scaling(SMALL)
+    seconds = {(row.figure, row.run_as): row.clock for row in rows if row.unit == "s"}
+    assert seconds["sweep of 2 jobs by local", "1 worker"] == 120
+    assert seconds["sweep of 2 jobs by ray", "2 workers"] == 76
+    shares = {row.figure: row for row in rows if row.unit == "% of linear"}
+    assert shares["sweep by local: efficiency"].clock == pytest.approx(100 * 120 / 128)
+    assert shares["sweep by ray: efficiency"].clock == pytest.approx(100 * 130 / 152)
+    local, ray = claims({"scores": {row.figure: {row.run_as: asdict(row)} for row in rows}})
+    assert (local.shown, ray.shown) == (True, False)
+    assert (
+        shares["sweep by ray: efficiency"].limit == "without the start 92.3 %; a job runs at 93.8 % of its speed alone"
+    )
+
+
+def test_a_sweep_is_timed_from_the_call_to_its_last_result():
+    found = course(Engine("local", 1), SMALL)
+    assert 0 <= found.start < found.whole
+    assert SMALL.jobs * found.job < found.whole
+    assert found.processor > 0
