@@ -20,10 +20,13 @@ from representations.grasp_cnn import GraspCNN
 from representations.icf import ICF
 from representations.icf_discrete import ICFDiscrete
 from representations.infogan import InfoGAN
+from representations.jade import Jade, PairedClassifier, SingleClassifier
 from representations.linear_constraints import LinearConstraints
+from representations.m2 import M2
 from representations.model import Representation, read_config, read_weights, write_model
 from representations.pca import PCA
 from representations.rce import RCE
+from representations.structured_vae import StructuredVAE
 from representations.vae import VAE, BetaVAE
 
 MODELS: dict[str, type[Representation]] = {
@@ -42,9 +45,14 @@ MODELS: dict[str, type[Representation]] = {
     "icf": ICF,
     "icf_discrete": ICFDiscrete,
     "infogan": InfoGAN,
+    "jade": Jade,
     "linear_constraints": LinearConstraints,
+    "m2": M2,
+    "paired_classifier": PairedClassifier,
     "pca": PCA,
     "rce": RCE,
+    "single_classifier": SingleClassifier,
+    "structured_vae": StructuredVAE,
     "vae": VAE,
 }
 

@@ -38,6 +38,9 @@ NEEDY = (
     "grasp_cnn",
     "icf",
     "icf_discrete",
+    "jade",
+    "paired_classifier",
+    "single_classifier",
 )  # they need more than pictures and moves
 
 

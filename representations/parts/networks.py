@@ -140,7 +140,8 @@ class Background(nn.Module):
         if self.known or not self.training:
             return
         if not self.met:
-            bias = [layer.bias for layer in decoder.modules() if isinstance(layer, nn.Linear | nn.ConvTranspose2d)][-1]
+            kinds = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
+            bias = [layer.bias for layer in decoder.modules() if isinstance(layer, kinds)][-1]
             assert bias is not None
             logit = pictures.mean((0, 2, 3)).clamp(1e-3, 1 - 1e-3).logit()
             bias.copy_(logit.repeat_interleave(len(bias) // len(logit)))  # a dense layer has one for every pixel
