@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from envs.files.arrays import LARGEST, read_npz
+from borders.files import LARGEST, read_npz
+from borders.files.pictures import read_picture
 from envs.registry import WORLDS, make_world
 from envs.world import Factor, World
 
@@ -92,11 +92,7 @@ def read_folder(folder: Path, side: int = 64, grey: bool = False) -> Stored:
         raise ValueError(f"the {len(files)} pictures of {folder} take more than {LARGEST:,} bytes at side {side}")
     pictures = torch.empty(len(files), channels, side, side, dtype=torch.uint8)
     for place, file in enumerate(files):
-        try:
-            seen = imageio.imread(file, index=0, mode="L" if grey else "RGB", plugin="pillow")
-        except (OSError, ValueError, SyntaxError) as error:
-            raise ValueError(f"{file} should be a picture, but it is damaged or another file: {error}") from None
-        pictures[place] = _square(torch.from_numpy(np.array(seen)), side)
+        pictures[place] = _square(torch.from_numpy(read_picture(file, "a picture", grey)), side)
     return Stored(pictures)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from representations.files import read_tensors, write_tensors
+from borders.files import read_tensors, write_tensors
 from representations.model import Objective, not_finite, owned
 
 Players = list[tuple[Objective, torch.optim.Optimizer]]

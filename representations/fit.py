@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from borders import Count, Natural, Positive
+from borders.files import append_line, claimed, home, read_log, set_aside, write_text
 from borders.settings import setting
 from representations.batches import Batches, Stream, to_device
 from representations.checkpoint import Players, Standing, read_checkpoint, write_checkpoint
-from representations.files import append_line, claimed, home, read_log, set_aside, write_text
 from representations.model import Batch, Objective, Representation, not_finite
 
 CHECKPOINT = "checkpoint.safetensors"

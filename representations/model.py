@@ -20,7 +20,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from borders import Natural, checked, plain, tupled, unchecked
-from representations.files import read_json, read_tensors, write_json, write_tensors
+from borders.files import read_json, read_tensors, write_json, write_tensors
 
 Batch = Any
 Logs = dict[str, Tensor]

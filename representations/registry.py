@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from borders import make_named
+from borders.files import home
 from representations.capacity_vae import CapacityVAE, FactorBottleneck
 from representations.covariance_penalty import CovarianceClassifier, CovariancePenalty
 from representations.dip_vae import DIPVAE
@@ -14,7 +15,6 @@ from representations.disentangled_autoencoder import DisentangledAutoencoder
 from representations.dyn_content import DynContent
 from representations.e2c import E2C
 from representations.factor_vae import FactorVAE
-from representations.files import home
 from representations.geometry_grasp import GeometryGrasp
 from representations.grasp_cnn import GraspCNN
 from representations.icf import ICF

@@ -70,6 +70,42 @@ def test_parts_do_not_import_what_is_made_of_them(room, part):
     assert [name for name in names if name.split(".")[0] == room and not name.startswith(allowed)] == []
 
 
+METHODS = """open read_text read_bytes write_text write_bytes savefig imread imwrite savez savez_compressed fromfile tofile
+    loadtxt savetxt load_file save_file load_scene load_mesh ZipFile GzipFile NamedTemporaryFile safe_load"""
+FUNCTIONS = (
+    "np.load np.save torch.load torch.save json.load json.dump yaml.load pickle.load ElementTree.parse os.replace"
+)
+ELSEWHERE = {"command.py": ["yaml.safe_load"], "fetch.py": ["tarfile.open"]}  # words of a command line; bytes in memory
+
+
+def reads_or_writes(tree):
+    """The calls of a module that open a file without `borders.files`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            by_hand = called in ("open", *FUNCTIONS.split()) or called.rpartition(".")[2] in METHODS.split()
+            if by_hand and (called == "open" or "." in called):
+                yield called
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "borders"])
+def test_files_are_read_and_written_in_one_place(room):
+    damaging = ROOT / "benchmarks" / "faults"
+    found = {
+        (str(path.relative_to(ROOT)), call)
+        for path in (ROOT / room).rglob("*.py")
+        if damaging not in path.parents
+        for call in reads_or_writes(ast.parse(path.read_text()))
+        if call not in ELSEWHERE.get(path.name, ())
+    }
+    assert found == set()
+
+
+def test_the_calls_are_found_at_all():
+    text = "path.read_text(); open(x); figure.savefig(y); read_text(x, 'a'); np.load(z); read_bytes(x, 'b'); p.open()"
+    assert list(reads_or_writes(ast.parse(text))) == ["path.read_text", "open", "figure.savefig", "np.load", "p.open"]
+
+
 def test_the_imports_are_read_at_all():
     found = set(imports(ROOT / "agents" / "mpc.py"))
     assert {"planners", "representations.model"} <= found

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from benchmarks.harness.summary import Summary, intervals
 from benchmarks.harness.table import DOWN, UP, Claim, Interval, Table, interval, over_seeds
 from benchmarks.harness.words import arrow
+from borders.files.pictures import write_figure
 
 INTRODUCTION = (
     "Shapes: the metric names which one factor changed between two held-out pictures from their codes (Higgins et al. "
@@ -143,7 +144,7 @@ def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]
         (digit, accuracy_figure, "accuracy.png", "How often a digit is named from its code, over beta (figure 2)"),
     ):
         if found:
-            draw(found).savefig(out / name, dpi=110)
+            write_figure(draw(found), out / name)
             drawn[caption] = out / name
     rows = {
         f"{data}: {model} (beta {beta:g})": scores

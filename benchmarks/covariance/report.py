@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from benchmarks.harness.runs import job_folders
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import DOWN, UP, Claim, Interval, Table, interval, over_seeds
-from envs.files.arrays import read_npz
+from borders.files import read_npz
+from borders.files.pictures import write_figure
 
 PUBLISHED = {"covariance_penalty": ("6.56", "0.0398"), "none": ("20.00", "0.0365"), "l1": ("4.03", "0.0569")}
 MEASURES = ("mapc", "cvr", "tdv", "ud90")
@@ -196,7 +197,7 @@ def draw(out: Path, jobs: Sequence[Any], folders: Sequence[Path], results: Seque
     figures = {}
 
     def keep(figure: Figure, name: str, caption: str) -> None:
-        figure.savefig(out / name, dpi=110)
+        write_figure(figure, out / name)
         figures[caption] = out / name
 
     projection, pictures = (by_point(jobs, results, name) for name in ("projection", "pictures"))

@@ -30,10 +30,11 @@ from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import cvr, mapc, tdv, ud90
 from borders import Count, Natural, NonNegative, checked
+from borders.files import write_npz
+from borders.files.pictures import write_figure
 from envs.files.cifar10 import load_cifar10
 from envs.objects3d import Objects3D
 from representations import fit
-from representations.files import write_atomically
 from representations.fit import choose_device
 from representations.model import pixels
 
@@ -226,7 +227,7 @@ def code_scores(model: Any, test: Tensor, job: Job, folder: Path) -> dict[str, f
     variance = model.span**2 * (pixels(test) if job.experiment == "pictures" else test).var()
     if job.experiment == "pictures":
         seen = [test[:10], (decoded[0][:10] * 255).round().to(torch.uint8)]
-        sheet(seen, ["seen", "decoded"]).savefig(folder / "reconstructions.png", dpi=110)
+        write_figure(sheet(seen, ["seen", "decoded"]), folder / "reconstructions.png")
     scores = {"mse": error.item(), "share": (error / variance).item(), "mapc": mapc(code), "cvr": cvr(code)}
     return scores | {"tdv": tdv(code, len(SPREADS)), "ud90": float(ud90(code))}
 
@@ -235,7 +236,7 @@ def xor_scores(model: Any, folder: Path) -> dict[str, float]:
     """Whether the four examples are right, and how many units of each hidden layer are active; keeps covariances."""
     layers = model.layers(TRUTH)
     matrices = [np.cov(layer.numpy(), rowvar=False) for layer in layers]
-    write_atomically(folder / "layers.npz", lambda path: np.savez(path, *matrices))
+    write_npz(folder / "layers.npz", {f"arr_{k}": matrix for k, matrix in enumerate(matrices)})
     right = ((model.classify(TRUTH) > 0.5) == (ODD > 0.5)).float().mean().item()
     counts = {f"active_{k + 1}": float(active(layer)) for k, layer in enumerate(layers)}
     return {"accuracy": right} | counts

@@ -14,6 +14,7 @@ from benchmarks.harness.autoencoding import sheet
 from benchmarks.metrics import DCI
 from benchmarks.metrics.plots import hinton, traversals
 from benchmarks.metrics.traverse import moved
+from borders.files.pictures import write_figure
 from envs.world import World
 
 SHOWN = 12
@@ -49,5 +50,5 @@ def factors_against_codes(factors: Tensor, codes: Tensor, world: World, found: D
 
 
 def _write(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=110)
+    write_figure(figure, path)
     figure.clear()

@@ -25,6 +25,7 @@ from benchmarks.digits.judge import Judge, train_judge
 from benchmarks.harness.autoencoding import seeded, sheet
 from benchmarks.harness.progress import bar
 from borders import Count, NonNegative, Positive, Size, checked
+from borders.files.pictures import write_figure
 from envs.digits import Digits
 from envs.world import World
 from representations import fit
@@ -209,7 +210,7 @@ def figures(model: LinearConstraints, test: World, folder: Path) -> None:
         wanted = (wanted / wanted.sum()).repeat(10, 1)
         lines.append(byte(model.decode(model.invert({0: wanted}, code[:10]))))
         labels.append(", ".join(f"{k}: {share:g}" for k, share in request.items()))
-    sheet(lines, labels).savefig(folder / "asked.png", dpi=110)
+    write_figure(sheet(lines, labels), folder / "asked.png")
     first = torch.stack([(rows[:, 0].long() == k).nonzero()[0, 0] for k in range(classes)])
     lines, labels = [pictures[first]], ["seen"]
     lines.append(byte(model.decode(code[first])))
@@ -222,7 +223,7 @@ def figures(model: LinearConstraints, test: World, folder: Path) -> None:
         for value in (factor.low, factor.high):
             lines.append(byte(model.decode(model.edit(code[first], {1 + k: torch.full((classes,), value)}))))
             labels.append(f"{factor.name} {value:g}")
-    sheet(lines, labels).savefig(folder / "edited.png", dpi=110)
+    write_figure(sheet(lines, labels), folder / "edited.png")
 
 
 def byte(pictures: Tensor) -> Tensor:

@@ -23,8 +23,7 @@ import numpy as np
 import representations
 from benchmarks.faults.victim import CHECKPOINT, STEPS, Spoiled, difference, make, train, train_on
 from benchmarks.harness.runs import ERROR, JobsFailed, claim_folder, plain, read_result, sweep
-from envs.files.arrays import read_npz
-from representations.files import FolderInUse, claimed, read_tensors, write_atomically, write_json
+from borders.files import FolderInUse, claimed, read_npz, read_tensors, write_json, write_npz
 from representations.fit import Stopped
 
 PATIENCE = 600.0  # seconds for what takes one or two, on a machine that others use too
@@ -212,7 +211,7 @@ def damage(folder: Path, count: int, seed: int) -> Tally:
     claim_folder(run, plain(job))
     train(run)
     write_json(run / "result.json", {"scores": {}})
-    write_atomically(run / "codes.npz", lambda path: np.savez_compressed(path, codes=np.arange(999.0)))
+    write_npz(run / "codes.npz", {"codes": np.arange(999.0)})
     readers: dict[str, Callable[[], object]] = {
         CHECKPOINT: lambda: train(run),
         "log.jsonl": lambda: train(run),

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 import representations
+from borders.files import read_log
 from representations import Representation, fit
-from representations.files import read_log
 from representations.model import Objective
 
 STEPS = 600

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from benchmarks.grasp.plan import Episodes, Planned
 from benchmarks.grasp.set import GraspSet, occupancy
+from borders.files.pictures import write_animation, write_figure
 from envs.grasp import gripper
 from envs.grasp.frames import camera_poses, planted
 from envs.grasp.objects import CATEGORIES, library
@@ -54,7 +54,7 @@ def scene_figure(path: Path) -> None:
             axes[row, column + len(ELEVATIONS)].set_title("depth 0.4 to 0.8 m" if column == 0 else "", fontsize=7)
     for one in axes.flat:
         one.set_axis_off()
-    figure.savefig(path, dpi=90)
+    write_figure(figure, path, dpi=90)
 
 
 def cubes(grid: Tensor, colour: tuple[float, float, float]) -> list[Model]:
@@ -100,7 +100,7 @@ def shapes_figure(model: Any, data: GraspSet, path: Path) -> None:
             axis.imshow(picture)
             axis.set_title(title, fontsize=7)
             axis.set_axis_off()
-    figure.savefig(path, dpi=90)
+    write_figure(figure, path, dpi=90)
 
 
 def grasp_gif(data: GraspSet, starts: Episodes, planned: Planned, path: Path) -> None:
@@ -118,7 +118,7 @@ def grasp_gif(data: GraspSet, starts: Episodes, planned: Planned, path: Path) ->
     for step in [*range(last + 1), last, last]:
         panels = [_panel(data, starts, planned, episode, step) for episode in chosen]
         frames.append(np.concatenate(panels, 1))
-    imageio.imwrite(path, np.stack(frames), duration=450, loop=0)
+    write_animation(frames, path, milliseconds=450)
 
 
 def _panel(data: GraspSet, starts: Episodes, planned: Planned, episode: int, step: int) -> np.ndarray:

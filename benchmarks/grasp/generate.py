@@ -26,13 +26,13 @@ from benchmarks.harness.engines import Engine
 from benchmarks.harness.pool import Failure
 from benchmarks.harness.rooms import Room
 from benchmarks.harness.table import Table, show, tolerate_encodings
+from borders.files import claimed, home, read_json, write_json
 from envs.grasp.demonstration import demonstrate
 from envs.grasp.frames import MAX_OPENING, MIN_OPENING
 from envs.grasp.objects import CATEGORIES, ObjectSpec, library, subset
 from envs.grasp.sampler import perturbed
 from envs.grasp.scene import REASONS, GraspScene
 from envs.grasp.world import SPREAD
-from representations.files import claimed, home, read_json, write_json
 
 PATIENCE = 12  # perturbed grasps tried, at most, for each that is kept
 OPENING_SPREAD = 0.008

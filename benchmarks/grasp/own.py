@@ -14,7 +14,8 @@ import torch
 
 from benchmarks.grasp.generate import Shard, try_scene
 from benchmarks.grasp.set import GraspSet, views
-from envs.grasp.files import MESHES, resting_solid
+from borders.files.meshes import FORMATS
+from envs.grasp.files import resting_solid
 from envs.grasp.scene import GraspScene
 from envs.grasp.solids import Solid
 
@@ -45,10 +46,10 @@ def own_objects(folder: Path, scale: float) -> tuple[OwnObject, ...]:
         raise ValueError(f"objects must be a number or a folder of meshes or URDFs, got {folder}")
     files = sorted(file.resolve() for file in folder.iterdir() if file.is_file())
     urdfs = [file for file in files if file.suffix.lower() == ".urdf"]
-    found = tuple(OwnObject(f, scale) for f in urdfs or [file for file in files if file.suffix.lower() in MESHES])
+    found = tuple(OwnObject(f, scale) for f in urdfs or [file for file in files if file.suffix.lower() in FORMATS])
     names = [own.name for own in found]
     if not found or len(set(names)) < len(names):
-        raise ValueError(f"{folder} must hold meshes ({', '.join(MESHES)}) or URDFs of different names, got {names}")
+        raise ValueError(f"{folder} must hold meshes ({', '.join(FORMATS)}) or URDFs of different names, got {names}")
     for own in found:
         own.build()
     return found

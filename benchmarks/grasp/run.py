@@ -30,10 +30,10 @@ from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from borders import Count, Natural, Positive, checked
+from borders.files import home
 from envs.grasp.objects import CATEGORIES, library
 from envs.grasp.scene import REASONS
 from representations import fit, load, make, save
-from representations.files import home
 from representations.parts.grasping import BOX, facing
 
 MODELS = ("geometry_grasp", "grasp_cnn")

@@ -17,14 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from envs.files.arrays import read_npz
+from borders.files import read_json, read_npz, write_npz
 from envs.grasp.frames import DISTANCE, camera_poses, planted
 from envs.grasp.objects import ObjectSpec, library
 from envs.grasp.picture import draw
 from envs.grasp.scene import REASONS
 from envs.grasp.solids import Solid
 from envs.grasp.world import ELEVATIONS, placed
-from representations.files import read_json, write_atomically
 from representations.parts.grasping import facing
 
 
@@ -47,12 +46,7 @@ class Shard:
 
 def write_shard(shard: Shard, path: Path) -> None:
     """Write a shard atomically: a worker that is killed leaves no half of one."""
-
-    def write(partial: Path) -> None:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **{field.name: getattr(shard, field.name) for field in fields(Shard)})
-
-    write_atomically(path, write)
+    write_npz(path, {field.name: getattr(shard, field.name) for field in fields(Shard)})
 
 
 def read_shard(path: Path) -> Shard:

@@ -32,9 +32,9 @@ from benchmarks.harness.rooms import ROOMS, Room, room
 from benchmarks.harness.runs import JobsFailed, check_neighbours
 from benchmarks.harness.table import Table, show
 from benchmarks.metrics import SCORES
+from borders.files import FolderInUse, read_yaml
 from envs import WORLDS
 from representations import MODELS
-from representations.files import FolderInUse
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -278,7 +278,7 @@ def presets_of(name: str) -> dict[str, dict[str, Any]]:
     """The presets of benchmark `name`: options by preset's name."""
     path = ROOMS / name / "presets.yaml"
     empty: dict[str, dict[str, Any]] = {"quick": {}, "default": {}, "paper": {}}
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else empty
+    return read_yaml(path, "the presets of a benchmark") if path.exists() else empty
 
 
 def merged(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from borders.files.pictures import write_figure
+
 QUARTER = 0.25
 
 
@@ -68,4 +70,4 @@ def draw_curves(
     plot.axhline(threshold, color="black", linewidth=0.8, linestyle=":")
     plot.set(xlabel=axis, ylabel="success", ylim=(-0.02, 1.02))
     plot.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path, dpi=120)

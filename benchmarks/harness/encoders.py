@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from representations.files import home
+from borders.files import home
 
 
 def listed(text: str) -> list[str]:

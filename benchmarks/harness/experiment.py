@@ -18,7 +18,7 @@ from benchmarks.harness.progress import line
 from benchmarks.harness.runs import claim_folder, compute, folder_name, job_folders, key, plain, read_result
 from benchmarks.harness.summary import Summary, conclude
 from benchmarks.harness.table import tolerate_encodings
-from representations.files import claimed, home
+from borders.files import claimed, home
 from representations.fit import choose_device
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.harness.rooms import Room
 from benchmarks.harness.table import Table
 from benchmarks.harness.words import called
-from representations.files import read_json
+from borders.files import read_json
 
 Result = Mapping[str, Any]
 

@@ -26,7 +26,7 @@ from benchmarks.harness.command import Parser, plain_errors
 from benchmarks.harness.kept import Headline, Page, Result, claims_list, kept
 from benchmarks.harness.rooms import CHECKOUT, ROOMS, Room, rooms
 from benchmarks.harness.table import Table
-from representations.files import read_text, write_text
+from borders.files import read_text, write_text
 
 HOUSES = ("borders", "envs", "representations", "planners", "agents", "benchmarks")
 PART = re.compile(

@@ -20,8 +20,8 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 import envs as _register  # noqa: F401
 from agents.sb3 import EncodeVec, SmallExtractor, Standardised, make_batched, policy_kwargs_for
 from borders import Count, Natural, checked
+from borders.files import check_file, read_yaml
 from representations import load
-from representations.files import check_file, read_yaml
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC, "dqn": DQN}
 SIGHTED = ("pixels", "state")

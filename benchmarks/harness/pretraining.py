@@ -22,11 +22,12 @@ from benchmarks.metrics import baseline_rows, score
 from benchmarks.metrics.codes import applicable
 from benchmarks.metrics.scoring import LEAST, chosen_scores
 from borders import Count, Natural, checked
+from borders.files import home
+from borders.files.pictures import write_figure
 from envs.moves import moving
 from envs.stored import Stored, open_world
 from envs.world import MovingWorld, World
 from representations import MODELS, Decodes, Predicts, Representation, fit
-from representations.files import home
 from representations.model import pixels
 
 COLLECT = ("factors", "walk", "policy")
@@ -179,7 +180,7 @@ def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
             decoded = torch.cat([model.decode(model.encode(batch)) for batch in tests.split(250)])
             scores["pixel_error"] = (decoded - pixels(tests)).square().mean().item()
             rows = (tests[:10], (decoded[:10] * 255).round().to(torch.uint8))
-            sheet(rows, ("seen", "decoded")).savefig(folder / "reconstruction.png", dpi=120)
+            write_figure(sheet(rows, ("seen", "decoded")), folder / "reconstruction.png", dpi=120)
         if job.names:
             generator = torch.Generator().manual_seed(TEST_SEED + 1)
             scores |= score(model.encode, world, job.names, generator, samples=job.samples)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.harness.progress import duration
 from benchmarks.harness.table import Claim, Table
-from representations.files import read_log, write_text
+from borders.files import read_bytes, read_log, read_text, write_text
 
 TEMPLATE = Path(__file__).with_name("report.html")
 PANELS = 12  # of losses that a figure shows
@@ -32,11 +32,11 @@ def write_report(
     """Write `report.html`; `figures` maps captions to PNG or GIF files, which are embedded; `about` stands at the top."""
     embedded = []
     for caption, file in figures.items():
-        data = base64.b64encode(file.read_bytes()).decode()
+        data = base64.b64encode(read_bytes(file, "a figure")).decode()
         embedded.append((caption, f"data:image/{file.suffix[1:]};base64,{data}"))
     text = (
         jinja2.Environment(autoescape=True)
-        .from_string(TEMPLATE.read_text(encoding="utf-8"))
+        .from_string(read_text(TEMPLATE, "the form of a report"))
         .render(
             title=title,
             about=about or {},

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from borders.files import read_yaml
 
 ROOMS = Path(__file__).resolve().parent.parent
 CHECKOUT = ROOMS.parent
@@ -35,7 +35,7 @@ class Room:
 
 def room(name: str) -> Room:
     """The benchmark `name`, as its `about.yaml` describes it."""
-    return Room(name, **yaml.safe_load((ROOMS / name / "about.yaml").read_text(encoding="utf-8")))
+    return Room(name, **read_yaml(ROOMS / name / "about.yaml", "what a benchmark is about"))
 
 
 def rooms() -> list[Room]:

@@ -27,7 +27,7 @@ from benchmarks.harness.engines import Engine
 from benchmarks.harness.pool import Failure
 from benchmarks.harness.progress import Count, line, phase, shown
 from benchmarks.harness.rooms import CHECKOUT
-from representations.files import claimed, read_json, read_yaml, set_aside, write_json, write_yaml
+from borders.files import claimed, read_json, read_text, read_yaml, set_aside, write_json, write_yaml
 from representations.fit import Stopped
 
 RESULT = "result.json"
@@ -127,7 +127,7 @@ def hardware() -> dict[str, Any]:
     if cpuinfo.exists():
         names = [
             line.split(":", 1)[1].strip()
-            for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+            for line in read_text(cpuinfo, "the list of processors").splitlines()
             if "model name" in line
         ]
         model = names[0] if names else model

@@ -10,7 +10,8 @@ from typing import Any
 from benchmarks.harness.report import losses, provenance, write_report
 from benchmarks.harness.runs import job_folders, plain
 from benchmarks.harness.table import Claim, Interval, Table, interval, show
-from representations.files import write_json
+from borders.files import write_json
+from borders.files.pictures import write_figure
 
 LOSSES = "losses.png"
 SHARED = ("benchmark", "preset", "precision", "versions", "hardware")
@@ -128,5 +129,5 @@ def _losses(out: Path, jobs: Sequence[Any], folders: Sequence[Path]) -> dict[str
     figure = losses(logs)
     if figure is None:
         return {}
-    figure.savefig(out / LOSSES, dpi=110)
+    write_figure(figure, out / LOSSES)
     return {"The loss of every player over the steps of training, a line for each seed": out / LOSSES}

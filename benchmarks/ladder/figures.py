@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.harness.evidence import effect
+from borders.files.pictures import write_figure
 
 PANELS = (
     ("blind to axes", ("placebo_ilqr", "inverse_ridge", "factor_readout")),
@@ -71,11 +72,11 @@ def forest(tested: Sequence[Any]) -> Figure:
 def draw(out: Path, runs: Any, tested: Sequence[Any], labels: Mapping[str, str]) -> dict[str, Path]:
     """Write the figures; captions and files."""
     figures = {}
-    ladder(runs, "ladder", labels).savefig(out / "ladder.png", dpi=130)
+    write_figure(ladder(runs, "ladder", labels), out / "ladder.png", dpi=130)
     figures["The ladder: score by code, from aligned to Haar; bars 95 % over worlds, small points single worlds"] = (
         out / "ladder.png"
     )
     if tested:
-        forest(tested).savefig(out / "worlds.png", dpi=130)
+        write_figure(forest(tested), out / "worlds.png", dpi=130)
         figures["Aligned minus Haar by world; grey: too small to matter"] = out / "worlds.png"
     return figures

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from benchmarks.harness.evidence import (
@@ -26,8 +25,9 @@ from benchmarks.harness.evidence import (
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import Claim, Interval, Table
 from benchmarks.ladder.figures import draw
+from borders.files import read_yaml
 
-RULES: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "hypotheses.yaml").read_text(encoding="utf-8"))
+RULES: dict[str, Any] = read_yaml(Path(__file__).parent / "hypotheses.yaml", "the hypotheses of the ladder")
 MAIN = "ladder"
 EXPLORED = 1000  # resamples of what no hypothesis asks
 LABELS = {

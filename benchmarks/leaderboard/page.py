@@ -10,7 +10,7 @@ import altair as alt
 import jinja2
 
 from benchmarks.harness.table import Claim
-from representations.files import write_text
+from borders.files import read_text, write_text
 
 FACTORS = {
     "disentangled": "disentanglement (mean rank of DCI and MIG)",
@@ -85,7 +85,7 @@ def write_page(
     keys = ["row", "stratum", "task", "settings", *FACTORS, *CONTROLS]
     headings = FACTORS | CONTROLS
     template = jinja2.Environment(autoescape=True).from_string(
-        (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+        read_text(Path(__file__).parent / "page.html", "the board's page")
     )
     text = template.render(
         introduction=introduction,

@@ -31,8 +31,8 @@ from benchmarks.leaderboard.measures import factor_scores
 from benchmarks.leaderboard.report import summary
 from benchmarks.leaderboard.rows import HONESTY, LEARNERS, turned
 from benchmarks.metrics.control import CONSUMERS, TASKS, Bench, ControlTask, Sizes, make_task
+from borders.files import append_line, read_log, write_json
 from representations import MODELS, Representation, fit
-from representations.files import append_line, read_log, write_json
 
 OWN = "own"
 Encode = Callable[[Tensor], Tensor]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -13,6 +12,7 @@ from scipy.stats import gaussian_kde
 from torch import Tensor
 
 from benchmarks.maze.measures import Map, Variations
+from borders.files.pictures import write_animation, write_figure
 from envs.switch_maze import SwitchMaze
 
 COLOURS = ("tab:blue", "tab:green", "tab:red", "black", "hotpink", "tab:cyan", "tab:orange", "tab:olive")
@@ -61,7 +61,7 @@ def figure_2(model: Any, world: SwitchMaze, maze: Map, found: Variations, path: 
     right.set_title("(b) codes of all states; red: row, blue: column", fontsize=9)
     for axes in (left, right):
         axes.set_aspect("equal", "datalim")
-    figure.savefig(path, dpi=110)
+    write_figure(figure, path)
 
 
 def predictions(model: Any, maze: Map, path: Path, generator: torch.Generator, columns: int = 8) -> None:
@@ -88,7 +88,7 @@ def predictions(model: Any, maze: Map, path: Path, generator: torch.Generator, c
             axes.set_yticks([])
             if not across:
                 axes.set_ylabel(name, fontsize=8)
-    figure.savefig(path, dpi=110)
+    write_figure(figure, path)
 
 
 def policies(model: Any, world: SwitchMaze, maze: Map, path: Path, generator: torch.Generator, rows: int = 8) -> None:
@@ -107,7 +107,7 @@ def policies(model: Any, world: SwitchMaze, maze: Map, path: Path, generator: to
         axes.set_xticks(range(len(world.actions)), world.actions, rotation=60, fontsize=7)
         labels = [" ".join(f"{value:+.1f}" for value in row) for row in factor[column].tolist()]
         axes.set_yticks(range(rows), labels, fontsize=6)
-    figure.savefig(path, dpi=110)
+    write_figure(figure, path)
 
 
 def composed(maze: Map, paths: Tensor, path: Path, runs: int = 6) -> None:
@@ -119,7 +119,7 @@ def composed(maze: Map, paths: Tensor, path: Path, runs: int = 6) -> None:
         pair = torch.cat([maze.pictures[now], torch.full_like(last[:, :, :3], 255), last], 2)
         row = torch.cat(list(torch.nn.functional.pad(pair, (2, 2), value=255)), 2)
         frames.append(row.permute(1, 2, 0).numpy())
-    imageio.imwrite(path, np.stack(frames), duration=250, loop=0)
+    write_animation(frames, path, milliseconds=250)
 
 
 def digit_figure(codes: Tensor, factors: Tensor, path: Path) -> None:
@@ -138,4 +138,4 @@ def digit_figure(codes: Tensor, factors: Tensor, path: Path) -> None:
         axes.set_title(name, fontsize=9)
         axes.set_ylim(-2.5, 2.5)
     axes.legend(fontsize=7)
-    figure.savefig(path, dpi=110)
+    write_figure(figure, path)

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from benchmarks.metrics.arrays import Described, as_matrix
 from benchmarks.metrics.scoring import LEAST, SCORES, Pool, Values, chosen_scores, score_pool
-from envs.files.arrays import read_npz
+from borders.files import home, read_npz
 from envs.stored import Stored, described
 from envs.world import World
-from representations.files import home
 
 OF_PAIRS = ("beta_vae_changed",)  # need pairs of pictures that differ in one factor
 OF_CODES = ("mapc", "cvr", "ud90", "code_dependence")  # look at the code alone

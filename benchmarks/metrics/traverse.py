@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from benchmarks.metrics.plots import traversals
+from borders.files import read_json
 from envs.stored import open_world
 from envs.world import World
 from representations import Decodes, Representation, load
-from representations.files import read_json
 from representations.registry import find_model
 
 SIDES = (0.025, 0.975)  # the quantiles between which a code dimension is moved

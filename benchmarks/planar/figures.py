@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -14,6 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from benchmarks.harness.control import Drive
+from borders.files.pictures import write_animation, write_figure
 from envs.planar import Planar
 
 SETS = ("X (with actions)", "Y (without)")
@@ -44,7 +44,7 @@ def latent_maps(model: Any, world: Planar, path: Path) -> None:
     """The true map beside the maps of X and Y, as a PNG."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     _maps([figure.add_subplot(1, 3, i + 1) for i in range(3)], model, world)
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path, dpi=120)
 
 
 def figure_3(model: Any, world: Planar, path: Path, generator: torch.Generator) -> None:
@@ -66,7 +66,7 @@ def figure_3(model: Any, world: Planar, path: Path, generator: torch.Generator) 
                 axes.set_axis_off()
             action = (2 * torch.rand(1, 2, generator=generator) - 1) * 3
             factors, code = world.step(factors, action, generator), model.predict(code, action)
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path, dpi=120)
 
 
 def run_gif(model: Any, world: Planar, driven: Drive, path: Path, episode: int = 0) -> None:
@@ -96,7 +96,7 @@ def run_gif(model: Any, world: Planar, driven: Drive, path: Path, episode: int =
             predicted = torch.cat([plan, torch.ones(len(plan), 1)], 1) @ place
             draw.line([_dot(p) for p in predicted], fill=(230, 70, 60), width=2)
         frames.append(np.asarray(image))
-    imageio.imwrite(path, np.stack(frames), duration=120, loop=0)
+    write_animation(frames, path, milliseconds=120)
 
 
 def _dot(position: Tensor) -> tuple[float, float]:

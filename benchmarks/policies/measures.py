@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.sb3 import EncodeVec
+from borders.files.pictures import write_animation
 
 EVALUATION_SEED = 10_000
 
@@ -82,4 +82,4 @@ def film(policy: BaseAlgorithm, envs: VecEnv, path: Path) -> None:
         frames.append(np.concatenate([np.pad(i, ((0, 0), (0, 8), (0, 0)), constant_values=128) for i in images], 1))
         actions, _ = policy.predict(seen, deterministic=True)
         seen, _, dones, _ = envs.step(actions)
-    imageio.imwrite(path, np.stack(frames), extension=".gif", duration=100, loop=0)
+    write_animation(frames, path, milliseconds=100)

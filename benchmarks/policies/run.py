@@ -29,8 +29,8 @@ from benchmarks.harness.policy import ALGORITHMS, SIGHTED, Policy, learner, view
 from benchmarks.harness.runs import Timer, describe, key, sweep
 from benchmarks.policies.measures import EVALUATION_SEED, clock_of, evaluate, film, step_times
 from benchmarks.policies.report import summary
+from borders.files import append_line, home, read_bytes, read_json, read_yaml, write_atomically
 from representations import MODELS, load
-from representations.files import append_line, home, read_json, read_yaml
 from representations.model import read_config
 from representations.registry import find_model
 
@@ -89,7 +89,7 @@ def run(job: Policy, folder: Path, resume: bool = True) -> dict[str, Any]:
         **pretrained(job),
         "curve": curve,
     }
-    policy.save(folder / "policy.zip")
+    write_atomically(folder / "policy.zip", policy.save)
     with timer("film"):
         film(policy, view(job, 4, EVALUATION_SEED, render_mode="rgb_array")[0], folder / "policy.gif")
     return describe("policies", job, scores, timer.seconds | {"cpu": round(time.process_time() - began, 3)})
@@ -130,7 +130,7 @@ def label(encoder: str) -> str:
         raise ValueError(f"encoder must be a saved model's folder or one of {allowed}, got {encoder!r}")
     folder = find_model(encoder)
     load(folder)
-    weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:6]
+    weights = hashlib.sha256(read_bytes(folder / "model.safetensors", "the weights of a saved model")).hexdigest()[:6]
     return f"{read_config(folder)[0]}@{weights}"
 
 

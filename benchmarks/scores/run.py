@@ -25,9 +25,9 @@ from benchmarks.metrics.codes import applicable, code_pool, read_codes
 from benchmarks.metrics.oracles import BASELINES
 from benchmarks.metrics.scoring import Samples, chosen_scores
 from borders import Count, Natural, checked
+from borders.files import home
 from envs.stored import open_world
 from representations import load
-from representations.files import home
 from representations.registry import find_model
 
 INTRODUCTION = "A cell is the mean over the metric seeds, in brackets the least and the greatest."

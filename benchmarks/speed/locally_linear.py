@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from envs.files.arrays import read_npz
+from borders.files import read_npz
 from planners import Problem
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]

@@ -14,12 +14,14 @@ from torch import Tensor
 from benchmarks.harness.autoencoding import draw, sheet, traversal_figure
 from benchmarks.harness.summary import by_row
 from benchmarks.metrics.plots import position_heat_map
+from borders.files import read_npz
+from borders.files.pictures import write_figure
 from envs.world import World
 
 
 def write(figure: Figure, path: Path) -> None:
     """Save a figure as PNG and free it."""
-    figure.savefig(path, dpi=110)
+    write_figure(figure, path)
     figure.clear()
 
 
@@ -78,8 +80,8 @@ def stage_figure(pictures: Tensor, logs: Sequence[Mapping[str, float]], folder: 
     """Pictures uint8 [n, C, H, W] above what the model drew of them at the stages of training saved in `folder`."""
     nats = {int(line["step"]): line["bound/kl"] for line in logs}
     rows, labels = [pictures], ["pictures"]
-    for file in sorted(folder.glob("stage-*.npy")):
+    for file in sorted(folder.glob("stage-*.npz")):
         step = int(file.stem.removeprefix("stage-"))
-        rows.append(torch.from_numpy(np.load(file)))
+        rows.append(torch.from_numpy(read_npz(file, "pictures drawn while a model learned", ["pictures"])["pictures"]))
         labels.append(f"{nats[min(nats, key=lambda known: abs(known - step))]:.1f} nats")
     return sheet(rows, labels)

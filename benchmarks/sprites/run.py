@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,11 +34,11 @@ from benchmarks.metrics.scoring import chosen_scores
 from benchmarks.sprites.figures import figures, kl_figure, stage_figure, write
 from benchmarks.sprites.report import summary
 from borders import Count, Natural, Positive, Share, checked
+from borders.files import write_npz
 from envs import WORLDS
 from envs.stored import Stored, drawn, open_world
 from envs.world import World
 from representations import MODELS, Representation, fit
-from representations.files import write_atomically
 from representations.fit import choose_device, choose_precision
 
 LEARNERS = ("vae", "beta_vae", "capacity_vae", "dip_vae", "dip_vae_ii", "factor_vae", "factor_bottleneck")
@@ -198,7 +197,7 @@ def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> lis
         if step in stages:
             codes = model.encode(seen.to(choose_device(job.device)))
             drawn = draw(model, codes).cpu().numpy()
-            write_atomically(folder / f"stage-{step:07d}.npy", lambda path: np.save(path, drawn))
+            write_npz(folder / f"stage-{step:07d}.npz", {"pictures": drawn})
 
     options: dict[str, Any] = {"device": job.device, "resume": resume, "log_every": max(steps // 100, 1)}
     options |= {"precision": job.precision, "decay": job.decay, "progress": bar()}

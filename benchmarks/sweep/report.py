@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from benchmarks.harness.progress import duration
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import DOWN, UP, Table
+from borders.files.pictures import write_figure
 
 ACROSS = 3
 
@@ -43,7 +44,7 @@ def summary(
     columns = ("trial", f"{search.score}{UP if search.maximize else DOWN}", *options, "time")
     best = trials[int(order[0])]
     drawn = out / "options.png"
-    figure(search.score, options, [trial.point for trial in trials], scores).savefig(drawn, dpi=110)
+    write_figure(figure(search.score, options, [trial.point for trial in trials], scores), drawn)
     return Summary(
         title=f"Settings of {search.benchmark} by {search.score}",
         introduction=(f"{len(trials)} trials finished, {len(failed)} failed. The best: {best.point}.",),

@@ -38,7 +38,7 @@ from benchmarks.harness.space import METHODS, Point, Tree, at_random, grid, read
 from benchmarks.harness.summary import conclude
 from benchmarks.harness.table import tolerate_encodings
 from benchmarks.sweep.report import summary
-from representations.files import read_json, write_json, write_text
+from borders.files import open_log, read_json, read_text, write_json, write_text
 
 OWN = ("out", "workers", "engine", "resume")  # options of the search, not of its trials
 ERROR = "error.txt"
@@ -106,7 +106,7 @@ def run(trial: Trial, folder: Path, resume: bool = True) -> dict[str, Any]:
     What it prints goes to `folder/output.txt`.
     """
     timer, given = Timer(), [*trial.given(folder), *([] if resume else ["--no-resume"])]
-    with timer("trial"), (folder / "output.txt").open("a", encoding="utf-8") as said:
+    with timer("trial"), open_log(folder / "output.txt") as said:
         said.write(f"$ python -m benchmarks.{trial.model} {shlex.join(given)}\n")
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             try:
@@ -121,7 +121,7 @@ def run(trial: Trial, folder: Path, resume: bool = True) -> dict[str, Any]:
 
 def _last_words(folder: Path, error: SystemExit) -> str:
     """Why a command ended: its message, or the last line that it printed."""
-    text = error.code if isinstance(error.code, str) else (folder / "output.txt").read_text(encoding="utf-8")
+    text = error.code if isinstance(error.code, str) else read_text(folder / "output.txt", "what a trial printed")
     return text.strip().splitlines()[-1].removeprefix("error: ")
 
 
@@ -237,4 +237,4 @@ def _score(folder: Path, trial: Trial) -> float | None:
 def _error(folder: Path) -> str:
     """The first line of what a failed trial said."""
     file = folder / ERROR
-    return file.read_text(encoding="utf-8").splitlines()[0] if file.exists() else "its process was killed"
+    return read_text(file, "the error of a trial").splitlines()[0] if file.exists() else "its process was killed"

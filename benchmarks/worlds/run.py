@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -25,6 +24,7 @@ from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary, first_figures
 from benchmarks.harness.table import UP, Table
 from benchmarks.harness.timing import Work, rate
+from borders.files.pictures import write_animation, write_figure
 from envs import WORLDS, VideoWorld, World, make_world
 
 LARGE = 72  # a smaller picture is magnified by the whole number that brings its side nearest to this, from below
@@ -106,7 +106,7 @@ def contact_sheet(world: World, columns: int, generator: torch.Generator, path: 
     axis.set_yticks([(k + 0.5) * len(lines[0]) for k in range(len(lines))], labels, fontsize=7)
     axis.tick_params(length=0)
     axis.set_frame_on(False)
-    figure.savefig(path, dpi=DOTS)
+    write_figure(figure, path, dpi=DOTS)
 
 
 def scatter(world: World, generator: torch.Generator, path: Path) -> None:
@@ -118,7 +118,7 @@ def scatter(world: World, generator: torch.Generator, path: Path) -> None:
         axis = figure.add_subplot(1, len(world.factors), k + 1, projection="3d" if points.shape[1] == 3 else None)
         axis.scatter(*points.T, c=rows[:, k].numpy(), marker=".")  # type: ignore[misc]
         axis.set_title(f"{factor.name} [{factor.unit}]" if factor.unit else factor.name)
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path, dpi=120)
 
 
 def animation(world: VideoWorld, length: int, generator: torch.Generator, path: Path) -> None:
@@ -126,7 +126,7 @@ def animation(world: VideoWorld, length: int, generator: torch.Generator, path: 
     frames = world.clip(8, length, generator).frames
     clips = framed(frames.flatten(0, 1)).reshape(2, 4, length, *framed(frames[0, :1]).shape[1:])
     wall = np.concatenate(list(np.concatenate(list(clips.swapaxes(0, 1)), axis=3)), axis=1)
-    imageio.imwrite(path, wall, extension=".gif", duration=80, loop=0)
+    write_animation(wall, path, milliseconds=80)
 
 
 def framed(pictures: Tensor) -> np.ndarray:

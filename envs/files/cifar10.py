@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.files.arrays import data_folder, read_bytes
+from borders.files import data_folder, read_bytes
 
 RECORDS = 10_000
 SHAPE = (3, 32, 32)

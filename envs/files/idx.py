@@ -1,20 +1,15 @@
-"""Read the idx files of MNIST and Fashion-MNIST, and say exactly what is wrong with a file that is not as published.
-
-idx file = 0, 0, type (8: unsigned byte), rank, size of every axis (4 bytes, big endian), then the bytes in row order
-"""
+"""Read the idx files of MNIST and Fashion-MNIST, and say exactly what is wrong with a file that is not as published."""
 
 from __future__ import annotations
 
 import hashlib
-import math
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from envs.files.arrays import data_folder, read_bytes
+from borders.files import data_folder, parse_idx, read_bytes
 
 Split = Literal["all", "train", "test"]
 
@@ -88,34 +83,6 @@ PUBLISHED: dict[str, Published] = {
         ),
     ),
 }
-
-
-def read_idx(path: str | Path) -> np.ndarray:
-    """The array in the idx file at `path`, plain or .gz: uint8 with the axes that the file names; see `parse_idx`."""
-    path = Path(path).expanduser()
-    return parse_idx(read_bytes(path, "an idx file"), str(path))
-
-
-def parse_idx(content: bytes, where: str) -> np.ndarray:
-    """The array in the bytes of an idx file, uint8 with the axes that its header names.
-
-    Raises ValueError, naming `where` and what was expected, if it is cut short, too long or no idx file of bytes.
-    """
-    if len(content) < 4 or content[:3] != b"\x00\x00\x08" or content[3] == 0:
-        got = content[:4].hex(" ") or "nothing"
-        raise ValueError(
-            f"{where}: expected the magic number of an idx file of bytes, 00 00 08 and the rank, got {got}"
-        )
-    start = 4 + 4 * content[3]
-    if len(content) < start:
-        raise ValueError(f"{where}: expected a header of {start} bytes, but the file ends after {len(content)}")
-    sizes = struct.unpack(f">{content[3]}I", content[4:start])
-    expected = start + math.prod(sizes)
-    if len(content) != expected:
-        raise ValueError(
-            f"{where}: expected {expected} bytes for sizes {sizes}, got {len(content)}: cut short or damaged"
-        )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)
 
 
 def parse_published(file: IdxFile, content: bytes, where: str, origin: str) -> np.ndarray:

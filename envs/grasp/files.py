@@ -18,15 +18,15 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from borders import Positive, checked
+from borders.files import home, read_bytes
+from borders.files.meshes import FORMATS, read_mesh
 from envs.grasp.convex import NotClosed, bodies, pieces_of
 from envs.grasp.solids import Part, Solid
 
 LARGEST = 0.5  # metres
 SMALLEST = 0.005
-MESHES = (".obj", ".stl", ".ply", ".off", ".glb", ".gltf")
-KINDS = f"a mesh ({', '.join(MESHES)}) or a URDF"
-MOST_BYTES = 256 * 2**20
-MOST_FACES = 1_000_000
+MOST_BYTES = 64 << 20  # of a URDF
+KINDS = f"a mesh ({', '.join(FORMATS)}) or a URDF"
 
 
 @lru_cache(maxsize=32)
@@ -42,10 +42,10 @@ def load_solid(path: str | Path, scale: Positive = 1.0) -> Solid:
     Raises ValueError for a file that is missing or unreadable, a mesh that is not watertight or has no volume, and one
     that is not 5 mm to 0.5 m large.
     """
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise ValueError(f"there is no mesh or URDF file {file}")
-    shapes = _urdf_shapes(file) if file.suffix.lower() == ".urdf" else [_read(file)]
+    file = home(path)
+    if file.suffix.lower() not in (*FORMATS, ".urdf"):
+        raise ValueError(f"{file} is neither {KINDS}")
+    shapes = _urdf_shapes(file) if file.suffix.lower() == ".urdf" else [read_mesh(file)]
     parts = []
     for groups in shapes:
         for mesh in groups:
@@ -90,30 +90,6 @@ def resting(solid: Solid) -> Solid:
     return solid.turned(transforms[0][:3, :3])
 
 
-def _read(file: Path) -> list[trimesh.Trimesh]:
-    """The groups of a mesh file, as they are written."""
-    kind = file.suffix.lower()
-    if kind not in MESHES:
-        raise ValueError(f"{file} is neither {KINDS}")
-    if file.stat().st_size > MOST_BYTES:
-        raise ValueError(f"{file} has {file.stat().st_size / 2**20:.0f} MB, a mesh at most {MOST_BYTES // 2**20}")
-    groups: dict[str, Any] = {}
-    if kind == ".obj":
-        groups = {"split_objects": True, "split_groups": True, "group_material": False}
-    try:
-        scene = trimesh.load_scene(file, process=False, skip_materials=True, **groups)
-        found = [mesh for mesh in scene.dump() if isinstance(mesh, trimesh.Trimesh)]
-        found = [trimesh.Trimesh(mesh.vertices, mesh.faces, process=False) for mesh in found]
-    except Exception as error:  # every format's reader raises its own
-        raise ValueError(f"{file} cannot be read as a mesh; a whole {kind} file was expected: {error}") from None
-    faces = sum(len(mesh.faces) for mesh in found)
-    if not faces:  # a reader takes some damaged files for empty ones
-        raise ValueError(f"{file} cannot be read as a mesh; a whole {kind} file was expected: it has 0 faces")
-    if faces > MOST_FACES:
-        raise ValueError(f"{file} has {faces} faces, a mesh at most {MOST_FACES}")
-    return found
-
-
 def _numbers(element: Any, key: str, default: str, count: int, file: Path) -> Any:
     text = element.get(key, default) if element is not None else default
     try:
@@ -128,8 +104,8 @@ def _numbers(element: Any, key: str, default: str, count: int, file: Path) -> An
 def _urdf_shapes(file: Path) -> list[list[trimesh.Trimesh]]:
     """The collision shapes of a URDF's link (visual ones where there are none), in the link's frame."""
     try:
-        root = ElementTree.parse(file).getroot()
-    except (ElementTree.ParseError, UnicodeDecodeError) as error:
+        root = ElementTree.fromstring(read_bytes(file, "a URDF", MOST_BYTES))
+    except (ElementTree.ParseError, UnicodeDecodeError, LookupError) as error:
         raise ValueError(f"{file} is not a URDF: {error}") from None
     links = root.findall("link")
     shapes = [shape for link in links for shape in link.findall("collision") or link.findall("visual")]
@@ -153,7 +129,7 @@ def _geometry(shape: Any, file: Path) -> list[trimesh.Trimesh]:
     made = shape.find("geometry/*")
     kind = "nothing" if made is None else made.tag
     if kind == "mesh":
-        groups = _read(_find_mesh(made.get("filename", ""), file))
+        groups = read_mesh(_find_mesh(made.get("filename", ""), file))
         for mesh in groups:
             mesh.apply_scale(_numbers(made, "scale", "1 1 1", 3, file))
         return groups

@@ -21,8 +21,10 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Interval
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 from borders import checked
+from borders.files.meshes import write_groups
 from envs.grasp import gripper
 from envs.grasp.frames import check_opening, check_pose, planted
 from envs.grasp.solids import Solid
@@ -87,17 +89,10 @@ def import_bullet() -> Any:
     return pybullet
 
 
-def write_obj(solid: Solid, path: Path) -> None:
-    """One group per convex piece: Bullet makes a compound of such a file, and a hull of any other."""
-    lines, base = [], 1
-    for number, hull in enumerate(solid.hulls):
-        corners = hull.points[hull.vertices]
-        place = {int(old): new for new, old in enumerate(hull.vertices)}
-        lines.append(f"o piece_{number}")
-        lines += [f"v {x:.7g} {y:.7g} {z:.7g}" for x, y, z in corners]
-        lines += ["f " + " ".join(str(base + place[int(i)]) for i in face) for face in hull.simplices]
-        base += len(corners)
-    path.write_text("\n".join(lines) + "\n")
+def _corners(hull: ConvexHull) -> tuple[Array, list[list[int]]]:
+    """The corners and triangles of a hull."""
+    place = {int(old): new for new, old in enumerate(hull.vertices)}
+    return hull.points[hull.vertices], [[place[int(i)] for i in face] for face in hull.simplices]
 
 
 class GraspScene:
@@ -157,7 +152,7 @@ class GraspScene:
         self._table = bullet.createMultiBody(0, top, basePosition=[0, 0, -0.05], **self._on)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{self.solid.name}.obj"
-            write_obj(self.solid, path)
+            write_groups(path, map(_corners, self.solid.hulls))  # a compound of such a file, a hull of any other
             shape = bullet.createCollisionShape(bullet.GEOM_MESH, fileName=str(path), **self._on)
         bullet.changeDynamics(self._table, -1, lateralFriction=physics.friction_table, **self._on)
         dot = bullet.createVisualShape(bullet.GEOM_SPHERE, radius=0.001, **self._on)

@@ -126,7 +126,7 @@ def test_a_full_disk_while_saving_leaves_the_previous_model(tmp_path, monkeypatc
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("representations.files.save_file", full)
+    monkeypatch.setattr("borders.files.tensors.save_file", full)
     with pytest.raises(OSError, match="No space"):
         save(small("rce"), tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == before

@@ -17,9 +17,9 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
+from borders.files import FolderInUse
 from representations import fit
 from representations.batches import Stream
-from representations.files import FolderInUse
 from representations.fit import Stopped
 from representations.model import Objective
 
@@ -302,7 +302,7 @@ def test_batches_that_are_none_are_refused(batches, error, message):
 
 
 def test_a_run_folder_in_use_is_refused_and_told_of(tmp_path):
-    script = "import sys, time; from pathlib import Path; from representations.files import claimed\n"
+    script = "import sys, time; from pathlib import Path; from borders.files import claimed\n"
     script += "with claimed(Path(sys.argv[1])): print(1, flush=True); time.sleep(99)"
     other = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, cwd=CHECKOUT)
     try:

@@ -41,7 +41,7 @@ def test_a_loss_would_be_seen(tmp_path, monkeypatch):
     train(tmp_path / "a", steps=50)
     train(tmp_path / "b", steps=51)
     assert "other weights" in difference(tmp_path / "a", tmp_path / "b")
-    monkeypatch.setattr("representations.files._checksum", lambda tensors: "")
+    monkeypatch.setattr("borders.files.tensors._checksum", lambda tensors: "")
     lost = trials.damage(tmp_path / "trial", 1, 0).lost
     assert "model.safetensors a flipped bit: taken as if it were whole" in lost
     monkeypatch.setattr(trials, "train", lambda folder, **options: torch.zeros(()))

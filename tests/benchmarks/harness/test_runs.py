@@ -16,7 +16,7 @@ import torch
 from benchmarks import pretrain
 from benchmarks.harness.command import plain_errors
 from benchmarks.harness.runs import ERROR, JobsFailed, revision, sweep
-from representations.files import FolderInUse, claimed
+from borders.files import FolderInUse, claimed
 from representations.fit import Stopped
 
 CHECKOUT = Path(__file__).parents[3]
@@ -79,7 +79,7 @@ def test_without_resume_old_results_are_set_aside_before_anything_begins(tmp_pat
 
 
 def test_a_job_whose_folder_another_process_has_fails_with_its_name(tmp_path):
-    script = "import sys, time; from pathlib import Path; from representations.files import claimed\n"
+    script = "import sys, time; from pathlib import Path; from borders.files import claimed\n"
     script += "with claimed(Path(sys.argv[1])): print(1, flush=True); time.sleep(99)"
     other = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE, cwd=CHECKOUT

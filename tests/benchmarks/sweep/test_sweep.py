@@ -7,7 +7,7 @@ import yaml
 from benchmarks import sweep
 from benchmarks.harness.rooms import Room
 from benchmarks.sweep.run import Search, figure
-from representations.files import write_json
+from borders.files import write_json
 
 
 @pytest.fixture

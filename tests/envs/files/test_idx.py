@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from borders.files import read_idx
 from envs.digits import Digits
 from envs.files import idx
-from envs.files.idx import IdxFile, load_published, read_idx
+from envs.files.idx import IdxFile, load_published
 
 
 def idx_bytes(array: np.ndarray) -> bytes:

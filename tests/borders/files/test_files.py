@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from representations.files import (
+from borders.files import (
     FolderInUse,
     append_line,
     claimed,
@@ -33,7 +33,7 @@ from representations.files import (
     write_yaml,
 )
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 WHAT = "the notes of a test"
 
 
@@ -42,7 +42,7 @@ def test_what_is_written_is_read_whatever_the_locale(tmp_path):
     write_json(tmp_path / "a.json", content)
     write_yaml(tmp_path / "a.yaml", content)
     assert read_json(tmp_path / "a.json", WHAT) == read_yaml(tmp_path / "a.yaml", WHAT) == content
-    script = "import sys; from pathlib import Path; from representations.files import *; where = Path(sys.argv[1]);"
+    script = "import sys; from pathlib import Path; from borders.files import *; where = Path(sys.argv[1]);"
     script += "write_yaml(where / 'b.yaml', read_yaml(where / 'a.yaml', '')); append_line(where / 'log', chr(233) + chr(9731))"
     plain = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(CHECKOUT)}
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, env=plain)
@@ -152,7 +152,7 @@ def test_the_tilde_is_the_home_folder(monkeypatch, tmp_path):
 HOLD = """
     import sys, time
     from pathlib import Path
-    from representations.files import claimed
+    from borders.files import claimed
     with claimed(Path(sys.argv[1])):
         print("has it", flush=True)
         time.sleep(600)
@@ -247,3 +247,12 @@ def test_who_reads_while_another_writes_sees_one_file_or_the_other(tmp_path):
         stop.set()
         writer.join()
     assert all(len(set(weight.tolist())) == 1 for weight in found)
+
+
+def test_a_link_planted_in_the_place_of_a_lock_is_not_followed(tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".run.lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match=r"\.run\.lock"), claimed(tmp_path / "run"):
+        pass
+    assert (tmp_path / "victim").read_text() == "mine"

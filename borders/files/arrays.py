@@ -1,54 +1,33 @@
-"""Arrays that people have on disk: found below DISCO_DATA, unpacked up to a limit, and never executed.
+"""Arrays in npz and idx files: headers first, up to a limit, and never executed.
 
-Every foreign or damaged file is answered with a ValueError that names it and says what it should be.
+idx file = 0, 0, type (8: unsigned byte), rank, size of every axis (4 bytes, big endian), then the bytes in row order
 """
 
 from __future__ import annotations
 
-import gzip
 import math
-import os
-import stat
+import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-LARGEST = 2 << 30  # bytes of everything that is unpacked at once
+from borders.files.disk import LARGEST, check_file, home, read_bytes, write_atomically
+
 DAMAGED = (OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
-def data_folder(path: str | Path | None = None) -> Path | None:
-    """`path`, or the folder that the variable DISCO_DATA names, with `~` as the home folder; None if neither is given."""
-    named = path or os.environ.get("DISCO_DATA")
-    return Path(named).expanduser() if named else None
-
-
-def read_bytes(path: Path, what: str, largest: int = LARGEST) -> bytes:
-    """The content of a file that should be `what`, unpacked where its name ends in .gz."""
-    size = _size(path, what)
-    if size > largest:
-        raise ValueError(f"{path} should be {what}, but it has {size:,} bytes, more than {largest:,}")
-    content = path.read_bytes()
-    return unpack(content, str(path), what, largest) if path.suffix == ".gz" else content
-
-
-def unpack(content: bytes, where: str, what: str, largest: int = LARGEST) -> bytes:
-    """What a gzip file's content holds; ValueError if it is damaged or unpacks to more than `largest` bytes."""
-    import io
-
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-            found = stream.read(largest + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{where} should be {what}, a whole gzip file, but it does not unpack: {error}") from None
-    if len(found) > largest:
-        raise ValueError(f"{where} should be {what}, but it unpacks to more than {largest:,} bytes")
-    return found
+def write_npz(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
+    """Write arrays to an npz file atomically; TypeError for one of objects, which would be pickled."""
+    plain = {name: np.asarray(values) for name, values in arrays.items()}
+    for name, values in plain.items():
+        if values.dtype.hasobject:
+            raise TypeError(f"{path} cannot be written: its array {name!r} is one of objects")
+    write_atomically(path, lambda partial: np.savez_compressed(partial, **plain))  # type: ignore[arg-type]
 
 
 def read_npz(path: Path, what: str, names: Sequence[str] = (), largest: int = LARGEST) -> dict[str, NDArray]:
@@ -72,13 +51,14 @@ class NpzFile:
 
     def __init__(self, path: Path, what: str) -> None:
         self.path, self.what = path, what
-        _size(path, what)
+        check_file(path, what, LARGEST)
 
     def __enter__(self) -> NpzFile:
-        with self.path.open("rb") as file:
-            if file.read(6) == b"\x93NUMPY":
-                raise ValueError(f"{self.path} should be {self.what}, but it is a single array (.npy), not an .npz")
         try:
+            with self.path.open("rb") as file:
+                single = file.read(6) == b"\x93NUMPY"
+            if single:
+                raise ValueError("it is a single array (.npy), not an .npz")
             self._archive = zipfile.ZipFile(self.path)
         except DAMAGED as error:
             raise self._wrong(error) from None
@@ -100,7 +80,7 @@ class NpzFile:
         """The arrays' names."""
         return [name.removesuffix(".npy") for name in self._archive.namelist()]
 
-    def open(self, name: str) -> IO[bytes]:
+    def stream(self, name: str) -> IO[bytes]:
         """The bytes of one array, its header first."""
         if f"{name}.npy" not in self._archive.namelist():
             raise ValueError(f"it has no array {name!r}, its arrays are {', '.join(self.names) or 'none'}")
@@ -110,7 +90,7 @@ class NpzFile:
 
     def header(self, name: str) -> tuple[tuple[int, ...], np.dtype, int]:
         """Shape, type and bytes of an array, which the archive holds whole and which is none of objects."""
-        with self.open(name) as stream:
+        with self.stream(name) as stream:
             shape, _, dtype = header_of(stream)
             if dtype.hasobject:
                 raise ValueError(f"its array {name!r} is one of objects, a pickle, which could execute code")
@@ -122,7 +102,7 @@ class NpzFile:
     def read(self, name: str) -> NDArray:
         """One array."""
         self.header(name)
-        with self.open(name) as stream:
+        with self.stream(name) as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
 
 
@@ -136,12 +116,28 @@ def header_of(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         raise ValueError(f"the header of an array is damaged: {error}") from None
 
 
-def _size(path: Path, what: str) -> int:
-    try:
-        about = path.stat()
-    except OSError as error:
-        raise ValueError(f"{path} should be {what}, but it cannot be read: {error.strerror}") from None
-    if not stat.S_ISREG(about.st_mode):
-        found = "a folder" if stat.S_ISDIR(about.st_mode) else "no ordinary file"
-        raise ValueError(f"{path} should be {what}, but it is {found}")
-    return about.st_size
+def read_idx(path: str | Path) -> np.ndarray:
+    """The array in the idx file at `path`, plain or .gz: uint8 with the axes that the file names; see `parse_idx`."""
+    return parse_idx(read_bytes(home(path), "an idx file"), str(home(path)))
+
+
+def parse_idx(content: bytes, where: str) -> np.ndarray:
+    """The array in the bytes of an idx file, uint8 with the axes that its header names.
+
+    Raises ValueError, naming `where` and what was expected, if it is cut short, too long or no idx file of bytes.
+    """
+    if len(content) < 4 or content[:3] != b"\x00\x00\x08" or content[3] == 0:
+        got = content[:4].hex(" ") or "nothing"
+        raise ValueError(
+            f"{where}: expected the magic number of an idx file of bytes, 00 00 08 and the rank, got {got}"
+        )
+    start = 4 + 4 * content[3]
+    if len(content) < start:
+        raise ValueError(f"{where}: expected a header of {start} bytes, but the file ends after {len(content)}")
+    sizes = struct.unpack(f">{content[3]}I", content[4:start])
+    expected = start + math.prod(sizes)
+    if len(content) != expected:
+        raise ValueError(
+            f"{where}: expected {expected} bytes for sizes {sizes}, got {len(content)}: cut short or damaged"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)

@@ -1,0 +1,44 @@
+"""Pictures: figures and animations to files, photographs from files."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import imageio.v3 as imageio
+import numpy as np
+from numpy.typing import NDArray
+
+from borders.files.disk import check_file, write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_PIXELS = 2**26
+
+
+def write_figure(figure: Figure, path: Path, dpi: float = 110) -> None:
+    """Write a figure of matplotlib atomically, in the format that the name ends in."""
+    write_atomically(path, lambda partial: figure.savefig(partial, dpi=dpi))
+
+
+def write_animation(frames: Iterable[NDArray[Any]], path: Path, milliseconds: int) -> None:
+    """Write pictures uint8 [H, W] or [H, W, 3], each shown so long, to a GIF that never ends, atomically."""
+    shown = np.stack(list(frames))
+    write_atomically(path, lambda partial: imageio.imwrite(partial, shown, duration=milliseconds, loop=0))
+
+
+def read_picture(path: Path, what: str, grey: bool = False) -> NDArray[np.uint8]:
+    """A picture uint8 [H, W, 3], or [H, W] in grey, the first one of a file of several; ValueError names another file."""
+    check_file(path, what)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of a bomb of pixels
+            shape = imageio.improps(path, index=0, plugin="pillow").shape
+            if shape[0] * shape[1] > MOST_PIXELS:
+                raise ValueError(f"it has {shape[0]} x {shape[1]} pixels, more than {MOST_PIXELS:,}")
+        return np.array(imageio.imread(path, index=0, mode="L" if grey else "RGB", plugin="pillow"))
+    except Exception as error:  # every format's reader raises its own
+        raise ValueError(f"{path} should be {what}, but it is damaged or another file: {error}") from None
