@@ -14,7 +14,7 @@ import joblib
 import torch
 
 from benchmarks.harness.own import Registered, registered
-from benchmarks.harness.pool import failure, in_processes
+from benchmarks.harness.pool import KEEP_MEMORY, failure, in_processes
 from benchmarks.harness.rooms import CHECKOUT
 
 ENGINES = ("local", "ray")
@@ -87,8 +87,10 @@ class Engine:
         ray = _ray()
         for module in own.modules():  # they need not be installed where the job runs
             ray.cloudpickle.register_pickle_by_value(module)
-        about: dict[str, Any] = {"runtime_env": {"working_dir": str(CHECKOUT), "excludes": LEFT_OUT}}
-        about |= {"address": self.address} if self.address else {"num_cpus": self.workers or None}
+        surroundings: dict[str, Any] = {"working_dir": str(CHECKOUT), "excludes": LEFT_OUT, "env_vars": KEEP_MEMORY}
+        about: dict[str, Any] = {"runtime_env": surroundings}
+        own_cluster = {"num_cpus": self.workers or None, "include_dashboard": False}
+        about |= {"address": self.address} if self.address else own_cluster
         ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR, **about)
         gpus = self.gpus if self.gpus is not None else float(torch.cuda.is_available())
         remote = ray.remote(_work).options(num_cpus=1, num_gpus=gpus, max_retries=self.retries)

@@ -22,6 +22,8 @@ from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+# glibc otherwise gives a step's activations back to the system, and takes them again page by page: up to 10 % of a training
+KEEP_MEMORY = dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(1 << 30))
 WATCH = 0.2  # seconds between looks at the parent
 GRACE = 0.7  # seconds that workers have to save their state
 
@@ -84,7 +86,9 @@ class _Worker:
 
     def submit(self, call: Callable[..., Any], row: tuple[Any, ...]) -> Future:
         if self.pool is None:
-            self.pool = ProcessPoolExecutor(1, initializer=_begin, initargs=(os.getpid(),), env=ONE_THREAD)
+            self.pool = ProcessPoolExecutor(
+                1, initializer=_begin, initargs=(os.getpid(),), env=ONE_THREAD | KEEP_MEMORY
+            )
             self.process = self.pool.submit(os.getpid).result()
         return self.pool.submit(call, *row)
 

@@ -196,7 +196,7 @@ GROUPS: dict[str, Callable[[Sizes], list[Row]]] = {
     "grasping": grasping,
     "scaling": scaling,
 }
-ASKED = ("scaling",)  # groups that are measured only when named: six minutes of both cores
+ASKED = ("scaling",)  # groups that are measured only when named: five minutes of both cores
 
 BARS = (
     Bar("dsprites, pictures", 100_000, "dsprites: 100,000 pictures a second on two cores"),
@@ -225,7 +225,7 @@ BARS = (
         for precision in ("float32", "bfloat16")
     ),
     *(
-        Bar(EFFICIENCY.format(name), 90, f"a sweep by {name}: 90 % efficient on two workers, for jobs of half a minute")
+        Bar(EFFICIENCY.format(name), 90, f"a sweep by {name}: 90 % efficient on two workers, jobs of about a minute")
         for name in ENGINES
     ),
     Bar("fit in bfloat16, of the plain float32 loop", 180, "fit in bfloat16: 1.8 times a plain float32 loop's speed"),

@@ -55,10 +55,10 @@ class Sizes:
     """Steps of training."""
     train_batch: int = 64
     """Pictures a step of training."""
-    jobs: int = 4
+    jobs: int = 2
     """Trainings of the sweep that is to scale."""
-    job_steps: int = 350
-    """Steps of each of them: half a minute of a core."""
+    job_steps: int = 750
+    """Steps of each of them: a minute of a core."""
     ilqr: Path | None = None
     """An npz file with a locally linear problem; a generated one unless given."""
     seed: int = 0
