@@ -22,8 +22,8 @@ import representations
 from benchmarks.beta_sweep.data import digits, encoded, shapes_pool, split_shapes
 from benchmarks.beta_sweep.report import summary
 from benchmarks.harness.autoencoding import Budget, described, reconstruction, seeded
-from benchmarks.harness.command import Sweep
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer
 from benchmarks.metrics.scoring import score_pool

@@ -24,8 +24,8 @@ from torch import Tensor
 import representations
 from benchmarks.covariance.report import summary
 from benchmarks.harness.autoencoding import sheet
-from benchmarks.harness.command import Sweep, check_keys
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep, check_keys
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import cvr, mapc, tdv, ud90

@@ -20,8 +20,8 @@ from torch import Tensor
 import representations
 from benchmarks.dci.figures import figures
 from benchmarks.dci.report import summary
-from benchmarks.harness.command import Sweep, check_keys, settings_of
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep, check_keys, settings_of
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import DCI, dci

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.trials import TRIALS
-from benchmarks.harness.command import ALONE, Common
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import ALONE, Common
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import ENOUGH, Claim, Table

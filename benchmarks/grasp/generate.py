@@ -21,8 +21,10 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.grasp.set import Shard, read_names, read_shard, write_shard
-from benchmarks.harness.command import Common, parse, plain_errors
+from benchmarks.harness.command import parse
+from benchmarks.harness.ending import plain_errors
 from benchmarks.harness.engines import Engine
+from benchmarks.harness.options import Common
 from benchmarks.harness.pool import Failure
 from benchmarks.harness.rooms import Room
 from benchmarks.harness.table import Table, show, tolerate_encodings

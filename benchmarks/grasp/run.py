@@ -25,8 +25,8 @@ from benchmarks.grasp.own import OwnObject, own_objects, own_set
 from benchmarks.grasp.plan import episodes, plan_at_once, plan_greedily, scenes_of
 from benchmarks.grasp.report import summary
 from benchmarks.grasp.set import GraspSet, occupancy, read_set
-from benchmarks.harness.command import Sweep, check_keys
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep, check_keys
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from borders import Count, Natural, Positive, checked

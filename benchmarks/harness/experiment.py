@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.command import Common, Sweep, parse, plain_errors, stoppable
+from benchmarks.harness.command import parse
+from benchmarks.harness.ending import plain_errors, stoppable
+from benchmarks.harness.options import Common, Sweep
 from benchmarks.harness.progress import line
 from benchmarks.harness.runs import claim_folder, compute, folder_name, job_folders, key, plain, read_result
 from benchmarks.harness.summary import Summary, conclude

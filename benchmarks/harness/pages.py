@@ -22,8 +22,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.command import Parser, plain_errors
+from benchmarks.harness.ending import plain_errors
 from benchmarks.harness.kept import Headline, Page, Result, claims_list, kept
+from benchmarks.harness.parser import Parser
 from benchmarks.harness.rooms import CHECKOUT, ROOMS, Room, rooms
 from benchmarks.harness.table import Table
 from borders.files import read_text, write_text

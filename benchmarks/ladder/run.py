@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.command import Sweep
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.ladder.codes import CODES, code, oracle
 from benchmarks.ladder.report import summary

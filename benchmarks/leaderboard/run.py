@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 import representations
-from benchmarks.harness.command import Sweep
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.observations import Observations
+from benchmarks.harness.options import Sweep
 from benchmarks.harness.pretraining import batches_of
 from benchmarks.harness.progress import bar
 from benchmarks.harness.rooms import CHECKOUT

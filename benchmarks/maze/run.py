@@ -14,8 +14,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from benchmarks.harness.command import Sweep
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.maze.figures import digit_figure, maze_figures

@@ -19,9 +19,9 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from agents import LatentMPC
-from benchmarks.harness.command import Sweep
 from benchmarks.harness.control import Drive, drive
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics.maps import folds

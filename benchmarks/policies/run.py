@@ -21,10 +21,10 @@ import gymnasium as gym
 from gymnasium import spaces
 
 from benchmarks.harness import pretraining as pretrain
-from benchmarks.harness.command import Sweep, check_keys
 from benchmarks.harness.curves import steps_to
 from benchmarks.harness.encoders import listed
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep, check_keys
 from benchmarks.harness.policy import ALGORITHMS, SIGHTED, Policy, learner, view
 from benchmarks.harness.runs import Timer, describe, key, sweep
 from benchmarks.policies.measures import EVALUATION_SEED, clock_of, evaluate, film, step_times

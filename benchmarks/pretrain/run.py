@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.command import Sweep
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep
 from benchmarks.harness.pretraining import BASELINES, PretrainJob, build, learners, run
 from benchmarks.harness.runs import job_folders
 from benchmarks.harness.summary import Summary, by_row, first_figures, intervals

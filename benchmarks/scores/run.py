@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.harness.command import Common
 from benchmarks.harness.encoders import is_path, listed
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Common
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import Table

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.command import TOGETHER, Common, Timed
 from benchmarks.harness.engines import Engine
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import TOGETHER, Common, Timed
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import ENOUGH, Claim, Table

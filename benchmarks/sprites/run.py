@@ -22,8 +22,8 @@ from torch import Tensor
 
 import representations
 from benchmarks.harness.autoencoding import Budget, described, draw, reconstruction, seeded
-from benchmarks.harness.command import Sweep, check_keys, settings_of
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep, check_keys, settings_of
 from benchmarks.harness.own import registered
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer

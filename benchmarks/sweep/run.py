@@ -29,8 +29,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.command import Common, parse, plain_errors
+from benchmarks.harness.command import parse
+from benchmarks.harness.ending import plain_errors
 from benchmarks.harness.engines import Engine
+from benchmarks.harness.options import Common
 from benchmarks.harness.progress import duration, line
 from benchmarks.harness.rooms import rooms
 from benchmarks.harness.runs import Timer, claim_folder, describe, folder_name, plain, read_result

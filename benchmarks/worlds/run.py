@@ -18,8 +18,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from benchmarks.harness.command import ALONE, Common, Timed
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import ALONE, Common, Timed
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary, first_figures
 from benchmarks.harness.table import UP, Table

@@ -8,7 +8,8 @@ from benchmarks.beta_sweep import run as beta_sweep
 from benchmarks.beta_sweep.data import combinations, digits, pairs, place, split_shapes
 from benchmarks.beta_sweep.report import claims, points, slope, tables
 from benchmarks.beta_sweep.run import AUTOENCODERS, Job, Options, build, classified, jobs
-from benchmarks.harness.command import Sweep, parse
+from benchmarks.harness.command import parse
+from benchmarks.harness.options import Sweep
 from envs.shapes2d import DISTINCT, Shapes2D
 from representations import fit, load
 

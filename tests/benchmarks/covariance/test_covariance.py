@@ -7,7 +7,7 @@ import torch
 from benchmarks.covariance import run as covariance
 from benchmarks.covariance.report import by_point, claims, curve_figure, tables
 from benchmarks.covariance.run import SPREADS, Job, Options, Size, active, jobs, projected
-from benchmarks.harness.command import Sweep
+from benchmarks.harness.options import Sweep
 from benchmarks.metrics import ud90
 from envs.files.cifar10 import FILES
 

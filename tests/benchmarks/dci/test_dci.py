@@ -7,7 +7,7 @@ from benchmarks.dci import run as command
 from benchmarks.dci.figures import moved
 from benchmarks.dci.report import AVERAGES, FACTORS, PUBLISHED, best, claims, tables
 from benchmarks.dci.run import Job, Options, draw, flat, jobs, measure, train
-from benchmarks.harness.command import Sweep
+from benchmarks.harness.options import Sweep
 from envs.objects3d import Objects3D, gap
 from representations import make
 

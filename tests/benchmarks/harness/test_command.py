@@ -6,7 +6,8 @@ import sys
 import pytest
 import yaml
 
-from benchmarks.harness.command import Sweep, check_keys, merged, parse
+from benchmarks.harness.command import merged, parse
+from benchmarks.harness.options import Sweep, check_keys
 from benchmarks.harness.own import registered
 from benchmarks.harness.rooms import rooms
 from benchmarks.sprites.run import LEARNERS, Options, jobs

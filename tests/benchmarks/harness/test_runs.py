@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from benchmarks import pretrain
-from benchmarks.harness.command import plain_errors
+from benchmarks.harness.ending import plain_errors
 from benchmarks.harness.runs import ERROR, JobsFailed, revision, sweep
 from borders.files import FolderInUse, claimed
 from representations.fit import Stopped

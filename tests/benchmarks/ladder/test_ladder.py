@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.harness.command import Sweep
+from benchmarks.harness.options import Sweep
 from benchmarks.ladder.codes import APPENDIX, CODES, LADDER, code, oracle
 from benchmarks.ladder.report import RULES, checks, collect, hypotheses
 from benchmarks.ladder.run import Job, Options, jobs, main

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.harness.command import Sweep
+from benchmarks.harness.options import Sweep
 from benchmarks.harness.table import Claim
 from benchmarks.leaderboard import score_code
 from benchmarks.leaderboard.measures import reconstruction, shape

@@ -6,8 +6,9 @@ import pytest
 import torch
 import yaml
 
-from benchmarks.harness.command import Sweep, parse
+from benchmarks.harness.command import parse
 from benchmarks.harness.control import Drive
+from benchmarks.harness.options import Sweep
 from benchmarks.harness.table import interval
 from benchmarks.planar import run as planar
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from benchmarks.harness.autoencoding import draw, reconstruction, sheet, traversal_figure
-from benchmarks.harness.command import Sweep, parse
+from benchmarks.harness.command import parse
+from benchmarks.harness.options import Sweep
 from benchmarks.sprites import run as sprites
 from benchmarks.sprites.figures import curve_figure, kl_figure
 from benchmarks.sprites.report import claims, tables
