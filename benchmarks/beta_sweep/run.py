@@ -23,11 +23,11 @@ from benchmarks.beta_sweep.data import digits, encoded, shapes_pool, split_shape
 from benchmarks.beta_sweep.report import summary
 from benchmarks.harness.autoencoding import Budget, described, reconstruction, seeded
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Sweep
+from benchmarks.harness.options import Sweep, Trial, check_batch, listed
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer
 from benchmarks.metrics.scoring import score_pool
-from borders import Count, Natural, NonNegative, checked
+from borders import Count, NonNegative, checked
 from envs import make_world
 from representations import Representation, fit
 from representations.fit import choose_device, choose_precision
@@ -69,14 +69,10 @@ class Options(Budget):
 
 
 @checked
-@dataclass(frozen=True)
-class Job(Budget):
+@dataclass(frozen=True, kw_only=True)
+class Job(Trial, Budget):
     """One autoencoder with one beta on one seed."""
 
-    model: str
-    preset: str
-    seed: Natural
-    device: str
     data: str
     beta: NonNegative
     pictures: Count
@@ -88,25 +84,23 @@ class Job(Budget):
 
 def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of the sweep; ValueError for an unknown model or data, or a budget below one batch."""
-    least = min(options.pictures, options.digit_pictures)
-    if not 2 <= options.batch <= least:
-        raise ValueError(f"batch must be at least 2 and at most pictures, got {options.batch}, {least}")
+    check_batch(options.batch, min(options.pictures, options.digit_pictures))
     if not options.shares or not all(0 < share <= 1 for share in options.shares):
         raise ValueError(f"shares must be above 0 and at most 1, got {options.shares}")
     choose_precision(options.precision, choose_device(own.device))
-    chosen = [name.strip() for name in options.data.split(",") if name.strip()]
+    chosen = listed(options.data)
     if not chosen or not set(chosen) <= set(DATA):
         raise ValueError(f"data must name any of {', '.join(DATA)}, got {options.data!r}")
     if "digits" in chosen:
         digits(options.source, options.path, "test")
     names = ("source", "path", *(known.name for known in dataclasses.fields(Budget)))
     shared: dict[str, Any] = {name: getattr(options, name) for name in names}
-    shared |= {"preset": own.preset, "device": own.device, "shares": tuple(options.shares)}
+    shared |= own.told | {"shares": tuple(options.shares)}
     found = []
     for data in chosen:
         shapes = data == "shapes2d"
         shared["pictures"] = options.pictures if shapes else options.digit_pictures
-        for model in dataclasses.replace(own, model=own.model or "all").models(tuple(AUTOENCODERS)):
+        for model in own.models(tuple(AUTOENCODERS)):
             settings = AUTOENCODERS[model] | options.settings
             if not shapes and settings.get("noise"):
                 continue  # figure 2 has the plain ones

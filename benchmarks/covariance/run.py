@@ -11,7 +11,6 @@ covariance_penalty is L_Sigma, l1 its baseline, none the network without a penal
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,17 +24,17 @@ import representations
 from benchmarks.covariance.report import summary
 from benchmarks.harness.autoencoding import sheet
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Sweep, check_keys
+from benchmarks.harness.options import Precise, Sweep, Trial, check_keys, listed
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import cvr, mapc, tdv, ud90
-from borders import Count, Natural, NonNegative, checked
+from borders import Count, NonNegative, checked
 from borders.files import write_npz
 from borders.files.pictures import write_figure
 from envs.files.cifar10 import load_cifar10
 from envs.objects3d import Objects3D
 from representations import fit
-from representations.fit import choose_device
+from representations.fit import Precision, choose_device
 from representations.model import pixels
 
 PENALTIES = {"covariance_penalty": "covariance", "l1": "l1", "none": "covariance"}
@@ -60,7 +59,7 @@ class Size:
 
 @checked
 @dataclass(frozen=True)
-class Options:
+class Options(Precise):
     """What the three experiments can be told."""
 
     experiment: str = "all"
@@ -77,33 +76,28 @@ class Options:
     """Steps, batch and samples by experiment."""
     omega: str = "orthogonal"
     """The random 10 x 4 matrix of the projection: orthogonal (columns, as long as normal ones are) or normal (entries)."""
-    precision: str = "float32"
-    """float32 or bfloat16, for the pictures' experiment."""
+    precision: Precision = "float32"
+    """float32, bfloat16 or auto, for the pictures' experiment."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings of the learner by experiment."""
 
 
 @checked
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class Job(Trial, Precise):
     """One network of one experiment with one penalty, its weight, and one seed."""
 
-    model: str
-    preset: str
-    seed: Natural
-    device: str
     experiment: str
     weight: NonNegative
     size: Size
     data: str
-    precision: str
     settings: dict[str, Any]
     omega: str = "orthogonal"
 
 
 def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError for an unknown model or experiment, or nothing to run."""
-    chosen = EXPERIMENTS if options.experiment == "all" else tuple(options.experiment.split(","))
+    chosen = EXPERIMENTS if options.experiment == "all" else tuple(listed(options.experiment))
     unknown = [name for name in chosen if name not in EXPERIMENTS]
     if unknown:
         raise ValueError(f"unknown experiment {unknown[0]!r}; the experiments are {', '.join(EXPERIMENTS)}, or all")
@@ -113,14 +107,12 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
         wrong = [key for key in size if key not in ("steps", "batch", "samples")]
         if wrong or min(size.values()) < 1:
             raise ValueError(f"sizes of {name} are steps, batch and samples, each at least 1, got {size}")
-    if options.precision not in ("float32", "bfloat16"):
-        raise ValueError(f"precision must be float32 or bfloat16, got {options.precision!r}")
     if options.omega not in ("orthogonal", "normal"):
         raise ValueError(f"omega must be orthogonal or normal, got {options.omega!r}")
-    models = dataclasses.replace(own, model=own.model or "all").models(tuple(PENALTIES))
+    models = own.models(tuple(PENALTIES))
     found = []
     for experiment in chosen:
-        shared: dict[str, Any] = {"preset": own.preset, "device": own.device, "experiment": experiment}
+        shared: dict[str, Any] = {**own.told, "experiment": experiment}
         shared |= {"size": Size(**options.sizes[experiment]), "settings": options.settings.get(experiment, {})}
         shared |= {"data": options.data if experiment == "pictures" else "", "omega": options.omega}
         shared |= {"precision": options.precision if experiment == "pictures" else "float32"}

@@ -8,25 +8,25 @@ same with the azimuth as (cos, sin) is scored beside it.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 import representations
 from benchmarks.dci.figures import figures
 from benchmarks.dci.report import summary
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Sweep, check_keys, settings_of
+from benchmarks.harness.options import Batch, Decaying, Precise, Sweep, Trial, check_batch, check_keys, settings_of
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import DCI, dci
 from benchmarks.metrics.regressors import Regressor
-from borders import Count, Natural, Positive, checked
+from borders import Count, Positive, checked
 from envs.objects3d import Objects3D, gap
 from representations import fit
 from representations.fit import choose_device
@@ -38,9 +38,9 @@ CHUNK = 500
 
 
 @checked
-@dataclass(frozen=True)
-class Options:
-    """What the comparison can be told."""
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Precise, Decaying):
+    """What the comparison can be told, and every job of it knows."""
 
     side: Count = 64
     """Pixels a side of the pictures."""
@@ -52,39 +52,30 @@ class Options:
     """Pictures drawn once, from which every batch is taken."""
     steps: Count = 10_000
     """Moves of InfoGAN's generator."""
-    batch: Count = 64
+    batch: Batch = 64
     """Pictures a step."""
-    samples: Count = 10_000
+    samples: Annotated[int, Interval(ge=300, le=10**8)] = 10_000
     """Rows behind the scores, a tenth of them unseen combinations."""
     tuned: bool = True
     """Choose the lasso's penalty and the trees' depth on validation rows; a fixed choice else."""
-    precision: str = "float32"
-    """float32 or bfloat16, for training."""
     decay: bool = False
     """Take InfoGAN's learning rates linearly to zero."""
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class Options(Comparison):
+    """What the comparison can be told."""
+
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by model."""
 
 
 @checked
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class Job(Trial, Comparison):
     """One model on one seed."""
 
-    model: str
-    preset: str
-    seed: Natural
-    device: str
-    side: Count
-    exposure: Positive
-    gamma: Positive
-    pictures: Count
-    steps: Count
-    batch: Count
-    samples: Count
-    tuned: bool
-    precision: str
-    decay: bool
     settings: dict[str, Any]
 
     def world(self) -> Objects3D:
@@ -94,20 +85,12 @@ class Job:
 
 def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError for an unknown model or impossible sizes."""
-    if options.batch < 2 or options.pictures < options.batch or options.steps < 1 or options.samples < 300:
-        raise ValueError(
-            "batch must be at least 2, pictures at least a batch, steps at least 1 and samples at least 300, got "
-            f"{options.batch}, {options.pictures}, {options.steps}, {options.samples}"
-        )
+    check_batch(options.batch, options.pictures)
     check_keys("settings", options.settings, LEARNERS, "model")
-    if options.precision not in ("float32", "bfloat16"):
-        raise ValueError(f"precision must be float32 or bfloat16, got {options.precision!r}")
-    shared = {key: value for key, value in vars(options).items() if key != "settings"}
-    shared |= {"preset": own.preset, "device": own.device}
-    models = dataclasses.replace(own, model=own.model or "all").models(LEARNERS)
+    shared = {key: value for key, value in vars(options).items() if key != "settings"} | own.told
     return [
         Job(model=model, seed=seed, settings=options.settings.get(model, {}), **shared)
-        for model in models
+        for model in own.models(LEARNERS)
         for seed in own.all_seeds()
     ]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks.digits import constraints
 from benchmarks.digits.job import Found, Job, Paper
-from benchmarks.harness.command import Sweep, check_keys
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep, check_keys
 from benchmarks.harness.runs import Timer, describe, job_folders
 from benchmarks.harness.summary import Summary, intervals
 from benchmarks.harness.table import ENOUGH, Claim, Table

@@ -26,7 +26,7 @@ from benchmarks.grasp.plan import episodes, plan_at_once, plan_greedily, scenes_
 from benchmarks.grasp.report import summary
 from benchmarks.grasp.set import GraspSet, occupancy, read_set
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Sweep, check_keys
+from benchmarks.harness.options import Precise, Sweep, Trial, check_keys
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from borders import Count, Natural, Positive, checked
@@ -34,6 +34,7 @@ from borders.files import home
 from envs.grasp.objects import CATEGORIES, library
 from envs.grasp.scene import REASONS
 from representations import fit, load, make, save
+from representations.fit import Precision
 from representations.parts.grasping import BOX, facing
 
 MODELS = ("geometry_grasp", "grasp_cnn")
@@ -45,13 +46,10 @@ STRATA = {"collisions": ("collision",), "others": ("miss", "slip")}
 
 @checked
 @dataclass(frozen=True)
-class GraspJob:
+class GraspJob(Trial, Precise):
     """One model on one seed."""
 
     model: str = "geometry_grasp"
-    preset: str = "default"
-    seed: Natural = 0
-    device: str = "auto"
     data: str = ""
     """The data set's folder; generated there if it is new, under runs/ unless told."""
     objects: Count | str = 101
@@ -78,8 +76,8 @@ class GraspJob:
     """Steps of learning outcomes."""
     joint_steps: Natural = 0
     """Steps of both together, end to end, behind the others."""
-    precision: str = "bfloat16"
-    """float32 or bfloat16, for training."""
+    precision: Precision = "bfloat16"
+    """float32, bfloat16 or auto, for training."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by model."""
     repeats: Count = 2
@@ -91,13 +89,6 @@ class GraspJob:
 
     def __post_init__(self) -> None:
         """Refuse what would fail only after training."""
-        for name in ("azimuths", "batch", "shape_batch", "views", "repeats", "attempts", "directions"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if min(self.shape_steps, self.outcome_steps, self.joint_steps) < 0:
-            raise ValueError("shape_steps, outcome_steps and joint_steps must not be negative")
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"precision must be 'float32' or 'bfloat16', got {self.precision!r}")
         if isinstance(self.objects, str) and not home(self.objects).is_dir():
             raise ValueError(f"objects must be a number or a folder of meshes or URDFs, got {self.objects!r}")
         if self.of_library < 2 * len(CATEGORIES):
@@ -311,9 +302,9 @@ def shape_scores(model: Any, data: GraspSet) -> dict[str, float]:
 
 def plan(own: Sweep, settings: dict[str, Any]) -> Plan:
     """The jobs of the command, and beside them the control."""
-    models = dataclasses.replace(own, model=own.model or ",".join(MODELS)).models((*MODELS, CONTROL))
+    models = own.models((*MODELS, CONTROL), ",".join(MODELS))
     check_keys("settings", settings["settings"], MODELS, "model")
-    settings = settings | {"preset": own.preset, "device": own.device}
+    settings = settings | own.told
     GraspJob(**settings).own()  # before anything is generated
     jobs = [GraspJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
     for model in models:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from annotated_types import Interval
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from benchmarks.harness.options import Batch, Precise, Repeated
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics.plots import traversals
 from benchmarks.metrics.scoring import Samples
 from borders import Count, checked
-from representations.fit import choose_device, choose_precision
+from representations.fit import Precision, choose_device, choose_precision
 from representations.model import pixels
 from representations.parts.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
 
@@ -26,17 +26,15 @@ USED = 0.1  # nats of mean KL from which a latent counts as used
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class Budget:
+class Budget(Precise, Repeated):
     """What a sweep over such learners can be told, and every job of it knows."""
 
-    batch: Annotated[int, Interval(ge=2, le=10**6)] = 32
+    batch: Batch = 32
     """Pictures a step."""
-    precision: str = "auto"
-    """float32, bfloat16, or auto: bfloat16 where the processor computes in it."""
+    precision: Precision = "auto"
+    """float32, bfloat16, or auto: bfloat16 where the processor is faster in it."""
     samples: Samples = 5000
     """Pictures in the pool behind the scores."""
-    metric_seeds: Count = 3
-    """Metric seeds behind every score."""
     test: Count = 2000
     """Pictures on which reconstruction is measured, at most."""
 

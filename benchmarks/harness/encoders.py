@@ -7,7 +7,7 @@ from pathlib import Path
 from borders.files import home
 
 
-def listed(text: str) -> list[str]:
+def paths_listed(text: str) -> list[str]:
     """The entries of a comma list, where an entry may be the path of something that has commas in it."""
     parts, found = text.split(","), []
     while parts:

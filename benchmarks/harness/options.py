@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Interval
 
 from benchmarks.harness.engines import Engine
 from benchmarks.metrics.scoring import chosen_scores
 from borders import Count, Natural, checked
+from representations import MODELS
 from representations.fit import Precision
+
+Batch = Annotated[int, Interval(ge=2, le=10**6)]
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Sweep(Common):
     def models(self, known: Sequence[str], default: str = "all") -> tuple[str, ...]:
         """The chosen models, those of `default` unless told; ValueError lists the known ones, nearest first."""
         wanted = self.model or default
-        chosen = tuple(known) if wanted == "all" else tuple(name.strip() for name in wanted.split(","))
+        chosen = tuple(known) if wanted == "all" else tuple(listed(wanted))
         for name in chosen:
             if name not in known:
                 raise ValueError(f"unknown model {name!r}; the models are {', '.join(nearest(name, known))}, or all")
@@ -189,4 +195,12 @@ def settings_of(model: str) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{error} (--settings.{model}.NAME VALUE)") from error
+        named = str(error).partition(" ")[0]
+        name = named if model in MODELS and named in inspect.signature(MODELS[model]).parameters else "NAME"
+        raise ValueError(f"{error} (--settings.{model}.{name} VALUE)") from error
+
+
+def check_batch(batch: int, least: int) -> None:
+    """Raise ValueError where a batch is larger than the least number of pictures that a model learns from."""
+    if batch > least:
+        raise ValueError(f"batch must be at most pictures, got {batch}, {least}")

@@ -19,7 +19,8 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 import envs as _register  # noqa: F401
 from agents.sb3 import EncodeVec, SmallExtractor, Standardised, make_batched, policy_kwargs_for
-from borders import Count, Natural, checked
+from benchmarks.harness.options import Trial
+from borders import Count, checked
 from borders.files import check_file, read_yaml
 from representations import load
 
@@ -29,15 +30,11 @@ PICTURES = 2000  # of the world, over which a code is standardised
 
 
 @checked
-@dataclass(frozen=True)
-class Policy:
+@dataclass(frozen=True, kw_only=True)
+class Policy(Trial):
     """One policy on one encoder."""
 
-    model: str
     encoder: str
-    preset: str = "default"
-    seed: Natural = 0
-    device: str = "auto"
     env: str = "envs:disco/Planar-v0"
     """One of our environments' ids."""
     env_settings: dict[str, Any] = field(default_factory=dict)

@@ -16,12 +16,13 @@ from torch import Tensor
 import representations
 from benchmarks.harness.autoencoding import sheet
 from benchmarks.harness.observations import Observations, collect, collect_by
+from benchmarks.harness.options import Batch, Decaying, Scored, Trial, check_batch
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import baseline_rows, score
 from benchmarks.metrics.codes import applicable
-from benchmarks.metrics.scoring import LEAST, chosen_scores
-from borders import Count, Natural, checked
+from benchmarks.metrics.scoring import LEAST
+from borders import Count, checked
 from borders.files import home
 from borders.files.pictures import write_figure
 from envs.moves import moving
@@ -47,13 +48,10 @@ NEEDY = (
 
 @checked
 @dataclass(frozen=True)
-class PretrainJob:
+class PretrainJob(Trial, Scored, Decaying):
     """One model on one seed of one world."""
 
     model: str = "beta_vae"
-    preset: str = "default"
-    seed: Natural = 0
-    device: str = "auto"
     world: str = "planar"
     """A name in envs.WORLDS, a folder of pictures, or an npz file of them (see envs.stored)."""
     world_settings: dict[str, Any] = field(default_factory=dict)
@@ -68,29 +66,23 @@ class PretrainJob:
     """How many observations are collected."""
     steps: Count = 3000
     """Steps of training."""
-    batch: Count = 64
+    batch: Batch = 64
     """Pictures a step."""
-    decay: bool = True
-    """Take the learning rates linearly to zero."""
     scores: str = "mig,factor_vae,dci_lasso"
     """Scores, separated by commas; none or more."""
     samples: Count = 5000
     """Pictures in the pool behind the scores."""
 
     def __post_init__(self) -> None:
+        """Refuse what would fail only after training."""
+        super().__post_init__()
         if self.collect not in COLLECT:
             raise ValueError(f"collect must be one of {', '.join(COLLECT)}, got {self.collect!r}")
         if (self.collect == "policy") != bool(self.policy):
             raise ValueError(f"collect policy and a policy's folder go together, got {self.collect!r}, {self.policy!r}")
-        if not 2 <= self.batch <= self.observations:
-            raise ValueError(f"batch must be 2 to observations, got {self.batch}, {self.observations}")
-        if chosen_scores(self.names) and self.samples < LEAST:
+        check_batch(self.batch, self.observations)
+        if self.names and self.samples < LEAST:
             raise ValueError(f"samples must be at least {LEAST}, got {self.samples}")
-
-    @property
-    def names(self) -> list[str]:
-        """The chosen scores."""
-        return [name.strip() for name in self.scores.split(",") if name.strip()]
 
 
 def learners() -> list[str]:

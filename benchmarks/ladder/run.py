@@ -68,7 +68,7 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
             if name not in allowed:
                 raise ValueError(f"unknown {what} {name!r}; allowed are {', '.join(sorted(allowed))}")
     sizes = Sizes(**options.sizes)
-    chosen = dataclasses.replace(own, model=own.model or "all").models(tuple(CODES))
+    chosen = own.models(tuple(CODES))
     return [
         Job(
             name,

@@ -6,7 +6,6 @@ pictures by composing factors. `icf_discrete` learns features of two digits on a
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,14 +14,14 @@ import torch
 from torch import Tensor
 
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Sweep
+from benchmarks.harness.options import Repeated, Scored, Sweep, Trial
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.maze.figures import digit_figure, maze_figures
 from benchmarks.maze.measures import Map, clusters, linear_r2, modes, prediction, recovered, success, variations
 from benchmarks.maze.report import summary
 from benchmarks.metrics import score
-from benchmarks.metrics.scoring import Samples, chosen_scores
+from benchmarks.metrics.scoring import Samples
 from borders import Count, Natural, Positive, Share, checked
 from envs.digit_grid import DigitGrid
 from envs.switch_maze import SwitchMaze
@@ -66,13 +65,10 @@ PRINTED_DISCRETE = {"kernel": "directed", "signed": False, "attend": False, "cod
 
 @checked
 @dataclass(frozen=True)
-class MazeJob:
+class MazeJob(Trial, Scored, Repeated):
     """One model on one seed."""
 
     model: str = "icf"
-    preset: str = "default"
-    seed: Natural = 0
-    device: str = "auto"
     experiment: str = "moves"
     """moves (section 4.1: a redundant up, a composite down+left), switches (B.2), steps (4.2: policies of 3 steps)."""
     recipe: Literal["robust", "printed"] = "robust"
@@ -116,15 +112,11 @@ class MazeJob:
         """Refuse what would fail only after training."""
         if self.experiment not in EXPERIMENTS:
             raise ValueError(f"experiment must be one of {', '.join(EXPERIMENTS)}, got {self.experiment!r}")
-        chosen_scores(self.names())
+        super().__post_init__()
 
     def maze(self) -> SwitchMaze:
         """The maze of the experiment."""
         return SwitchMaze(layout=self.layout, **EXPERIMENTS[self.experiment][0])
-
-    def names(self) -> list[str] | None:
-        """The scores that are asked for."""
-        return [name.strip() for name in self.scores.split(",") if name.strip()] or None
 
 
 def run(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
@@ -246,14 +238,14 @@ def policy_purity(model: Any, world: DigitGrid, factors: Tensor) -> dict[str, fl
 
 def _scores(job: MazeJob, model: Any, world: Any) -> dict[str, float]:
     generator = torch.Generator().manual_seed(2000 + job.seed)
-    names = job.names() or (list(QUICK_SCORES) if isinstance(world, DigitGrid) else None)
+    names = job.names or (list(QUICK_SCORES) if isinstance(world, DigitGrid) else None)
     return score(model.encode, world, names, generator, samples=job.pool, seeds=job.metric_seeds)
 
 
 def plan(own: Sweep, settings: dict[str, Any]) -> Plan:
     """The jobs of the command."""
-    models = dataclasses.replace(own, model=own.model or "icf").models(MODELS)
-    settings = settings | {"preset": own.preset, "device": own.device}
+    models = own.models(MODELS, "icf")
+    settings = settings | own.told
     jobs = [MazeJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
     jobs[0].maze(), DigitGrid(jobs[0].cells, jobs[0].size)
     return Plan(jobs)

@@ -21,13 +21,13 @@ from torch import Tensor
 from agents import LatentMPC
 from benchmarks.harness.control import Drive, drive
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Sweep
+from benchmarks.harness.options import Sweep, Trial
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics.maps import folds
 from benchmarks.planar.figures import figure_3, latent_maps, run_gif
 from benchmarks.planar.report import summary
-from borders import Count, Natural, NonNegative, Positive, checked
+from borders import Count, NonNegative, Positive, checked
 from envs.planar import REACH, Planar
 from envs.tasks import PlanarTask
 from planners import ilqr
@@ -41,13 +41,10 @@ T = 40
 
 @checked
 @dataclass(frozen=True)
-class PlanarJob:
+class PlanarJob(Trial):
     """One model on one seed of the planar task."""
 
     model: str = "dyn_content"
-    preset: str = "default"
-    seed: Natural = 0
-    device: str = "auto"
     noise: NonNegative = 0.0
     """Standard deviation of the dynamics in pixels per axis, in training and in planning."""
     protocol: str = "rce"
@@ -290,8 +287,8 @@ def _success(driven: Drive, job: PlanarJob) -> dict[str, float]:
 
 def plan(own: Sweep, settings: dict[str, Any]) -> Plan:
     """The jobs of the command, and beside them the bounds of what can be reached on the same seeds."""
-    models = dataclasses.replace(own, model=own.model or "dyn_content").models((*MODELS, *BOUNDS))
-    settings = settings | {"preset": own.preset, "device": own.device}
+    models = own.models((*MODELS, *BOUNDS), "dyn_content")
+    settings = settings | own.told
     jobs = [PlanarJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
     missing = [model for model in BOUNDS if model not in models]
     bounds = [dataclasses.replace(jobs[0], model=model, seed=seed) for model in missing for seed in own.all_seeds()]

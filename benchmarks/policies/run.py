@@ -22,7 +22,7 @@ from gymnasium import spaces
 
 from benchmarks.harness import pretraining as pretrain
 from benchmarks.harness.curves import steps_to
-from benchmarks.harness.encoders import listed
+from benchmarks.harness.encoders import paths_listed
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Sweep, check_keys
 from benchmarks.harness.policy import ALGORITHMS, SIGHTED, Policy, learner, view
@@ -136,12 +136,12 @@ def label(encoder: str) -> str:
 
 def plan(options: Policies, values: dict[str, Any]) -> Plan:
     """The jobs that were asked for; ValueError or TypeError where something does not fit."""
-    encoders = listed(options.encoder)
+    encoders = paths_listed(options.encoder)
     if options.model or not encoders:
         raise ValueError("name what to compare with --encoder: pixels, state, learners or saved models' folders")
     check_keys("settings", values["settings"], tuple(ALGORITHMS), "algorithm")
     settings = values["settings"].get(values["algorithm"], {})
-    shared = {"preset": options.preset, "device": options.device} | values | {"settings": settings}
+    shared = options.told | values | {"settings": settings}
     jobs = []
     for encoder in encoders:
         for seed in options.all_seeds():

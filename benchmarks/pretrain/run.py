@@ -7,7 +7,6 @@ reconstruction, and saved; its folder is what `benchmarks.policies --encoder` an
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,8 +47,8 @@ def table(jobs: Sequence[PretrainJob], results: Sequence[Mapping[str, Any]], flo
 
 def plan(own: Sweep, values: dict[str, Any]) -> Plan:
     """The jobs of the command, each of which can be built, and beside them the scores of codes that no learning made."""
-    chosen = dataclasses.replace(own, model=own.model or "beta_vae").models(learners())
-    shared = {"preset": own.preset, "device": own.device} | values
+    chosen = own.models(learners(), "beta_vae")
+    shared = own.told | values
     jobs = [PretrainJob(model=model, seed=seed, **shared) for model in chosen for seed in own.all_seeds()]
     for job in jobs:
         build(job)

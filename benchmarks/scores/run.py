@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.harness.encoders import is_path, listed
+from benchmarks.harness.encoders import is_path, paths_listed
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Common
+from benchmarks.harness.options import Common, Trial, listed
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import Table
@@ -24,7 +24,7 @@ from benchmarks.metrics import ORACLES, PROTOCOLS, SCORES, score, score_codes, s
 from benchmarks.metrics.codes import applicable, code_pool, read_codes
 from benchmarks.metrics.oracles import BASELINES
 from benchmarks.metrics.scoring import Samples, chosen_scores
-from borders import Count, Natural, checked
+from borders import Count, checked
 from borders.files import home
 from envs.stored import open_world
 from representations import load
@@ -55,14 +55,10 @@ class Scores:
 
 
 @checked
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class Job(Trial):
     """One code, by the name or the path in `encoder`, or of the file `codes`; `seed` draws the pool."""
 
-    model: str
-    preset: str
-    seed: Natural
-    device: str
     encoder: str
     codes: str
     world: str
@@ -76,9 +72,9 @@ class Job:
 def plan(own: Common, values: dict[str, Any]) -> Plan:
     """A job for every code, the baselines last; ValueError for what cannot be read or does not apply."""
     options = Scores(**values)
-    names = tuple(name.strip() for name in options.names.split(",") if name.strip())
+    names = tuple(listed(options.names))
     chosen_scores(names or None)
-    shared: dict[str, Any] = {"preset": own.preset, "seed": own.seed or 0, "device": own.device, "codes": ""}
+    shared: dict[str, Any] = {**own.told, "seed": own.seed or 0, "codes": ""}
     shared |= {"metric_seeds": own.seeds or 3, "samples": options.samples, "code_size": options.code_size}
     shared |= {"compat": options.compat, "world": options.world, "names": names}
     if options.codes:
@@ -89,7 +85,7 @@ def plan(own: Common, values: dict[str, Any]) -> Plan:
     world = open_world(options.world)
     names = applicable(world, names or None)
     jobs = []
-    for encoder in listed(options.encoder):
+    for encoder in paths_listed(options.encoder):
         if encoder in BASELINES:
             continue
         if encoder in ORACLES:

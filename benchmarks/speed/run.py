@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.harness.engines import Engine
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import TOGETHER, Common, Timed
+from benchmarks.harness.options import TOGETHER, Common, Timed, listed
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import ENOUGH, Claim, Table
@@ -54,7 +54,7 @@ class Job:
 def chosen_groups(only: str) -> list[str]:
     """The groups in a comma list, where it is empty all but those of `ASKED`; ValueError lists them where one is unknown."""
     usual = [name for name in GROUPS if name not in ASKED]
-    chosen = [name.strip() for name in only.split(",") if name.strip()] or usual
+    chosen = listed(only) or usual
     unknown = [name for name in chosen if name not in GROUPS]
     if unknown:
         raise ValueError(f"unknown group {unknown[0]!r}; the groups are {', '.join(GROUPS)}")

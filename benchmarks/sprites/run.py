@@ -23,17 +23,16 @@ from torch import Tensor
 import representations
 from benchmarks.harness.autoencoding import Budget, described, draw, reconstruction, seeded
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Sweep, check_keys, settings_of
+from benchmarks.harness.options import Decaying, Scored, Sweep, Trial, check_batch, check_keys, settings_of
 from benchmarks.harness.own import registered
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer
 from benchmarks.metrics import baseline_rows, score
 from benchmarks.metrics.codes import applicable
 from benchmarks.metrics.maps import position_folds
-from benchmarks.metrics.scoring import chosen_scores
 from benchmarks.sprites.figures import figures, kl_figure, stage_figure, write
 from benchmarks.sprites.report import summary
-from borders import Count, Natural, Positive, Share, checked
+from borders import Count, Positive, Share, checked
 from borders.files import write_npz
 from envs import WORLDS
 from envs.stored import Stored, drawn, open_world
@@ -51,7 +50,7 @@ TEST_SEED = 10_000
 
 @checked
 @dataclass(frozen=True)
-class Options(Budget):
+class Options(Budget, Scored, Decaying):
     """What a sweep over sprites can be told."""
 
     world: str = "dsprites"
@@ -60,10 +59,6 @@ class Options(Budget):
     """How many pictures every model learns from."""
     budgets: dict[str, int] = field(default_factory=dict)
     """How many pictures where a model learns from more or fewer."""
-    decay: bool = True
-    """Take every learning rate linearly to zero."""
-    scores: str = ""
-    """Scores, separated by commas; all unless told."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by model."""
     rises: dict[str, float] = field(default_factory=dict)
@@ -81,17 +76,12 @@ class Options(Budget):
 
 
 @checked
-@dataclass(frozen=True)
-class Job(Budget):
+@dataclass(frozen=True, kw_only=True)
+class Job(Trial, Budget, Decaying):
     """One model with its settings on one seed; `row` names the model and its knob, for instance "beta_vae (beta 4)"."""
 
-    model: str
-    preset: str
-    seed: Natural
-    device: str
     world: str
     pictures: Count
-    decay: bool
     scores: tuple[str, ...]
     settings: dict[str, Any]
     row: str
@@ -106,18 +96,15 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
         known = KNOBS if option == "curves" else (*LEARNERS, *registered().models)
         check_keys(option, getattr(options, option), known, "model")
     check_keys("worlds", options.worlds, tuple(WORLDS), "world")
-    least = min([options.pictures, *options.budgets.values()])
-    if not 2 <= options.batch <= least:
-        raise ValueError(f"batch must be at least 2 and at most pictures, got {options.batch}, {least}")
+    check_batch(options.batch, min([options.pictures, *options.budgets.values()]))
     names = ("world", "decay", *(known.name for known in dataclasses.fields(Budget)))
     shared: dict[str, Any] = {name: getattr(options, name) for name in names}
-    shared |= {"preset": own.preset, "device": own.device, "world_settings": options.worlds.get(options.world, {})}
-    shared["scores"] = tuple(name.strip() for name in options.scores.split(",") if name.strip())
-    chosen_scores(shared["scores"])
+    shared |= own.told | {"world_settings": options.worlds.get(options.world, {})}
+    shared["scores"] = tuple(options.names)
     if not all(0 <= share <= 1 for share in (*options.rises.values(), options.blob_rise)):
         raise ValueError(f"rises and blob_rise must be shares from 0 to 1, got {options.rises}, {options.blob_rise}")
     found = []
-    for model in dataclasses.replace(own, model=own.model or "all").models((*LEARNERS, *registered().models)):
+    for model in own.models((*LEARNERS, *registered().models)):
         settings, knob = dict(options.settings.get(model, {})), KNOBS.get(model, "")
         shared |= {"pictures": options.budgets.get(model, options.pictures), "rise": options.rises.get(model)}
         if options.world == "blobs" and model == "beta_vae":

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import ALONE, Common, Timed
+from benchmarks.harness.options import ALONE, Common, Timed, listed
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary, first_figures
 from benchmarks.harness.table import UP, Table
@@ -146,7 +146,7 @@ def speed(world: World, batch: int, repeats: int, generator: torch.Generator) ->
 
 def plan(own: Common, values: dict[str, Any]) -> Plan:
     """A job for every chosen world; ValueError lists the known ones."""
-    names = [name.strip() for name in values["world"].split(",") if name.strip()] or list(WORLDS)
+    names = listed(values["world"]) or list(WORLDS)
     for name in names:
         make_world(name)
     shared = values | {"preset": own.preset, "seed": own.seed or 0}

@@ -17,7 +17,9 @@ SIZES = {name: {"steps": 10, "batch": 8, "samples": 100} for name in covariance.
 
 
 def job(experiment: str, model: str, weight: float, seed: int = 0) -> Job:
-    return Job(model, "quick", seed, "cpu", experiment, weight, Size(10, 8, 100), "", "float32", {})
+    return Job(
+        model, "quick", seed, "cpu", experiment=experiment, weight=weight, size=Size(10, 8, 100), data="", settings={}
+    )
 
 
 def result(**scores) -> dict:
@@ -122,7 +124,9 @@ def test_cifar10_is_used_where_its_files_are_given(tmp_path, monkeypatch):
     monkeypatch.setattr("envs.files.cifar10.RECORDS", 5)
     for name in (*FILES["train"], *FILES["test"]):
         (tmp_path / name).write_bytes((bytes([1]) + bytes(3072)) * 5)
-    given = Job("none", "quick", 0, "cpu", "pictures", 0.0, Size(1, 2), str(tmp_path), "float32", {})
+    given = Job(
+        "none", "quick", 0, "cpu", experiment="pictures", weight=0.0, size=Size(1, 2), data=str(tmp_path), settings={}
+    )
     train, test = covariance.pictures(given)
     assert (len(train["x"]), len(test)) == (25, 5)
     with pytest.raises(SystemExit, match=r"no file test_batch\.bin"):

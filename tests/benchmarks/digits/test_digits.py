@@ -4,7 +4,8 @@ import pytest
 
 from benchmarks.digits import run as digits
 from benchmarks.digits.run import OWNERS, PAPERS, Options, jobs
-from benchmarks.harness.command import Sweep, presets_of
+from benchmarks.harness.command import presets_of
+from benchmarks.harness.options import Sweep
 
 
 def test_every_model_has_cells_in_every_preset_and_a_papers_seeds_are_its_own():

@@ -145,7 +145,7 @@ def test_only_visible_cubes_are_drawn():
         (["--preset", "huge"], "quick, default, paper"),
         (["--repeats", "0"], "repeats must be at least 1"),
         (["--objects", "5"], "objects must be at least 14"),
-        (["--precision", "int8"], "precision must be"),
+        (["--precision", "int8"], "--precision takes one of float32, bfloat16, auto, got 'int8'"),
     ],
 )
 def test_a_wrong_word_on_the_command_line_is_named(words, told, tmp_path, capsys):

@@ -73,7 +73,7 @@ def test_merging_keeps_what_is_not_named():
         (["--settings.beta", "8"], "got 'beta': write --settings.MODEL.beta 8"),
         (["--settings.beta_vea.beta", "8"], "settings are given by model, beta_vae,"),
         (["--settings", "8"], "--settings takes settings by name, such as --settings.KEY.NAME VALUE"),
-        (["--settings.beta_vae.beta", "abc"], "(--settings.beta_vae.NAME VALUE)"),
+        (["--settings.beta_vae.beta", "abc"], "(--settings.beta_vae.beta VALUE)"),
         (["--rises.vaa", "0.5"], "rises are given by model"),
         (["--rises.vae", "half"], "--rises.vae takes a number, such as 0.5, got 'half'"),
         (["--worlds.dsprite.path", "x"], "worlds are given by world, dsprites,"),

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from benchmarks.harness import command
-from benchmarks.harness.encoders import listed
+from benchmarks.harness.encoders import paths_listed
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.rooms import Room
 from benchmarks.harness.runs import describe, differences
@@ -137,7 +137,7 @@ def test_a_home_folder_and_a_foreign_one(coins, tmp_path, monkeypatch):
 def test_a_list_may_hold_a_path_with_commas(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("a,b, c").mkdir()
-    assert listed("pixels,a,b, c, state,,x") == ["pixels", "a,b, c", "state", "x"]
+    assert paths_listed("pixels,a,b, c, state,,x") == ["pixels", "a,b, c", "state", "x"]
 
 
 def test_a_model_is_found_in_its_run_and_not_among_several(tmp_path):

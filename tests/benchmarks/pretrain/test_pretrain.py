@@ -144,7 +144,7 @@ def test_a_learner_is_pretrained_on_own_pictures_and_traversed(tmp_path, capsys)
         (["--collect", "video"], "collect must be one of factors, walk, policy, got 'video'"),
         (["--collect", "policy"], "collect policy and a policy's folder go together"),
         (["--collect", "policy", "--policy", "nowhere"], "nowhere is not the folder of a policy"),
-        (["--batch", "1"], "batch must be 2 to observations"),
+        (["--batch", "1"], "batch must be at least 2"),
         (["--scores", "magic"], "unknown score 'magic'"),
         (["--settings", '{"betta": 3}'], "no setting 'betta'; its settings are beta"),
     ],

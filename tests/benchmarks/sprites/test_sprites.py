@@ -19,7 +19,9 @@ torch.set_num_threads(1)
 
 def job(model: str, seed: int = 0, world: str = "dsprites", row: str = "") -> Job:
     budget = {"batch": 32, "precision": "float32", "samples": 400, "metric_seeds": 1, "test": 64}
-    return Job(model, "quick", seed, "cpu", world, 64, True, (), {}, row or model, **budget)
+    return Job(
+        model, "quick", seed, "cpu", world=world, pictures=64, scores=(), settings={}, row=row or model, **budget
+    )
 
 
 def result(seed: int = 0, **scores) -> dict:
