@@ -40,6 +40,15 @@ class Column:
     period: float = math.nan
 
 
+def least_squares(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """The weights [d, k], of several the least, with which x [n, d] comes closest to y [n, k]: equal in every process.
+
+    By LAPACK's gelsd. The default of `torch.linalg.lstsq` on a CPU, gelsy, takes its pivots from memory that nobody has
+    set, and so its last bits change from call to call.
+    """
+    return torch.linalg.lstsq(x.cpu(), y.cpu(), driver="gelsd").solution.to(x.device)
+
+
 def as_matrix(values: ArrayLike | torch.Tensor, name: str, least: int = 2) -> Floats:
     """`values` as float64 [n, columns].
 

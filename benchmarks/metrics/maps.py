@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from benchmarks.metrics.arrays import least_squares
 from benchmarks.metrics.scoring import BATCH
 from envs.world import World
 
@@ -42,5 +43,5 @@ def position_folds(encode: Callable[[Tensor], Tensor], world: World, generator: 
     rows[:, axes] = place.repeat(ELSEWHERE, 1)
     codes = torch.cat([encode(world.render(batch)) for batch in rows.split(BATCH)]).double()
     design = torch.cat([codes, torch.ones(len(codes), 1, dtype=torch.float64)], 1)
-    read = design @ torch.linalg.lstsq(design, rows[:, axes].double(), driver="gelsd").solution
+    read = design @ least_squares(design, rows[:, axes].double())
     return folds(read.view(ELSEWHERE, SIDE, SIDE, 2))

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from benchmarks.harness.control import Drive
+from benchmarks.metrics.arrays import least_squares
 from borders.files.pictures import write_animation, write_figure
 from envs.planar import Planar
 
@@ -78,7 +79,7 @@ def run_gif(model: Any, world: Planar, driven: Drive, path: Path, episode: int =
     lattice = world.lattice(shape)
     codes = model.encode(world.render(lattice))
     design = torch.cat([codes, torch.ones(len(codes), 1)], 1).double()
-    place = torch.linalg.lstsq(design, lattice[:, :2].double()).solution.float()
+    place = least_squares(design, lattice[:, :2].double()).float()
     frames = []
     factors = driven.factors[episode]
     goal = _dot(driven.goals[episode, :2])

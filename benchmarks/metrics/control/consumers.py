@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.metrics.arrays import as_columns, targets
+from benchmarks.metrics.arrays import as_columns, least_squares, targets
 from benchmarks.metrics.control import reinforcement
 from benchmarks.metrics.control.dynamics import (
     LocallyLinear,
@@ -203,7 +203,7 @@ def _targets(task: ControlTask, states: Tensor) -> list[Tensor]:
 def _explained(codes: Tensor, part: Tensor) -> Tensor:
     """The share of every axis's variance that a factor explains linearly: [d]."""
     centred = codes - codes.mean(0)
-    left = centred - part @ torch.linalg.lstsq(part, centred).solution
+    left = centred - part @ least_squares(part, centred)
     return 1 - left.square().sum(0) / centred.square().sum(0).clamp(min=1e-12)
 
 

@@ -19,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import lasso_path
 from torch import Tensor
 
+from benchmarks.metrics.arrays import least_squares
 from planners import Problem, cem, ilqr
 
 HORIZON = 2
@@ -89,7 +90,7 @@ def features(code: Tensor, action: Tensor) -> Tensor:
 def fit_least_squares(seen: Transitions) -> LocallyLinear:
     """The least-squares model; of several the one of least norm, which rotates with the code as well."""
     x, y = features(seen.before, seen.actions), seen.after - seen.before
-    weight = torch.linalg.lstsq(x, y, driver="gelsd").solution
+    weight = least_squares(x, y)
     return LocallyLinear(weight, seen.before.shape[1], seen.actions.shape[1])
 
 
