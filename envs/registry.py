@@ -14,6 +14,7 @@ from envs.objects3d import Objects3D
 from envs.planar import Planar
 from envs.shape_motion import ShapeMotion
 from envs.shapes2d import Shapes2D
+from envs.street_digits import StreetDigits
 from envs.swiss_roll import SwissRoll
 from envs.switch_maze import SwitchMaze
 from envs.world import World
@@ -31,6 +32,7 @@ WORLDS: dict[str, type[World]] = {
     "planar": Planar,
     "shape_motion": ShapeMotion,
     "shapes2d": Shapes2D,
+    "street_digits": StreetDigits,
     "swiss_roll": SwissRoll,
     "switch_maze": SwitchMaze,
 }

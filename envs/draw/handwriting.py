@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,13 +26,35 @@ Source = Literal["embedded", "mnist", "fashion_mnist"]
 TEST = 360  # the embedded pictures that form its test split: the last fifth, as the source orders them
 
 
-class Handwriting:
-    """A pool of pictures by class.
+class Pool:
+    """Pictures uint8 [N, ...] by class, and by example in it, counted round.
+
+    `classes` is their number and `examples` the most that a class has; `counts` long [classes].
+    """
+
+    def __init__(self, images: NDArray, labels: NDArray):
+        order = np.argsort(labels, kind="stable")
+        self.counts = torch.from_numpy(np.bincount(labels))
+        self.classes = len(self.counts)
+        self.examples = int(self.counts.max())
+        self._first = self.counts.cumsum(0) - self.counts
+        self._pictures = {torch.device("cpu"): torch.from_numpy(images[order])}
+
+    def rows(self, label: Tensor, example: Tensor) -> Tensor:
+        """The pictures uint8 [n, ...] of classes `label` [n] and examples `example` [n], on their device."""
+        device = label.device
+        if device not in self._pictures:
+            self._pictures[device] = self._pictures[torch.device("cpu")].to(device)
+        label = label.round().long()
+        counts, first = self.counts.to(device)[label], self._first.to(device)[label]
+        return self._pictures[device][first + example.round().long() % counts]
+
+
+class Handwriting(Pool):
+    """A pool of pictures of handwriting, 28 x 28.
 
     `source` is "embedded", "mnist" or "fashion_mnist"; the last two are read from `path` or from DISCO_DATA, see
     `envs.files.idx.load_published`. `split` is "all", "train" or "test".
-
-    `classes` is their number and `examples` the most that a class has; `counts` long [classes].
     """
 
     @checked
@@ -42,21 +65,11 @@ class Handwriting:
             images, labels = _embedded(split)
         else:
             images, labels = load_published(source, split, path)
-        order = np.argsort(labels, kind="stable")
-        self.counts = torch.from_numpy(np.bincount(labels))
-        self.classes = len(self.counts)
-        self.examples = int(self.counts.max())
-        self._first = self.counts.cumsum(0) - self.counts
-        self._pictures = {torch.device("cpu"): torch.from_numpy(images[order])}
+        super().__init__(images, labels)
 
     def pictures(self, label: Tensor, example: Tensor) -> Tensor:
         """The pictures of classes `label` [n] and examples `example` [n]: float32 [n, 28, 28] in [0, 1]."""
-        device = label.device
-        if device not in self._pictures:
-            self._pictures[device] = self._pictures[torch.device("cpu")].to(device)
-        label = label.round().long()
-        counts, first = self.counts.to(device)[label], self._first.to(device)[label]
-        return self._pictures[device][first + example.round().long() % counts].float() / 255
+        return self.rows(label, example).float() / 255
 
 
 @cache
