@@ -14,7 +14,7 @@ import joblib
 import torch
 
 from benchmarks.harness.own import Registered, registered
-from benchmarks.harness.pool import KEEP_MEMORY, failure, in_processes
+from benchmarks.harness.pool import failure, in_processes, keep_memory
 from benchmarks.harness.rooms import CHECKOUT
 
 ENGINES = ("local", "ray")
@@ -87,8 +87,7 @@ class Engine:
         ray = _ray()
         for module in own.modules():  # they need not be installed where the job runs
             ray.cloudpickle.register_pickle_by_value(module)
-        surroundings: dict[str, Any] = {"working_dir": str(CHECKOUT), "excludes": LEFT_OUT, "env_vars": KEEP_MEMORY}
-        about: dict[str, Any] = {"runtime_env": surroundings}
+        about: dict[str, Any] = {"runtime_env": {"working_dir": str(CHECKOUT), "excludes": LEFT_OUT}}
         own_cluster = {"num_cpus": self.workers or None, "include_dashboard": False}
         about |= {"address": self.address} if self.address else own_cluster
         ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR, **about)
@@ -109,6 +108,7 @@ def _work(own: Registered, call: Callable[..., Any], row: tuple[Any, ...]) -> An
     """One row on one thread: the networks are small, and more threads only wait for each other."""
     own.register()
     torch.set_num_threads(1)
+    keep_memory()
     return call(*row)
 
 

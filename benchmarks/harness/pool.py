@@ -6,6 +6,7 @@ ends soon after its parent, however that ends, and Ctrl-C is the parent's alone 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
@@ -22,8 +23,6 @@ from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# glibc otherwise gives a step's activations back to the system, and takes them again page by page: up to 10 % of a training
-KEEP_MEMORY = dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(1 << 30))
 WATCH = 0.2  # seconds between looks at the parent
 GRACE = 0.7  # seconds that workers have to save their state
 
@@ -77,6 +76,19 @@ def in_processes(call: Callable[..., Any], rows: Sequence[tuple[Any, ...]], work
             worker.end(bool(busy))
 
 
+def keep_memory() -> None:
+    """Let this process keep the memory that it frees, where its C library is glibc; elsewhere nothing.
+
+    glibc otherwise may give a training step's activations back to the system and take them again page by page, or not, as
+    they happen to lie: steps of the same beta-VAE then took 73 ms or 107.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        mallopt, trim, mmap = ctypes.CDLL(None).mallopt, -1, -3
+        mallopt(trim, 1 << 30)
+        if not mallopt(mmap, 1 << 30):
+            mallopt(mmap, 1 << 25)  # the most that older ones take
+
+
 class _Worker:
     """A process that computes one row at a time."""
 
@@ -86,9 +98,7 @@ class _Worker:
 
     def submit(self, call: Callable[..., Any], row: tuple[Any, ...]) -> Future:
         if self.pool is None:
-            self.pool = ProcessPoolExecutor(
-                1, initializer=_begin, initargs=(os.getpid(),), env=ONE_THREAD | KEEP_MEMORY
-            )
+            self.pool = ProcessPoolExecutor(1, initializer=_begin, initargs=(os.getpid(),), env=ONE_THREAD)
             self.process = self.pool.submit(os.getpid).result()
         return self.pool.submit(call, *row)
 
