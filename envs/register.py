@@ -8,14 +8,15 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
-from borders import nearest
+from borders import look_up, nearest
 from envs.digit_grid import DigitGrid
-from envs.env import WorldEnv, WorldVectorEnv
+from envs.env import WorldEnv
 from envs.moves import moving
 from envs.planar import Planar
 from envs.registry import WORLDS, make_world
 from envs.switch_maze import SwitchMaze
 from envs.tasks import DigitGridTask, MatchTask, PlanarTask, SwitchMazeTask, Task
+from envs.vector import WorldVectorEnv
 from envs.world import World
 
 # Gymnasium id -> (world, steps in an episode)
@@ -34,6 +35,7 @@ IDS = {
 ENVIRONMENT = ("render_mode", "goal_dict", "symbolic", "box", "autoreset_mode")
 TASKS = {"planar": ("protocol", "shape"), "switch_maze": ("protocol",)}
 GRASP, ATTEMPTS = "disco/Grasp-v0", 20
+OWN, STEPS = "disco/world-", 100  # before the name of a world that has no id of its own; steps in its episode
 
 
 def _compose(name: str, box: bool, settings: dict[str, Any]) -> tuple[World, Task]:
@@ -83,26 +85,47 @@ def make_vector_env(
     autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
     **settings: Any,
 ) -> WorldVectorEnv:
-    """The natively batched environment of a world by name; see `envs.env.WorldVectorEnv` for `autoreset_mode`."""
+    """The natively batched environment of a world by name; see `envs.vector.WorldVectorEnv` for `autoreset_mode`."""
     made, task = _compose(world, box, settings)
     return WorldVectorEnv(made, task, num_envs, max_episode_steps, render_mode, goal_dict, symbolic, autoreset_mode)
+
+
+def environment_of(world: str) -> str:
+    """The id of the environment of a world by its name in `WORLDS`; one that has none yet is registered.
+
+    So is a world of your own, with 100 steps in an episode. ValueError lists the worlds where there is none of that name.
+    """
+    for known, (name, _) in IDS.items():
+        if name == world:
+            return known
+    look_up("world", world, WORLDS)
+    found = f"{OWN}{world}-v0"
+    if found not in gym.registry:
+        _register(found, world, STEPS)
+    return found
+
+
+def register_named(env: str) -> None:
+    """Register the environment that `environment_of` calls so, where it is not: its world was registered since."""
+    name = env.rpartition(":")[2].removeprefix(OWN).removesuffix("-v0")
+    if name in WORLDS and env.rpartition(":")[2].startswith(OWN):
+        environment_of(name)
 
 
 # Gymnasium reads the render modes of a function here, and puts its wrappers around what the environment does not do.
 make_env.metadata = WorldEnv.metadata  # type: ignore[attr-defined]
 
 
+def _register(name: str, world: str, steps: int) -> None:
+    entry, batched = "envs.register:make_env", "envs.register:make_vector_env"
+    gym.register(name, entry, vector_entry_point=batched, max_episode_steps=steps, kwargs={"world": world})
+
+
 def register_all() -> None:
     """Register every id that is not registered yet."""
     for name, (world, steps) in IDS.items():
         if name not in gym.registry:
-            gym.register(
-                name,
-                "envs.register:make_env",
-                vector_entry_point="envs.register:make_vector_env",
-                max_episode_steps=steps,
-                kwargs={"world": world},
-            )
+            _register(name, world, steps)
     if GRASP not in gym.registry:
         gym.register(
             GRASP,

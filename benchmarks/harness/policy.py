@@ -22,6 +22,7 @@ from agents.sb3 import EncodeVec, SmallExtractor, Standardised, make_batched, po
 from benchmarks.harness.options import Trial
 from borders import Count, checked
 from borders.files import check_file, read_yaml
+from envs.register import register_named
 from representations import load
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC, "dqn": DQN}
@@ -102,6 +103,7 @@ class SeeFactors(VecEnvWrapper):
 
 def view(job: Policy, rows: int, seed: int, render_mode: str | None = None) -> tuple[VecEnv, dict[str, Any]]:
     """The environments as the job's encoder shows them, and the `policy_kwargs` that go with it."""
+    register_named(job.env)
     plain = make_batched(job.env, rows, seed, render_mode=render_mode, goal_dict=True, **job.env_settings)
     small = {"features_extractor_class": SmallExtractor}
     if job.encoder == "pixels":
@@ -156,6 +158,7 @@ def check_known(env: str) -> None:
 
     A module before the colon is imported by Gymnasium, so it must have been imported already, as `--import` does.
     """
+    register_named(env)
     module, _, name = env.rpartition(":")
     if (module and module not in sys.modules) or name not in gym.registry:
         raise ValueError(f"the environment {env!r} is not known here; name its module with --import to trust it")

@@ -85,8 +85,10 @@ def conclude(
     """Print tables and claims, write `report.html` and `result.json`; return the content of the latter.
 
     `results` are those of the jobs, and behind them those of jobs that were run beside them. The others are a `Summary`'s.
-    With one job, whose folder `out` is, its own `result.json` gets intervals, tables and claims beside its scores. Claims
-    are undecided where the preset or the number of seeds cannot decide them.
+    The file has the same entries for one job, whose folder `out` is, and for several: of one its own `result.json` gets
+    intervals, tables and claims beside its scores; of several `seed` is a list, scores are means by row, and what differs
+    from job to job stands by the job's folder. Claims are undecided where the preset or the number of seeds cannot decide
+    them.
     """
     folders, seeds = job_folders(out, jobs), sorted({job.seed for job in jobs})
     decided = [claim.decided_by(jobs[0].preset, repetitions or len(seeds)) for claim in claims]
@@ -105,11 +107,14 @@ def conclude(
     if len(jobs) == 1:
         content = {**results[0], **found, **{k: v for k, v in (more or {}).items() if k not in results[0]}}
     else:
-        content = {key: results[0][key] for key in SHARED if key in results[0]} | {
+        each = {folder.name: result for folder, result in zip(folders, results, strict=False)}
+        content = {
+            key: results[0][key] if key in SHARED else {name: result[key] for name, result in each.items()}
+            for key in results[0]
+        } | {
             "model": ",".join(dict.fromkeys(job.model for job in jobs)),
             "seed": seeds,
             "scores": {row: {name: found.mean for name, found in scores.items()} for row, scores in rows.items()},
-            "seconds": {folder.name: result["seconds"] for folder, result in zip(folders, results, strict=False)},
             **found,
             **(more or {}),
         }

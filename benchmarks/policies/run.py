@@ -21,8 +21,9 @@ import gymnasium as gym
 from gymnasium import spaces
 
 from benchmarks.harness import pretraining as pretrain
+from benchmarks.harness.command import presets_of
 from benchmarks.harness.curves import steps_to
-from benchmarks.harness.encoders import paths_listed
+from benchmarks.harness.encoders import is_path, paths_listed
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Sweep, check_keys
 from benchmarks.harness.policy import ALGORITHMS, SIGHTED, Policy, learner, view
@@ -30,6 +31,8 @@ from benchmarks.harness.runs import Timer, describe, key, sweep
 from benchmarks.policies.measures import EVALUATION_SEED, clock_of, evaluate, film, step_times
 from benchmarks.policies.report import summary
 from borders.files import append_line, home, read_bytes, read_json, read_yaml, write_atomically
+from envs import WORLDS
+from envs.register import environment_of, register_named
 from representations import MODELS, load
 from representations.model import read_config
 from representations.registry import find_model
@@ -46,6 +49,8 @@ class Policies(Sweep):
     """pixels, state, a learner's name, or the folder of a saved model or of its run; or several, separated by commas."""
     encoders: str = "runs/encoders"
     """Where encoders that are named are kept, and found again."""
+    world: str = ""
+    """A name in envs.WORLDS, or that of a world of your own (--import), whose environment takes the place of env's."""
 
 
 def run(job: Policy, folder: Path, resume: bool = True) -> dict[str, Any]:
@@ -97,6 +102,7 @@ def run(job: Policy, folder: Path, resume: bool = True) -> dict[str, Any]:
 
 def pretraining(job: Policy) -> pretrain.PretrainJob:
     """The pretraining of the job's encoder, which is named: on its environment's world, with its seed."""
+    register_named(job.env)
     world = gym.spec(job.env.rpartition(":")[2]).kwargs["world"]
     settings = {name: value for name, value in job.env_settings.items() if name not in TASK_SETTINGS}
     shared: dict[str, Any] = {"model": job.model, "preset": job.preset, "seed": job.seed, "device": job.device}
@@ -134,8 +140,30 @@ def label(encoder: str) -> str:
     return f"{read_config(folder)[0]}@{weights}"
 
 
+def placed(options: Policies, values: dict[str, Any]) -> dict[str, Any]:
+    """The job's values with the environment of the chosen world; ValueError for what nothing can act in.
+
+    The preset's settings of its own environment are left out for another.
+    """
+    if options.world:
+        if values["env"] != Policy.env:
+            raise ValueError(f"give --world or --env, not both, got {options.world!r} and {values['env']!r}")
+        if options.world not in WORLDS and is_path(options.world):
+            raise ValueError(
+                f"a policy has no moves to make among stored pictures: --world takes a name, {', '.join(WORLDS)}, or that "
+                f"of a world of your own (--import), got {options.world!r}; see pretrain for folders and files"
+            )
+        values = values | {"env": f"envs:{environment_of(options.world)}"}
+    if values["env"] == Policy.env:
+        return values
+    usual = presets_of("policies")[options.preset].get("env_settings", {})
+    kept = {name: value for name, value in values["env_settings"].items() if usual.get(name) != value}
+    return values | {"env_settings": kept}
+
+
 def plan(options: Policies, values: dict[str, Any]) -> Plan:
     """The jobs that were asked for; ValueError or TypeError where something does not fit."""
+    values = placed(options, values)
     encoders = paths_listed(options.encoder)
     if options.model or not encoders:
         raise ValueError("name what to compare with --encoder: pixels, state, learners or saved models' folders")

@@ -24,7 +24,7 @@ from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
 from borders import Positive, Real, checked, nearest
-from envs.env import autoreset, check_options
+from envs.goals import check_options
 from envs.grasp import gripper
 from envs.grasp.frames import MAX_OPENING, MIN_OPENING, REACH, camera_poses, check_opening, check_pose, pose_of
 from envs.grasp.objects import ObjectSpec, library
@@ -32,6 +32,7 @@ from envs.grasp.picture import draw
 from envs.grasp.scene import GraspScene, Outcome, Physics
 from envs.grasp.solids import Solid
 from envs.grasp.world import FACTORS, SPREAD, placed, row
+from envs.vector import autoreset
 
 OBJECTS = ("all", "seen", "novel")
 SHOWN = 256  # pixels of a rendered frame

@@ -6,6 +6,7 @@ import pickle
 import zipfile
 from pathlib import Path
 
+import gymnasium as gym
 import imageio.v3 as imageio
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from benchmarks.harness.runs import sweep
 from benchmarks.policies.measures import evaluate, step_times
 from benchmarks.policies.report import claims, table
 from benchmarks.policies.run import Policies, label, main, plan, pretraining, run
+from envs import WORLDS, Factor, MovingWorld
 from representations import load, make, save
 
 SMALL = {"steps": 128, "rows": 4, "every": 64, "episodes": 3, "device": "cpu"}
@@ -283,7 +285,7 @@ def test_several_single_settings_are_merged_with_those_of_the_preset():
 
 
 def test_wrong_pretraining_is_named(tmp_path):
-    with pytest.raises(ValueError, match="pretrain has no setting 'step'; its settings are world"):
+    with pytest.raises(ValueError, match=r"pretrain has no setting 'step'; its settings are .*world, world_settings"):
         named(tmp_path, pretrain={"step": 2})
     with pytest.raises(TypeError, match="no setting 'betta'"):
         named(tmp_path, pretrain={"settings": {"betta": 2}})
@@ -357,6 +359,9 @@ def test_label_names_the_weights(folder, tmp_path):
         (["--env_settings", '{"shapes": ["disc"]}'], "shapes must be some of"),
         (["--threshold", "90"], "threshold must be in"),
         (["--hindsight", "true"], "hindsight needs a replay buffer"),
+        (["--world", "planet"], "unknown world 'planet'; the worlds are planar"),
+        (["--world", "pictures/of.npz"], "no moves to make among stored pictures: --world takes a name"),
+        (["--world", "dsprites", "--env", "envs:disco/SwitchMaze-v0"], "give --world or --env, not both"),
         (["--settings", '{"gamma": 0.9}'], "settings are given by algorithm, ppo, sac, dqn, got 'gamma'"),
     ],
 )
@@ -395,3 +400,51 @@ def test_command_compares_encoders(tmp_path, folder, capsys):
     assert whole["cpu_minutes"] == pytest.approx(sum(part["seconds"]["cpu"] for part in parts) / 60, abs=0.06)
     assert "success_by_steps" in "".join(path.name for path in out.iterdir())
     assert "data:image/gif" in (out / "report.html").read_text()
+
+
+class Slide(MovingWorld):
+    """A bright column that an action moves: a world of one's own."""
+
+    factors = (Factor.continuous("x", 0, 15, "pixel"),)
+    shape = (1, 16, 16)
+    action_space = gym.spaces.Box(-2, 2, (1,), np.float32)
+
+    def _render(self, factors):
+        apart = (torch.arange(16.0) - factors[:, :1]).abs()
+        return ((1 - apart).clamp(min=0) * 255).to(torch.uint8)[:, None, None].expand(-1, 1, 16, 16)
+
+    def step(self, factors, actions, generator=None):
+        return (factors + actions).clamp(0, 15)
+
+
+@pytest.mark.parametrize("world", ["slide", "dsprites"])
+def test_a_policy_acts_in_a_world_of_ones_own_or_another_of_ours(world, tmp_path, monkeypatch):
+    monkeypatch.setitem(WORLDS, "slide", Slide)
+    small = [f"--{key}={value}" for key, value in SMALL.items()]
+    main(
+        [
+            "--world",
+            world,
+            "--encoder",
+            "state",
+            "--seed=0",
+            *small,
+            "--settings.ppo.n_steps=8",
+            "--settings.ppo.batch_size=16",
+            f"--out={tmp_path / 'run'}",
+        ]
+    )
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["env"] == {"slide": "envs:disco/world-slide-v0", "dsprites": "envs:disco/DSprites-v0"}[world]
+    assert config["env_settings"] == {}
+    policy, envs = restore(tmp_path / "run", 2, 0)
+    assert len(policy.predict(envs.reset())[0]) == 2
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["scores"]["curve"]["steps"] == [64, 128]
+
+
+def test_a_named_encoder_is_pretrained_on_a_world_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setitem(WORLDS, "slide", Slide)
+    own, values = parse("policies", Policies, Policy, ["--world=slide", "--encoder=rce", "--seed=0"])
+    [job] = plan(dataclasses.replace(own, encoders=str(tmp_path)), values).jobs
+    before = pretraining(job)
+    assert (before.world, before.world_settings, before.model) == ("slide", {}, "rce")
