@@ -167,7 +167,7 @@ class LinearConstraints(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """Joint training has one player, separate training the autoencoder and behind it the estimator."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate)
+        adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
         if self.joint:
             return (Objective("joint", self.loss, tuple(self.parameters()), adam),)
         networks = (*self.encoder.parameters(), *self.decoder.parameters())

@@ -40,7 +40,7 @@ class Judge:
         return (self(pictures)[0].argmax(1) == labels.round().long()).float().mean().item()
 
 
-def train_judge(world: World, names: tuple[str, ...], steps: int, seed: int, channels: int = 32) -> Judge:
+def train_judge(world: World, names: tuple[str, ...], steps: int, seed: int, channels: int = 16) -> Judge:
     """A judge of the world's pictures: of its first factor, the class, and of the named numbers among its factors.
 
     Its weights, and the pictures that it learns from, are drawn from `seed` alone.

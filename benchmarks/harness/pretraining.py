@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 import representations
+from benchmarks.harness import labels
 from benchmarks.harness.autoencoding import sheet
 from benchmarks.harness.observations import Observations, collect, collect_by
 from benchmarks.harness.options import Batch, Decaying, Scored, Trial, check_batch
@@ -40,10 +41,7 @@ NEEDY = (
     "grasp_cnn",
     "icf",
     "icf_discrete",
-    "jade",
-    "paired_classifier",
-    "single_classifier",
-)  # they need more than pictures and moves
+)  # they need more than pictures, moves and labels
 
 
 @checked
@@ -64,6 +62,8 @@ class PretrainJob(Trial, Scored, Decaying):
     """The run's folder of the policy that collects, from benchmarks.policies."""
     observations: Count = 10_000
     """How many observations are collected."""
+    labels: str = ""
+    """Factors that a learner with labels is told, separated by commas; all classes and numbers unless told."""
     steps: Count = 3000
     """Steps of training."""
     batch: Batch = 64
@@ -86,7 +86,7 @@ class PretrainJob(Trial, Scored, Decaying):
 
 
 def learners() -> list[str]:
-    """The models that learn from pictures alone."""
+    """The models that learn from pictures, from moves between them, or from pictures and labels."""
     known = {name: inspect.signature(model).parameters for name, model in MODELS.items()}
     return [name for name, settings in known.items() if "shape" in settings and name not in NEEDY]
 
@@ -109,6 +109,7 @@ def build(job: PretrainJob) -> tuple[MovingWorld | Stored, Representation]:
     if job.policy and not (home(job.policy) / "policy.zip").exists():
         raise ValueError(f"{job.policy} is not the folder of a policy of benchmarks.policies: it has no policy.zip")
     given: dict[str, Any] = {"shape": tuple(world.shape), "steps": job.steps}
+    given |= labels.settings(MODELS[job.model], world, job.labels)
     if isinstance(world, MovingWorld):
         space = world.action_space
         given["action_size"] = int(space.n) if isinstance(space, gym.spaces.Discrete) else space.shape[0]
@@ -119,12 +120,18 @@ def build(job: PretrainJob) -> tuple[MovingWorld | Stored, Representation]:
     return world, representations.make(job.model, **settings)
 
 
-def batches_of(data: Observations, world: World, model: Representation, size: int) -> Callable[..., Any]:
+def batches_of(
+    data: Observations, world: World, model: Representation, size: int, names: str = ""
+) -> Callable[..., Any]:
     """What `fit` draws batches from: pictures, or for models of dynamics dicts of x, u, x_next and y.
 
+    A learner with labels gets dicts of x, y and labelled, y from the named factors (see `harness.labels`).
     A model with a content code gets two sets that differ in content: x shows the first class of the world's first
     categorical factor, y the second.
     """
+    told = labels.labelled(data.x, data.factors, world, model.settings, size, names)
+    if told is not None:
+        return told
     whole = torch.arange(len(data.x))
     rows_x, rows_y = whole, whole
     kinds = [k for k, factor in enumerate(world.factors) if factor.kind == "categorical" and len(factor.values) > 1]
@@ -158,7 +165,7 @@ def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
         else:
             data = collect(world, job.observations, torch.Generator().manual_seed(job.seed), job.collect)
     with timer("training"):
-        batches = batches_of(data, world, model, job.batch)
+        batches = batches_of(data, world, model, job.batch, job.labels)
         generator = torch.Generator().manual_seed(job.seed)
         options: dict[str, Any] = {"device": job.device, "decay": job.decay, "resume": resume, "checkpoint_every": 500}
         options["progress"] = bar()

@@ -1,0 +1,101 @@
+"""What learners with labels are told of a world: a setting of theirs says in which form they want it.
+
+classes            y is long [n], the class of the first categorical factor
+attributes         y is float [n, K], the values of K factors; the setting has class counts, and (low, high) of numbers
+structure          y is long [n, k], the classes of k categorical factors, each a node beside a Gaussian one
+secondary_shape    beside it `secondary`, a second picture of the same class
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from envs.world import Factor, World
+
+MANY = 100  # classes: more of them tell one picture from another, not one kind from another
+STYLE = 10  # dimensions of the Gaussian node
+
+
+def chosen(world: World, names: str = "") -> list[int]:
+    """The places of the named factors, or of all that are numbers or classes, up to `MANY` of them.
+
+    A circular factor is no number: its two ends are one. ValueError for an unknown or repeated name, and for such a factor.
+    """
+    if not names:
+        return [k for k, factor in enumerate(world.factors) if _told(factor) and factor.low < factor.high]
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    fit = {factor.name: k for k, factor in enumerate(world.factors) if factor.kind != "circular"}
+    if len(set(wanted)) < len(wanted) or not set(wanted) <= fit.keys():
+        raise ValueError(f"labels must name each of {', '.join(fit)} at most once, got {names!r}")
+    return [fit[name] for name in wanted]
+
+
+def _told(factor: Factor) -> bool:
+    return factor.kind != "circular" and (factor.kind != "categorical" or len(factor.values) <= MANY)
+
+
+def settings(model: type, world: World, names: str = "") -> dict[str, Any]:
+    """The settings by which a learner knows its labels; none of one that has none.
+
+    ValueError where a learner of classes is to learn a world that has none.
+    """
+    known = inspect.signature(model).parameters
+    places = chosen(world, names)
+    kinds = {world.factors[k].name: len(world.factors[k].values) for k in _classes(world, places)}
+    if {"classes", "structure"} & known.keys() and not kinds:
+        raise ValueError(f"{model.__name__} learns classes, and none of {', '.join(world.names)} is one it can be told")
+    found: dict[str, Any] = {}
+    if "classes" in known:
+        found["classes"] = next(iter(kinds.values()))
+    if "attributes" in known:
+        factors = [world.factors[k] for k in places]
+        found["attributes"] = tuple(len(f.values) if f.kind == "categorical" else (f.low, f.high) for f in factors)
+    if "structure" in known:
+        nodes: dict[str, Any] = {name: {"kind": "categorical", "size": size} for name, size in kinds.items()}
+        found["structure"] = nodes | {"style": {"kind": "gaussian", "size": STYLE, "reads": list(kinds)}}
+    if "secondary_shape" in known:
+        found["secondary_shape"] = tuple(world.shape)
+    return found
+
+
+def _classes(world: World, places: list[int]) -> list[int]:
+    return [k for k in places if world.factors[k].kind == "categorical"]
+
+
+Draw = Callable[[torch.Generator], Mapping[str, Tensor]]
+
+
+def labelled(
+    x: Tensor, factors: Tensor, world: World, settings: Mapping[str, Any], size: int, names: str = ""
+) -> Draw | None:
+    """What draws batches of pictures x [N, C, H, W] with labels from their factor rows [N, K]; None without such settings."""
+    if not {"classes", "attributes", "structure"} & settings.keys():
+        return None
+    places = chosen(world, names)
+    if "attributes" in settings:
+        y = factors[:, places]
+    else:
+        y = factors[:, _classes(world, places)].round().long()
+        y = y[:, 0] if "classes" in settings else y
+
+    def batch(generator: torch.Generator) -> dict[str, Tensor]:
+        index = torch.randint(len(x), (size,), generator=generator)
+        found = {"x": x[index], "y": y[index], "labelled": torch.ones(size, dtype=torch.bool)}
+        if "secondary_shape" in settings:
+            found["secondary"] = x[companions(y, index, generator)]
+        return found
+
+    return batch
+
+
+def companions(y: Tensor, index: Tensor, generator: torch.Generator) -> Tensor:
+    """For rows `index` [n] of classes y [N] another row each, drawn from all of the same class: [n]."""
+    order, counts = y.argsort(stable=True), y.bincount()
+    first, label = counts.cumsum(0) - counts, y[index]
+    share = torch.rand(len(index), generator=generator)
+    return order[first[label] + (share * counts[label]).long().clamp(max=counts[label] - 1)]
