@@ -27,12 +27,13 @@ from torch.nn import functional
 
 from borders import NonNegative, Positive, Shape, Share, Size
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
-from representations.parts.networks import Background
+from representations.parts.networks import Background, Standardise, he_weights
 from representations.parts.terms import bernoulli_nll, gaussian_kl, gaussian_kl_each, gaussian_sample
 
 Filters = Annotated[tuple[Size, ...], MinLen(1)]
 Batch = Mapping[str, Tensor]
 POOLS = 3
+NARROW = -4.0  # log variance at the start
 PRIMARY, SECONDARY = (32, 48, 32, 4), (16, 16, 8)  # filters, half as many as the paper has
 
 
@@ -50,12 +51,14 @@ def _sides(shape: Sequence[int], filters: Sequence[int]) -> list[tuple[int, int]
 
 
 def tower(shape: Sequence[int], filters: Sequence[int], outputs: int) -> nn.Sequential:
-    """Pictures [n, C, H, W] -> [n, outputs]: 3 x 3 convolutions with ReLU, the first three with max-pooling by 2."""
-    sides, layers = _sides(shape, filters), []
+    """Pictures [n, C, H, W] -> [n, outputs]: standardised, 3 x 3 convolutions with ReLU, max-pooling behind three."""
+    sides = _sides(shape, filters)
+    layers: list[nn.Module] = [Standardise()]
     for depth, (inner, outer) in enumerate(zip((shape[0], *filters), filters, strict=False)):
         layers += [nn.Conv2d(inner, outer, 3, padding=1), nn.ReLU()]
         layers += [nn.MaxPool2d(2)] * (depth < POOLS)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(filters[-1] * math.prod(sides[-1]), outputs))
+    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(filters[-1] * math.prod(sides[-1]), outputs))
+    return _started(network)
 
 
 def mirror(inputs: int, shape: Sequence[int], filters: Sequence[int]) -> nn.Sequential:
@@ -67,7 +70,7 @@ def mirror(inputs: int, shape: Sequence[int], filters: Sequence[int]) -> nn.Sequ
         layers += [nn.ReLU()]
         layers += [nn.Upsample(sides[depth])] * (depth < POOLS)
         layers += [nn.Conv2d(filters[depth], filters[depth - 1] if depth else shape[0], 3, padding=1)]
-    return nn.Sequential(*layers)
+    return _started(nn.Sequential(*layers), last=0.1)
 
 
 def classifier(inputs: int, hidden: int, dropout: float, classes: int) -> nn.Sequential:
@@ -75,7 +78,16 @@ def classifier(inputs: int, hidden: int, dropout: float, classes: int) -> nn.Seq
     layers: list[nn.Module] = []
     for width in (inputs, hidden, hidden):
         layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout)]
-    return nn.Sequential(*layers, nn.Linear(hidden, classes))
+    return _started(nn.Sequential(*layers, nn.Linear(hidden, classes)))
+
+
+def _started(network: nn.Sequential, last: float = 1.0) -> nn.Sequential:
+    """The network with He's weights, the last layer's `last` times as large; its maps are laid out channels last.
+
+    Four convolutions, a bottleneck and four full layers behind it do not begin to learn from torch's own small weights.
+    """
+    he_weights(network, last)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class DigitClassifier(Representation):
@@ -109,7 +121,7 @@ class DigitClassifier(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: all networks, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate)
+        adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
         return (Objective("error", self.loss, tuple(self.parameters()), adam),)
 
 
@@ -194,6 +206,8 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.shape = tuple(shape)
         self.encoder, self.decoder = tower(shape, filters, 2 * code_size), mirror(code_size, shape, filters)
+        with torch.no_grad():  # posteriors start narrow: in the prior's own noise no class is ever seen
+            self.encoder[-1].bias[code_size:] = NARROW  # type: ignore[index, operator]
         self.background = Background()
 
     def posterior(self, observations: Tensor) -> tuple[Tensor, Tensor]:

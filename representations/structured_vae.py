@@ -20,7 +20,7 @@ from torch import nn
 
 from borders import NonNegative, Positive, Shape, Size
 from representations.parts.latent_graph import Estimator, GraphVAE, LatentGraph, Structure
-from representations.parts.networks import HalvingConv, mlp
+from representations.parts.networks import HalvingConv, Standardise, mlp
 
 DIGITS: Structure = {
     "digit": {"kind": "categorical", "size": 10},
@@ -32,9 +32,9 @@ class StructuredVAE(GraphVAE):
     """The structured VAE of pictures `shape` = (C, H, W) with the latents of `structure`.
 
     `estimator` "plug_in" or "marginal" says what becomes of classes that are not known; `label_weight` is alpha. `network`
-    "dense" has one layer of `hidden` units on either side; "conv" two convolutions of stride 2 before it, of `channels`
-    and twice as many, and the reverse in the decoder, for sides that are multiples of 4 (section 3). All encoders read
-    the same features, each by a linear layer.
+    "dense" has one layer of `hidden` units on either side; "conv", for sides that are multiples of 4, has two convolutions
+    of stride 2 before it, of `channels` and twice as many, that read standardised pictures, and the reverse in the decoder
+    (section 3). All encoders read the same features, each by a linear layer.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class StructuredVAE(GraphVAE):
             deepest = (2 * channels, shape[1] // 4, shape[2] // 4)
             flat = math.prod(deepest)
             down = (HalvingConv(shape[0], channels), nn.ReLU(), HalvingConv(channels, 2 * channels), nn.ReLU())
-            trunk = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU())
+            trunk = nn.Sequential(Standardise(), *down, nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU())
             up = (nn.ConvTranspose2d(2 * channels, channels, 4, 2, 1), nn.ConvTranspose2d(channels, shape[0], 4, 2, 1))
             start = (mlp(graph.size, hidden, flat), nn.ReLU(), nn.Unflatten(1, deepest))
             decoder = nn.Sequential(*start, up[0], nn.ReLU(), up[1])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.digits import constraints
+from benchmarks.digits import constraints, paired, structured
 from benchmarks.digits.job import Found, Job, Paper
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Sweep, check_keys
@@ -23,6 +23,8 @@ from borders import checked
 
 PAPERS: dict[str, Paper] = {
     "constraints": constraints,
+    "structured": structured,
+    "paired": paired,
 }
 OWNERS = {model: name for name, paper in PAPERS.items() for model in paper.MODELS}
 INTRODUCTION = (

@@ -300,5 +300,5 @@ class GraphVAE(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: all networks, by Adam."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate)
+        adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
         return (Objective("bound", self.loss, tuple(self.parameters()), adam),)

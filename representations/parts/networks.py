@@ -57,6 +57,15 @@ class Centre(nn.Module):
         return pictures - self.mean
 
 
+class Standardise(nn.Module):
+    """Every picture [C, H, W] less its mean, over its spread: house numbers differ first of all in their colours."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures [n, C, H, W] of mean 0 and, where they are not of one colour, of variance 1."""
+        centred = pictures - pictures.mean((1, 2, 3), keepdim=True)
+        return centred / (centred.square().mean((1, 2, 3), keepdim=True) + 1e-4).sqrt()
+
+
 class SeparableDecoder(nn.Module):
     """Codes [n, d] -> logits [n, C, H, W] as a sum of `rank` products of a column profile and a row profile.
 
