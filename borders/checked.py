@@ -35,21 +35,23 @@ def checked(function: F, contract: Callable[..., Any] | None = None) -> F:
 
     made: list[tuple[tuple[int, str, Any], ...]] = []  # no cache of functools, which a process could not be sent
 
-    def checks() -> tuple[tuple[int, str, Any], ...]:
-        if not made:
-            found = argument_checks(function)
-            if contract is not None:
-                shaped = {name: check for name, check in found.items() if isinstance(check, TensorCheck)}
-                found |= argument_checks(contract) | shaped
-            made.append(tuple((i, name, found[name]) for i, name in enumerate(names) if found.get(name)))
-        return made[0]
+    def make() -> None:
+        found = argument_checks(function)
+        if contract is not None:
+            shaped = {name: check for name, check in found.items() if isinstance(check, TensorCheck)}
+            found |= argument_checks(contract) | shaped
+        made.append(tuple((i, name, found[name]) for i, name in enumerate(names) if found.get(name)))
 
     @functools.wraps(function)
     def border(*args: Any, **settings: Any) -> Any:
+        if not made:
+            make()
+        if not made[0]:
+            return function(*args, **settings)
         values = list(args)
         owner = args[0] if owned and args else None
         sizes: dict[str, Any] = {}
-        for place, name, check in checks():
+        for place, name, check in made[0]:
             if place < len(values):
                 values[place] = check(name, values[place], owner, sizes)
             elif name in settings:

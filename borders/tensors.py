@@ -26,6 +26,9 @@ KINDS = {
     jaxtyping.Integer: ("integer", lambda value: value.dtype in INTEGERS),
     jaxtyping.Shaped: ("torch", lambda value: True),
 }
+NOTHING: dict[str, Any] = {}
+LENGTHS = (int, tuple, torch.Size)
+HOME = " home"  # beside the lengths of a call's axes, where its owner computes
 Sizes = dict[str, Any]
 
 
@@ -36,8 +39,12 @@ class TensorCheck:
         hints = [each for each in (get_args(hint) or (hint,)) if each is not type(None)]
         self.optional = type(None) in get_args(hint)
         self.kinds = [KINDS[each.dtype] for each in hints]
+        self.rights = tuple(right for _, right in self.kinds)
         self.axes = tuple(hints[0].dim_str.split())
-        self.floats = any(kind[0] == "float" for kind in self.kinds)
+        self.plan: list[tuple[str, Any, str, int]] = [
+            (axis, int(axis) if axis.isdigit() else None, axis.lstrip("*"), len(self.axes) - place - 1)
+            for place, axis in enumerate(self.axes)
+        ]
 
     def __call__(self, name: str, value: Any, owner: object, sizes: Sizes) -> Any:
         """The tensor, cast where needed; TypeError or ValueError says what `name` must be."""
@@ -45,40 +52,63 @@ class TensorCheck:
             return None
         if not isinstance(value, Tensor):
             raise TypeError(f"{name} must be a {self._wanted(owner, sizes)} tensor, got {type(value).__name__}")
-        if not any(right(value) for _, right in self.kinds) or value.layout != torch.strided:
-            layout = "" if value.layout == torch.strided else f" ({value.layout})"
-            raise TypeError(f"{name} must be a {self._wanted(owner, sizes)} tensor, got {value.dtype}{layout}")
-        self._match(name, value, owner, sizes)
-        home = _home(owner) if isinstance(owner, nn.Module) else None
-        device = value.device if home is None else home.device
-        if value.is_meta or value.device != device:
+        for right in self.rights:
+            if right(value):
+                break
+        else:
+            raise TypeError(f"{name} must be a {self._wanted(owner, sizes)} tensor, got {value.dtype}")
+        if value.layout is not torch.strided:
+            raise TypeError(f"{name} must be a {self._wanted(owner, sizes)} tensor, got {value.dtype} ({value.layout})")
+        if not self._match(value.shape, owner, sizes):
+            wanted = self._wanted(owner, sizes)
+            raise ValueError(f"{name} must be a {wanted} tensor, got shape {list(value.shape)}")
+        if HOME not in sizes:
+            sizes[HOME] = _home(owner) if isinstance(owner, nn.Module) else None
+        home = sizes[HOME]
+        if value.is_meta or (home is not None and value.device != home.device):
+            device = value.device if home is None else home.device
             raise ValueError(f"{name} must be on the device {device}, got a tensor on {value.device}")
         if not value.is_floating_point() or torch.compiler.is_compiling():
             return value
         if torch._C._functorch.peek_interpreter_stack() is None:
             demand_finite(name, value)
-        own = value.dtype if value.dtype == torch.float64 else torch.float32
-        dtype = own if home is None else home.dtype
+        dtype = home.dtype if home is not None else torch.float64 if value.dtype == torch.float64 else torch.float32
         if value.dtype == dtype or torch.is_autocast_enabled(value.device.type):
             return value
         return value.to(dtype)
 
-    def _match(self, name: str, value: Tensor, owner: object, sizes: Sizes) -> None:
-        """Compare the shape with the axes, and note the lengths that are free."""
-        shape = tuple(value.shape)
-        wanted: list[tuple[str, int | None]] = []
+    def _match(self, shape: tuple[int, ...], owner: object, sizes: Sizes) -> bool:
+        """Whether a shape has these axes; if so, the lengths that were free are noted."""
+        place, rank = 0, len(shape)
         found: Sizes = {}
-        for place, axis in enumerate(self.axes):
-            size = _length(axis, owner, sizes)
-            if size is None and (axis == "..." or axis[0] == "*"):  # the one axis that stands for any number of them
-                size = shape[place : len(shape) - (len(self.axes) - place - 1)]
-                found[axis] = size
-            wanted += [(axis, each) for each in size] if isinstance(size, tuple) else [(axis, size)]
-        if len(shape) != len(wanted) or any(
-            size not in (None, got) for (_, size), got in zip(wanted, shape, strict=True)
-        ):
-            raise ValueError(f"{name} must be a {self._wanted(owner, sizes)} tensor, got shape {list(shape)}")
-        sizes |= {axis: length for (axis, _), length in zip(wanted, shape, strict=True) if axis[0] != "*"} | found
+        for axis, size, name, behind in self.plan:
+            if size is None:
+                size = sizes.get(axis) if axis != "..." else None
+                if size is None and owner is not None:
+                    size = _own(owner, name)
+            if type(size) is int:
+                if place >= rank or shape[place] != size:
+                    return False
+                place += 1
+            elif size is not None:
+                end = place + len(size)
+                if shape[place:end] != size:
+                    return False
+                place = end
+            elif axis[0] in "*.":  # any number of axes
+                end = rank - behind
+                if end < place:
+                    return False
+                found[axis] = tuple(shape[place:end])
+                place = end
+            else:
+                if place >= rank:
+                    return False
+                found[axis] = shape[place]
+                place += 1
+        if place == rank:
+            sizes.update(found)
+        return place == rank
 
     def _wanted(self, owner: object, sizes: Sizes) -> str:
         """What the tensor must be, in words: "float [n, code_size = 3]"."""
@@ -97,22 +127,28 @@ def _length(axis: str, owner: object, sizes: Sizes) -> Any:
     """The length of an axis as far as it is known: a number, a tuple behind a star, or None."""
     if axis.isdigit():
         return int(axis)
-    if axis != "..." and axis in sizes:
-        return sizes[axis]
-    name = axis.lstrip("*")
-    own = getattr(owner, "__dict__", {}).get(name)
+    return sizes[axis] if axis in sizes and axis != "..." else _own(owner, axis.lstrip("*"))
+
+
+def _own(owner: object, name: str) -> Any:
+    """An attribute of an object that is a length, or a tuple of some; None for anything else."""
+    own = getattr(owner, "__dict__", NOTHING).get(name)
     if own is None and hasattr(type(owner), name):
         own = getattr(owner, name)
-    return own if isinstance(own, int | tuple) and not isinstance(own, bool) else None
+    return own if type(own) in LENGTHS else None
 
 
 def _home(module: nn.Module) -> Tensor | None:
     """The first floating parameter or buffer of a module: where, and in which type, it computes."""
-    for own in (*module._parameters.values(), *module._buffers.values()):
-        if own is not None and own.is_floating_point():
-            return own
-    homes = (_home(child) for child in module._modules.values() if child is not None)
-    return next((home for home in homes if home is not None), None)
+    inside = [module]
+    while inside:
+        each = inside.pop()
+        for held in (each._parameters, each._buffers):
+            for own in held.values():
+                if own is not None and own.is_floating_point():
+                    return own
+        inside += [child for child in reversed(each._modules.values()) if child is not None]
+    return None
 
 
 def tensor(hint: Any) -> TensorCheck | None:
@@ -125,7 +161,8 @@ def tensor(hint: Any) -> TensorCheck | None:
 
 def demand_finite(name: str, value: Tensor) -> None:
     """Raise ValueError naming the first entry of a floating tensor that is not finite."""
-    value = value.detach()
+    if value.requires_grad:
+        value = value.detach()
     if math.isfinite(value.sum()):  # one look at the sum; it may overflow where no entry is to blame
         return
     bad = ~value.isfinite()

@@ -78,10 +78,12 @@ class SwitchMaze(MovingWorld):
         self._free = self._floor.nonzero()[:, 0]
         self._next = torch.from_numpy(_transitions(self.cells, self.actions))
         self._toggles = torch.tensor([name == "toggle" for name in self.actions])
-        self._sprites, self._content = _sprites(SIDE // self.size, shades), _contents(self.cells)
+        sprites, self._content = _sprites(SIDE // self.size, shades), _contents(self.cells)
         self._pixel = SIDE // self.size
         self._margin = (SIDE - self._pixel * self.size) // 2
-        self._pictures = self._draw_bases()
+        bases = self._draw_bases(sprites)
+        self._last = bases, sprites
+        self._first = bases.movedim(-1, 1).contiguous(), sprites.movedim(-1, 2).contiguous()
 
     def lattice(self) -> Tensor:
         """Every state, agent on a free cell: factors [free cells * shades^switches (* free cells), K]."""
@@ -128,11 +130,11 @@ class SwitchMaze(MovingWorld):
 
     def draw_one(self, factors: tuple[float, ...]) -> np.ndarray:
         """`render` for a single state: uint8 [64, 64, 3]."""
-        return self._paint(torch.tensor([factors]))[0].numpy()
+        return self._paint(torch.tensor([factors]), first=False)[0].numpy()
 
     def screens(self, factors: Tensor) -> Tensor:
-        """As in every world; this is how cells are put together, so that nothing is turned round."""
-        return self._paint(self.within(factors))
+        """As in every world; put together from cells that lie in memory like this, so that nothing is turned round."""
+        return self._paint(self.within(factors), first=False)
 
     @property
     def _columns(self) -> int:
@@ -156,18 +158,18 @@ class SwitchMaze(MovingWorld):
         return self._factors(torch.stack([*columns, *([cells()] if self.goal else [])], 1))
 
     def _render(self, factors: Tensor) -> Tensor:
-        return self._paint(factors).permute(0, 3, 1, 2).contiguous()
+        return self._paint(factors)
 
-    def _paint(self, factors: Tensor) -> Tensor:
-        """The pictures uint8 [n, 64, 64, 3]."""
+    def _paint(self, factors: Tensor, first: bool = True) -> Tensor:
+        """The pictures, uint8 [n, 3, 64, 64], or with the channels last."""
         index = factors.round().long()
         cell = index[:, 0] * self.size + index[:, 1]
-        sprites = self._sprites.to(factors.device)
-        pictures = self._pictures.to(factors.device)[cell]
+        bases, sprites = (drawn.to(factors.device) for drawn in (self._first if first else self._last))
+        pictures, ahead = bases.index_select(0, cell), (slice(None),) * (1 + first)  # the axes before the rows
         for k, place in enumerate(self.places):
             here = cell == int(place[0]) * self.size + int(place[1])
             top, left = (self._margin + self._pixel * int(i) for i in place)
-            part = pictures[:, top : top + self._pixel, left : left + self._pixel]
+            part = pictures[(*ahead, slice(top, top + self._pixel), slice(left, left + self._pixel))]
             part[:] = sprites[2 + index[:, 2 + k], here.long()]
         if self.goal and len(factors):
             goal = index[:, -2] * self.size + index[:, -1]
@@ -178,20 +180,21 @@ class SwitchMaze(MovingWorld):
                 content = torch.where(content >= 2, 2 + shade, content)
             span = slice(self._margin, self._margin + self._pixel * self.size)
             grid = (self.size, self._pixel)
-            cells = pictures[:, span, span].unflatten(1, grid).unflatten(3, grid).transpose(2, 3)
+            cells = pictures[(*ahead, span, span)].unflatten(1 + first, grid).unflatten(3 + first, grid)
+            cells = cells.permute(0, 2, 4, 1, 3, 5) if first else cells.transpose(2, 3)
             rows = torch.arange(len(factors), device=factors.device)
             cells[rows, index[:, -2], index[:, -1]] = sprites[content, 2 + (goal == cell).long()]
         return pictures
 
-    def _draw_bases(self) -> Tensor:
+    def _draw_bases(self, sprites: Tensor) -> Tensor:
         """The pictures for every cell of the agent, all switches at their first shade: uint8 [size^2, 64, 64, 3]."""
         n = self.size**2
         pictures = torch.tensor(EDGE, dtype=torch.uint8).expand(n, SIDE, SIDE, 3).clone()
         for cell, content in enumerate(self._content.tolist()):
             top, left = (self._margin + self._pixel * i for i in divmod(cell, self.size))
             part = pictures[:, top : top + self._pixel, left : left + self._pixel]
-            part[:] = self._sprites[min(content, 2), 0]
-            part[cell] = self._sprites[min(content, 2), 1]
+            part[:] = sprites[min(content, 2), 0]
+            part[cell] = sprites[min(content, 2), 1]
         return pictures
 
 
