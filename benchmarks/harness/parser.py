@@ -28,11 +28,16 @@ NEAR = 6  # known words that a message about an unknown one names
 
 
 class Lines(DefaultHelpFormatter):
-    """Help whose description keeps its lines."""
+    """Help whose description keeps its lines, and whose switches fit into one."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         folded = (textwrap.fill(line, width, subsequent_indent="  ") for line in text.splitlines())
         return "\n".join(folded)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if isinstance(action, ActionYesNo):
+            return " [true|false], ".join(action.option_strings)
+        return super()._format_action_invocation(action)
 
 
 class Parser(ArgumentParser):

@@ -39,6 +39,8 @@ def test_help_asks_the_benchmarks_own_question_and_explains_every_option(room, c
     for place, line in enumerate(options):
         assert len(line.split("  ")) > 1 or "  " in told.splitlines()[told.splitlines().index(f"  {line}") + 1], place
         assert not line.split("  ")[-1].strip().startswith("(type"), line  # a type alone explains nothing
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, said_by(COMMANDS[room.name], ["--help"], capsys).splitlines())) <= 80
 
 
 def test_a_setting_is_merged_with_those_of_the_preset():
