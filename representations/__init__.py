@@ -1,5 +1,6 @@
 """Learners: one paper, one file, and one training loop for all of them."""
 
+from representations.batches import Rendered
 from representations.fit import fit
 from representations.model import Decodes, Generates, Objective, Predicts, Representation
 from representations.registry import MODELS, load, make, save
@@ -10,6 +11,7 @@ __all__ = [
     "Generates",
     "Objective",
     "Predicts",
+    "Rendered",
     "Representation",
     "fit",
     "load",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,30 +16,53 @@ EPOCHS = 2**31  # seeds of epochs begin behind those of steps
 END = object()
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """Batches of pictures as a world draws them, in two: `sample(generator)` gives rows, `render(rows)` their pictures.
+
+    Rows then go to the device where a learner is, and are drawn there; of several processes each draws its own.
+    """
+
+    sample: Callable[[torch.Generator], Batch]
+    render: Callable[[Batch], Batch]
+
+    def __call__(self, generator: torch.Generator) -> Batch:
+        """A batch, where the generator is."""
+        return self.render(self.sample(generator))
+
+
+def as_it_is(batch: Batch) -> Batch:
+    """The batch."""
+    return batch
+
+
 class Stream:
     """One batch after another, and where the stream stands: `epoch` and how many batches of it were drawn.
 
     A function is called with a generator for every batch. What can be iterated (a list, a `DataLoader`) is iterated anew
     in every epoch; torch's default generator, and the generator that a `DataLoader` was given, then start from the seed
     (root, epoch), so that a shuffled order is the same in a resumed run. A batch that is a list or tuple of one, as a
-    `DataLoader` makes it of a `TensorDataset` of one tensor, counts as what is in it.
+    `DataLoader` makes it of a `TensorDataset` of one tensor, counts as what is in it. `ready` is what becomes of a batch, or
+    of the rows of one that is `Rendered`.
     """
 
-    def __init__(self, batches: Batches, root: int) -> None:
+    def __init__(self, batches: Batches, root: int, ready: Callable[[Batch], Batch] = as_it_is) -> None:
         if not callable(batches) and (isinstance(batches, (Tensor, Mapping, str)) or not isinstance(batches, Iterable)):
             raise TypeError(
                 f"batches must be a function of a generator, or an iterable of batches such as a list or a DataLoader, got "
                 f"a {type(batches).__name__}"
             )
-        self._batches, self._root = batches, root
+        self._batches, self._root, self._ready = batches, root, ready
         self.epoch, self.drawn = 0, 0
         self._iterator: Iterator[Batch] | None = None
         self._first: Any = END
 
     def draw(self, generator: torch.Generator) -> Batch:
         """The next batch; ValueError where there is none."""
+        if isinstance(self._batches, Rendered):
+            return self._batches.render(self._ready(self._batches.sample(generator)))
         if callable(self._batches):
-            return self._batches(generator)
+            return self._ready(self._batches(generator))
         if self._iterator is None:
             self._begin()
         batch, self._first = self._first, END
@@ -50,7 +74,7 @@ class Stream:
             batch, self._first = self._first, END
         self.drawn += 1
         alone = isinstance(batch, (list, tuple)) and len(batch) == 1 and not hasattr(batch, "_fields")
-        return batch[0] if alone else batch
+        return self._ready(batch[0] if alone else batch)
 
     def skip_to(self, epoch: int, drawn: int) -> None:
         """Go on where another stream of the same batches stood."""
@@ -73,14 +97,14 @@ class Stream:
             raise ValueError(f"batches, a {type(self._batches).__name__}, gave none{again}")
 
 
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch, a tensor or a nest of tuples, named tuples, lists and dicts of tensors, on `device`."""
+def each(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    """The batch, a tensor or a nest of tuples, named tuples, lists and dicts of tensors, with every tensor changed."""
     if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
+        return change(batch)
     if isinstance(batch, dict):
-        return {key: to_device(value, device) for key, value in batch.items()}
+        return {key: each(value, change) for key, value in batch.items()}
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*(to_device(value, device) for value in batch))
+        return type(batch)(*(each(value, change) for value in batch))
     if isinstance(batch, (list, tuple)):
-        return type(batch)(to_device(value, device) for value in batch)
+        return type(batch)(each(value, change) for value in batch)
     return batch

@@ -54,12 +54,20 @@ def write_checkpoint(
     return []
 
 
-def read_checkpoint(path: Path, model: nn.Module, players: Players, about: Mapping[str, Any]) -> Standing:
-    """Load a training's state into model and optimizers.
+Content = tuple[dict[str, Tensor], dict[str, str]]
 
-    ValueError for a file that is damaged, and for one of another model, seed or other settings, which are named.
+
+def read_checkpoint(path: Path) -> Content:
+    """What `restore` takes; ValueError for a file that is damaged."""
+    return read_tensors(path, WHAT)
+
+
+def restore(content: Content, path: Path, model: nn.Module, players: Players, about: Mapping[str, Any]) -> Standing:
+    """Load a training's state, the content of `path`, into model and optimizers.
+
+    ValueError for one of another model, seed or other settings, which are named.
     """
-    tensors, metadata = read_tensors(path, WHAT)
+    tensors, metadata = content
     try:
         found = json.loads(metadata["about"])
         numbers = {name: int(metadata[name]) for name in ("step", "since", "epoch", "drawn")}

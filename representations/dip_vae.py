@@ -25,6 +25,7 @@ from borders import NonNegative, Positive, Shape, Share, Size
 from representations.model import Logs
 from representations.parts.autoencoder import PictureVAE
 from representations.parts.terms import covariance, identity_distance
+from representations.parts.together import average
 
 
 class DIPVAE(PictureVAE):
@@ -69,7 +70,7 @@ class DIPVAE(PictureVAE):
         with torch.autocast(mean.device.type, enabled=False):  # a penalty of differences from 1 needs float32
             batch = covariance(mean)
         if self.kind == "II":
-            batch = batch + torch.diag(torch.exp(logvar).mean(0))
+            batch = batch + torch.diag(average(torch.exp(logvar).mean(0)))
         # the first batches are averaged evenly, so that the identity it starts from leaves no trace
         share = torch.clamp(1 / (self.batches + 1), min=1 - self.memory)
         running = torch.lerp(self.running, batch.detach(), share)

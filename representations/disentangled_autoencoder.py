@@ -18,6 +18,7 @@ from borders import NonNegative, Positive, Shape, Share, Size
 from representations.model import Logs, pixels
 from representations.parts.autoencoder import Network, PictureVAE
 from representations.parts.networks import he_weights
+from representations.parts.together import uniform_like
 
 
 def salt_and_pepper(pictures: Tensor, share: float) -> Tensor:
@@ -25,7 +26,7 @@ def salt_and_pepper(pictures: Tensor, share: float) -> Tensor:
 
     All channels of a pixel change together. Of a black-and-white picture up to that share is flipped.
     """
-    place = torch.rand_like(pictures[:, :1])
+    place = uniform_like(pictures[:, :1])
     return torch.where(place < share / 2, 0.0, torch.where(place < share, 1.0, pictures))
 
 

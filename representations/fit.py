@@ -15,9 +15,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -26,9 +27,14 @@ from tqdm import tqdm
 from borders import Count, Natural, Positive
 from borders.files import append_line, claimed, home, read_log, set_aside, write_text
 from borders.settings import setting
-from representations.batches import Batches, Stream, to_device
-from representations.checkpoint import Players, Standing, read_checkpoint, write_checkpoint
+from representations.batches import Batches, Stream, each
+from representations.checkpoint import Content, Players, Standing, read_checkpoint, restore, write_checkpoint
 from representations.model import Batch, Objective, Representation, not_finite
+from representations.parts.together import sharing
+from representations.processes import Processes
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
@@ -87,6 +93,7 @@ def fit(
     progress: bool | str = True,
     on_step: Callable[[int], None] | None = None,
     tensorboard: bool = False,
+    fabric: Fabric | None = None,
 ) -> list[dict[str, float]]:
     """Train `model` for `steps` steps and return the logs, one dict every `log_every` steps.
 
@@ -99,6 +106,11 @@ def fit(
     `on_step(t)` is called behind step t; `tensorboard` writes the log's figures as events into the `run` folder too, where
     the package is installed.
 
+    With a launched `fabric` (Lightning's, strategy ddp) its processes train one model: each takes its rows of every batch,
+    `batches` being the same in all, and they learn what one process would (see `parts.together`); the device is fabric's.
+    Logs are means over processes, checkpoints are those of the first and fit any number of them. Between processes,
+    signals and checkpoints wait for the next line of the log.
+
     Raises FloatingPointError where a loss, a weight or a gradient stops being finite: it names steps and what it was, and
     the last good state, which stays. ValueError for a checkpoint of another model, seed or other settings, or a damaged
     one; FolderInUse where another process has the folder.
@@ -108,57 +120,64 @@ def fit(
         setting(kind)(name, value)  # type: ignore[misc]
     if tensorboard and run is None:
         raise ValueError("tensorboard needs a run folder to write to")
-    target = choose_device(device)
+    if fabric is not None and device != "auto":
+        raise ValueError(f"the device is fabric's: leave device at auto, got {device!r}")
+    target = choose_device(device) if fabric is None else fabric.device
+    together = Processes(fabric)
     computed = choose_precision(precision, target)
     model.to(target).train()
     players = _players(model)
     rates = [[group["lr"] for group in optimizer.param_groups] for _, optimizer in players]
-    root = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
-    stream, standing = Stream(batches, root), Standing()
+    root = together.agreed(int(torch.randint(2**31, (1,), generator=generator, device=generator.device)))
+    stream, standing = Stream(batches, root, partial(_placed, together, target)), Standing()
     folder = home(run) if run is not None else None
     logs: list[dict[str, float]] = []
     about = _about(model, players) | {"seed": root, "precision": precision, "decay": steps if decay else False}
     with ExitStack() as stack:
+        stack.enter_context(sharing(together.group))
         if folder is not None:
-            stack.enter_context(claimed(folder))
-            if resume and (folder / CHECKPOINT).exists():
-                standing = read_checkpoint(folder / CHECKPOINT, model, players, about)
+            content = together.first(partial(_begin, stack, folder / CHECKPOINT, resume))
+            if content is not None:
+                standing = restore(content, folder / CHECKPOINT, model, players, about)
                 stream.skip_to(standing.epoch, standing.drawn)
-                if progress:
+                if progress and together.leads:
                     print(f"{folder}: continues at step {standing.step} of {steps}", file=sys.stderr)
-            elif not resume:
-                set_aside(folder / CHECKPOINT)
-            logs = _keep_log(folder / LOG, standing)
-        board = _board(folder, standing.step) if folder is not None and tensorboard else None
+            logs = together.first(partial(_keep_log, folder / LOG, standing))
+        players = together.joined(model, players)
+        mine = folder if together.leads else None
+        board = _board(mine, standing.step) if mine is not None and tensorboard else None
         draws = torch.Generator(generator.device)
         began = time.perf_counter() - standing.seconds
         saved, saved_at = standing.step, time.monotonic()
         good = standing.step if standing.step else None
         label = progress if isinstance(progress, str) else None
-        shown: dict[str, Any] = {"desc": label, "disable": None if progress else True, "mininterval": 1, "leave": False}
+        hidden = None if progress and together.leads else True
+        shown: dict[str, Any] = {"desc": label, "disable": hidden, "mininterval": 1, "leave": False}
         bar = tqdm(range(standing.step, steps), initial=standing.step, total=steps, **shown)
         stop = stack.enter_context(_stopping(folder is not None))
         stack.enter_context(torch.random.fork_rng(devices=[target] if target.type == "cuda" else []))
         stack.callback(bar.close)
         for step in bar:
-            torch.manual_seed(root + step)
+            together.seed(root + step)
             draws.manual_seed(root + step)
             for (player, optimizer), initial in zip(players, rates, strict=True):
                 if decay:
                     for group, rate in zip(optimizer.param_groups, initial, strict=True):
                         group["lr"] = rate * (1 - step / steps)
                 for _ in range(player.repeats):
-                    values = _move(player, optimizer, to_device(stream.draw(draws), target), computed)
+                    values = _move(player, optimizer, stream.draw(draws), computed)
                 for key, value in values.items():
                     standing.window[key] = standing.window.get(key, 0) + value
             done = standing.step = step + 1
             if on_step is not None:
                 on_step(done)
-            if done % log_every == 0 or done == steps:
+            told = done % log_every == 0 or done == steps
+            if told:
                 line = {"step": done, "seconds": round(time.perf_counter() - began, 3)}
-                line |= {key: _number(key, total) / (done - standing.since) for key, total in standing.window.items()}
+                means = {key: _number(key, total) / (done - standing.since) for key, total in standing.window.items()}
+                line |= together.averaged(means)
                 bad = [key for key, value in line.items() if not abs(value) < float("inf")]
-                bad += _not_finite(model, players)
+                bad = together.agreed(bad + _not_finite(model, players))
                 if bad:
                     raise FloatingPointError(_diverged(bad, standing.since, done, folder, good))
                 logs.append(line)
@@ -167,26 +186,46 @@ def fit(
                 if board is not None:
                     for key, value in line.items():
                         board.add_scalar(key, value, done)
-                if folder is not None:
-                    append_line(folder / LOG, json.dumps(line))
-            if folder is None:
+                if mine is not None:
+                    append_line(mine / LOG, json.dumps(line))
+            if folder is None or (together.count > 1 and not told):
                 continue
             late = done - saved >= checkpoint_every or time.monotonic() - saved_at >= checkpoint_seconds
-            if late or done == steps or stop:
+            late, stopped = together.largest(late, stop[0] if stop else 0)
+            if late or done == steps or stopped:
                 standing.seconds = time.perf_counter() - began
                 standing.epoch, standing.drawn = stream.epoch, stream.drawn
-                bad = _not_finite(model, players)
-                bad = bad or write_checkpoint(folder / CHECKPOINT, model, players, standing, about)
+                bad = together.first(partial(_save, folder / CHECKPOINT, model, players, standing, about))
                 if bad:
                     raise FloatingPointError(_diverged(bad, standing.since, done, folder, good))
                 good = saved = done
                 saved_at = time.monotonic()
-            if stop:
-                raise Stopped(f"stopped at step {done} of {steps}; the same command continues", stop[0])
+            if stopped:
+                raise Stopped(f"stopped at step {done} of {steps}; the same command continues", int(stopped))
         if board is not None:
             board.close()
     model.eval()
     return logs
+
+
+def _begin(stack: ExitStack, checkpoint: Path, resume: bool) -> Content | None:
+    """Take the folder of a checkpoint, and give its content to continue from, or set it aside."""
+    stack.enter_context(claimed(checkpoint.parent))
+    if resume and checkpoint.exists():
+        return read_checkpoint(checkpoint)
+    if not resume:
+        set_aside(checkpoint)
+    return None
+
+
+def _save(path: Path, model: Representation, players: Players, standing: Standing, about: dict[str, Any]) -> list[str]:
+    """Write a checkpoint, or nothing and what is not finite."""
+    return _not_finite(model, players) or write_checkpoint(path, model, players, standing, about)
+
+
+def _placed(together: Processes, device: torch.device, batch: Batch) -> Batch:
+    """This process's rows of a batch, on the device."""
+    return each(together.share(batch), lambda rows: rows.to(device, non_blocking=True))
 
 
 def _players(model: Representation) -> Players:

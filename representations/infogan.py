@@ -24,6 +24,7 @@ from representations.model import Logs, Objective, Representation, pixels
 from representations.parts.networks import conv_decoder, conv_encoder, he_weights, mlp
 from representations.parts.residual import residual_generator, residual_trunk
 from representations.parts.terms import gaussian_log_density, gradient_penalty, linear_schedule
+from representations.parts.together import normal_like, uniform_like
 
 VIEWS = 16  # of a picture through the haze, over which its code is averaged
 
@@ -102,7 +103,7 @@ class InfoGAN(Representation):
     def hazed(self, pictures: Tensor) -> Tensor:
         """Float pictures [n, C, H, W] with Gaussian noise on every number, as thick as it is at this step."""
         haze = linear_schedule(self.moves, self.clearing, self.first_haze, self.haze) if self.clearing else self.haze
-        return pictures + haze * torch.randn_like(pictures)
+        return pictures + haze * normal_like(pictures)
 
     def posterior(self, read: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance [n, code_size] of Q(c | x) from the shared features of x."""
@@ -115,10 +116,12 @@ class InfoGAN(Representation):
 
     def draw_codes(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """`n` codes [n, code_size] of the prior, by the generator or by torch's, on its device or the model's."""
-        device = self.still.device if generator is None else generator.device
-        if self.prior == "normal":
-            return torch.randn(n, self.code_size, generator=generator, device=device)
-        return 2 * torch.rand(n, self.code_size, generator=generator, device=device) - 1
+        if generator is None:
+            room = self.still.new_empty(n, self.code_size)
+            return normal_like(room) if self.prior == "normal" else 2 * uniform_like(room) - 1
+        draw = torch.randn if self.prior == "normal" else torch.rand
+        code = draw(n, self.code_size, generator=generator, device=generator.device)
+        return code if self.prior == "normal" else 2 * code - 1
 
     def decode(self, code: Tensor, noise: Tensor | None = None) -> Tensor:
         """The generator's pictures [n, C, H, W] in [0, 1] of codes and `noise` [n, noise], else one draw for all."""
@@ -134,7 +137,7 @@ class InfoGAN(Representation):
     def _imagine(self, n: int) -> tuple[Tensor, Tensor]:
         """Codes [n, code_size] and the pictures made of them, by torch's own generator."""
         code = self.draw_codes(n)
-        return code, self.decode(code, torch.randn(n, self.noise, device=code.device))
+        return code, self.decode(code, normal_like(code.new_empty(n, self.noise)))
 
     def _judge(self, code: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The mean of D at pictures made of codes [n, code_size], and L_I in nats by Q's view of them."""

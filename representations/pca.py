@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from borders import Shape, Size
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from representations.parts.together import everyone
 
 
 class PCA(Representation):
@@ -79,7 +80,7 @@ class PCA(Representation):
         """Join pictures [k, C, H, W] in training; the squared error of a picture, pixels summed, that the code leaves."""
         with torch.autocast(batch.device.type, enabled=False):
             if self.training:
-                self.merge(batch)
+                self.merge(everyone(batch))
             rows = pixels(batch).flatten(1) - self.mean
             kept = self.directions[: self.code_size]
             error = (rows - rows @ kept.T @ kept).square().sum(1).mean()

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -39,7 +40,9 @@ def examples():
         where = page.parent.relative_to(ROOT).as_posix()
         for number, (title, code) in enumerate(blocks(page.read_text(), "python")):
             if not FILE.match(code):
-                found.append(pytest.param(code, id=f"{where}-{title}-{number}".replace(" ", "-")))
+                absent = "lightning_fabric" in code and find_spec("lightning_fabric") is None
+                marks = [pytest.mark.skip(reason="needs the extra fabric")] if absent else []
+                found.append(pytest.param(code, id=f"{where}-{title}-{number}".replace(" ", "-"), marks=marks))
     return found
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from representations.parts.together import average
+
 
 def mlp(*sizes: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
     """Linear layers of the given sizes with `activation` between them and none behind the last."""
@@ -53,7 +55,7 @@ class Centre(nn.Module):
         if self.training:
             with torch.no_grad():
                 self.batches += 1
-                self.mean += (pictures.mean(0) - self.mean) / self.batches
+                self.mean += (average(pictures.mean(0)) - self.mean) / self.batches
         return pictures - self.mean
 
 
@@ -152,7 +154,7 @@ class Background(nn.Module):
             kinds = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
             bias = [layer.bias for layer in decoder.modules() if isinstance(layer, kinds)][-1]
             assert bias is not None
-            logit = pictures.mean((0, 2, 3)).clamp(1e-3, 1 - 1e-3).logit()
+            logit = average(pictures.mean((0, 2, 3))).clamp(1e-3, 1 - 1e-3).logit()
             bias.copy_(logit.repeat_interleave(len(bias) // len(logit)))  # a dense layer has one for every pixel
             self.met.fill_(True)
         self.known = True

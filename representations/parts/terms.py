@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from representations.parts.together import average, everyone, normal_like, own, uniform_like
+
 LOG_2PI = math.log(2 * math.pi)
 
 
 def gaussian_sample(mean: Tensor, logvar: Tensor) -> Tensor:
     """A draw from N(mean, diag exp logvar) that gradients flow through (Kingma & Welling 2014, section 2.4)."""
-    return mean + torch.randn_like(mean) * torch.exp(0.5 * logvar)
+    return mean + normal_like(mean) * torch.exp(0.5 * logvar)
 
 
 def gaussian_log_density(value: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
@@ -53,11 +55,12 @@ def linear_schedule(step: Tensor | int, steps: int, first: float, last: float) -
 
 def capacity_gap(kl: Tensor, capacity: Tensor | float) -> Tensor:
     """|mean over the batch of sum_i kl_i - capacity| in nats (Burgess et al. 2018, eq. 8): [n, d] -> []."""
-    return (kl.sum(-1).mean() - capacity).abs()
+    return (average(kl.sum(-1).mean()) - capacity).abs()
 
 
 def covariance(codes: Tensor) -> Tensor:
     """The unbiased covariance [d, d] of the rows of codes [n, d], n >= 2."""
+    codes = everyone(codes)
     centred = codes - codes.mean(0)
     return centred.T @ centred / (len(codes) - 1)
 
@@ -83,8 +86,8 @@ def permute_dimensions(codes: Tensor) -> Tensor:
 
     A batch of samples of r(z) becomes one of prod_j r(z_j) (Kim & Mnih 2017, section 3).
     """
-    order = torch.rand_like(codes, dtype=torch.float32).argsort(0)
-    return codes.gather(0, order)
+    order = everyone(uniform_like(codes.float())).argsort(0)
+    return own(everyone(codes).gather(0, order))
 
 
 def density_ratio_loss(logits: Tensor, other: Tensor) -> Tensor:
@@ -100,7 +103,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
     `critic` maps [n, ...] to [n], row by row. Gradients flow to the critic only (Gulrajani et al. 2017, eq. 3).
     """
-    share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device)
+    share = uniform_like(real.new_empty(len(real), *[1] * (real.ndim - 1), dtype=torch.float32))
     between = torch.lerp(fake.detach(), real.detach(), share).requires_grad_()
     (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     return (slope.float().flatten(1).norm(dim=1) - 1).square().mean()
