@@ -75,7 +75,8 @@ def summary(out: Path, jobs: Sequence[Job], results: Sequence[Mapping[str, Any]]
     for name, found in scores.items():
         lost = "; ".join(dict.fromkeys(found["lost"])) or "nothing"
         told = (TRIALS[name].__doc__ or "").partition("\n")[0].rstrip(".")
-        rows.append((name, told, str(found["tried"]), f"skipped: {found['skipped']}" if found["skipped"] else lost))
+        tried = f"{found['tried']}" + (f", {found['amid']} amid a write" if found.get("amid") is not None else "")
+        rows.append((name, told, tried, f"skipped: {found['skipped']}" if found["skipped"] else lost))
         shown = None if found["skipped"] else not found["lost"]
         claims.append(Claim(f"{name}: nothing is lost", shown, f"{found['tried']} tried, {len(found['lost'])} losses"))
     return Summary(

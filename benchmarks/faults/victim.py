@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import representations
-from borders.files import read_log
+from borders.files import read_log, read_tensors
 from representations import Representation, fit
 from representations.model import Objective
 
@@ -68,6 +68,12 @@ def train(folder: Path, resume: bool = True, steps: int = STEPS, **options: Any)
 def train_on(folder: Path) -> None:
     """Continue the training with a checkpoint at every step."""
     train(folder, checkpoint_every=1)
+
+
+def step_of(folder: Path) -> int:
+    """The step of the checkpoint in a run's folder, which must be whole; 0 where there is none."""
+    path = folder / CHECKPOINT
+    return int(read_tensors(path, "a checkpoint")[1]["step"]) if path.exists() else 0
 
 
 def difference(folder: Path, whole: Path) -> str:

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from benchmarks.faults import main, trials
+from benchmarks.faults import damage, disks, main
 from benchmarks.faults.trials import TRIALS
 from benchmarks.faults.victim import difference, train
 
@@ -42,10 +42,10 @@ def test_a_loss_would_be_seen(tmp_path, monkeypatch):
     train(tmp_path / "b", steps=51)
     assert "other weights" in difference(tmp_path / "a", tmp_path / "b")
     monkeypatch.setattr("borders.files.tensors._checksum", lambda tensors: "")
-    lost = trials.damage(tmp_path / "trial", 1, 0).lost
+    lost = damage.damage(tmp_path / "trial", 1, 0).lost
     assert "model.safetensors a flipped bit: taken as if it were whole" in lost
-    monkeypatch.setattr(trials, "train", lambda folder, **options: torch.zeros(()))
-    assert "went on as if nothing had happened" in trials._fails(tmp_path / "a", 28)
+    monkeypatch.setattr(disks, "train", lambda folder, **options: torch.zeros(()))
+    assert "went on as if nothing had happened" in disks._fails(tmp_path / "a", 28)
 
 
 def test_the_command_says_what_was_tried_and_what_was_lost(tmp_path, capsys):
