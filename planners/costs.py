@@ -34,7 +34,7 @@ def obstacle_cost(
         raise ValueError(f"radius must be positive, got {radius}")
 
     def term(x: Tensor) -> Tensor:
-        apart = x[:, None, : centres.shape[1]] - centres
-        return weight * (1 - apart.square().sum(2) / radii.square()).clamp(min=0).square().sum(1)
+        apart = x[:, None, : centres.shape[1]] - centres.to(x)
+        return weight * (1 - apart.square().sum(2) / radii.to(x).square()).clamp(min=0).square().sum(1)
 
     return term

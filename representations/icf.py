@@ -137,7 +137,8 @@ class ICF(Controlled):
 
     def draw_factors(self, code: Tensor, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """`n` factors [B, n, code_size] of every code [B, code_size], and the noise behind them."""
-        noise = torch.randn(len(code), n, self.noise_size, generator=generator, device=code.device)
+        source = code.device if generator is None else generator.device
+        noise = torch.randn(len(code), n, self.noise_size, generator=generator, device=source).to(code.device)
         return self.factors(code[:, None].expand(-1, n, -1), noise), noise
 
     def log_policy(self, code: Tensor, factor: Tensor, allowed: Tensor | None = None) -> Tensor:
