@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,16 @@ from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from benchmarks.leaderboard.pictures import Pictures
 from benchmarks.metrics import dci, explicitness, mig, modularity, sap
 from benchmarks.metrics.arrays import Floats, alive, as_columns, targets
 from benchmarks.metrics.control import Bench, ControlTask
-from representations.model import pixels
+from benchmarks.metrics.interventions import intervention_matrix, intervention_score
 
 ROWS = 1000
 ACTIVE = 0.01  # of the largest variance of an axis, from which an axis counts as active
 MOST_CLASSES = 10
+AXES, STOPS = 5, 5  # of a traversal
 
 
 def factor_scores(bench: Bench) -> dict[str, float]:
@@ -55,6 +58,7 @@ def factor_scores(bench: Bench) -> dict[str, float]:
         "mig": mig(codes[first], values[first], kinds),
         "sap": sap(codes[first], values[first], kinds),
         "modularity": modularity(codes[first], values[first], kinds),
+        "interventions": interventions(bench, states[:ROWS], columns),
         "explicitness": explicitness(codes[first], values[first], kinds, generator=random),
         "informativeness": float(np.mean(informed)),
         "informativeness_1": informed[0],
@@ -63,6 +67,37 @@ def factor_scores(bench: Bench) -> dict[str, float]:
         **control_geometry(bench, states),
         "reconstruction": reconstruction(task, codes, states),
     }
+
+
+def interventions(bench: Bench, states: Tensor, columns: Sequence[int]) -> float:
+    """How far every axis is moved by one factor alone, each of `columns` drawn anew while all others stay."""
+    task, k = bench.task, len(bench.task.factors)
+    fresh = task.sample(len(states), bench.generator(10))
+    pairs = []
+    for column in columns:
+        twins = states.clone()
+        twins[:, column] = fresh[:, column]
+        kept = task.world.possible(twins[:, :k].float())
+        if task.where is not None:
+            kept = kept & task.holds(task.where, twins)
+        pairs.append((bench.encode(states[kept]), bench.encode(twins[kept])))
+    return intervention_score(intervention_matrix(bench.encode(states), pairs))
+
+
+def traversal(bench: Bench) -> list[list[list[float]]]:
+    """What a code tells: along each of its (five) widest axes the five states [K] whose codes are nearest to the line.
+
+    The line goes from the axis's 5 % quantile to its 95 %, all other axes at their medians.
+    """
+    states = bench.task.sample(2 * ROWS, bench.generator(11))
+    codes = bench.encode(states)
+    found = []
+    for axis in codes.var(0).argsort(descending=True)[:AXES].tolist():
+        line = codes.median(0).values.repeat(STOPS, 1)
+        line[:, axis] = codes[:, axis].quantile(torch.linspace(0.05, 0.95, STOPS, dtype=codes.dtype))
+        nearest = states[torch.cdist(line, codes).argmin(1), : len(bench.task.factors)]
+        found.append([[round(value, 4) for value in row] for row in nearest.tolist()])
+    return found
 
 
 def _informativeness(codes: Floats, values: Floats, kinds: Any, forest: Floats) -> float:
@@ -112,7 +147,7 @@ def control_geometry(bench: Bench, states: Tensor) -> dict[str, float]:
 
 def reconstruction(task: ControlTask, codes: Floats, states: Tensor) -> float:
     """The share of the pixels' variance that one class of decoder explains for every code: a network of 128 units."""
-    pictures = pixels(task.world.render(states[:, : len(task.factors)].float())).flatten(1)
+    pictures = Pictures(task, states).flat(states).float()
     spread = codes.std(0)
     scaled = torch.from_numpy((codes - codes.mean(0)) / np.where(spread > 1e-9, spread, 1)).float()
     cut = 3 * len(codes) // 4

@@ -1,15 +1,25 @@
-"""The leaderboard as one self-contained page: a chart to choose from, and a table to sort and to filter."""
+"""The leaderboard as one self-contained page: a chart to choose from, a table to sort and to filter, and the ladder.
+
+A point that is pointed at shows what its code tells: the states along its widest axes, as the world draws them.
+"""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import altair as alt
+import imageio.v3 as imageio
 import jinja2
+import torch
+from torch.nn import functional
 
+from benchmarks.harness.kept import kept
+from benchmarks.harness.rooms import room
 from benchmarks.harness.table import Claim
+from benchmarks.metrics.control import make_task
 from borders.files import read_text, write_text
 
 FACTORS = {
@@ -17,6 +27,9 @@ FACTORS = {
     "dci_lasso": "DCI, lasso",
     "dci_forest": "DCI, forest",
     "mig": "MIG",
+    "sap": "SAP",
+    "modularity": "modularity",
+    "interventions": "intervention matrix",
     "informativeness": "informativeness",
     "reconstruction": "pixels explained",
 }
@@ -25,10 +38,28 @@ CONTROLS = {
     "placebo_ilqr": "full model",
     "sparse": "sparse models",
     "factor_axes": "set one factor",
+    "factor_readout": "set one factor, by a readout",
     "inverse_network": "inverse model",
     "policy_area": "PPO, area",
 }
 PLACE = "<!-- charts -->"
+TILE = 24  # pixels a side of a picture in a traversal
+LADDER, LADDER_FIGURE = "ladder", "ladder.png"
+
+
+def picture(task: str, traversal: Sequence[Sequence[Sequence[float]]]) -> str:
+    """A traversal, states [axes, stops, K] of a task, as a PNG in a data URI: a row of pictures an axis."""
+    rows, stops = len(traversal), len(traversal[0])
+    states = torch.tensor(traversal).flatten(0, 1)
+    small = functional.interpolate(make_task(task).world.render(states).float(), TILE, mode="area")
+    tiles = functional.pad(small, (0, 1, 0, 1), value=96).unflatten(0, (rows, stops))
+    whole = tiles.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1).round().to(torch.uint8)
+    grey = whole.shape[-1] == 1
+    return _embedded(imageio.imwrite("<bytes>", (whole[..., 0] if grey else whole).numpy(), extension=".png"))
+
+
+def _embedded(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def chart(rows: Sequence[Mapping[str, Any]]) -> alt.VConcatChart:
@@ -47,15 +78,22 @@ def chart(rows: Sequence[Mapping[str, Any]]) -> alt.VConcatChart:
     task = menu("world", tasks, tasks, every, "world")
     learner = menu("learner", learners, learners, every, "learner")
     told = ["row", "stratum", "task", "settings", *xs, *ys]
+    points = [
+        {k: row.get(k) for k in told}
+        | {"learner": row["learner"]}
+        | ({"image": picture(row["task"], row["traversal"])} if row.get("traversal") else {})
+        for row in rows
+    ]
     base = (
-        alt.Chart(alt.Data(values=[{k: row.get(k) for k in told} | {"learner": row["learner"]} for row in rows]))
+        alt.Chart(alt.Data(values=points))
         .add_params(x, y, task, learner)
         .transform_calculate(x="datum[across]", y="datum[up]")
         .transform_filter("(world == 'all' || datum.task == world) && (learner == 'all' || datum.learner == learner)")
     )
     tips = [alt.Tooltip(f"{k}:N") for k in told[:4]]
     tips += [alt.Tooltip(f"{k}:Q", format=".2f", title=(FACTORS | CONTROLS)[k]) for k in (*xs, *ys)]
-    points = (
+    tips.append(alt.Tooltip("image:N"))  # which the page shows as a picture
+    seen = (
         base.mark_point(filled=True, size=70, opacity=0.8)
         .encode(
             x=alt.X("x:Q", title="across (choose below)"),
@@ -64,7 +102,7 @@ def chart(rows: Sequence[Mapping[str, Any]]) -> alt.VConcatChart:
             shape=alt.Shape("stratum:N"),
             tooltip=tips,
         )
-        .properties(width=640, height=380, title="every code, in every world")
+        .properties(width=640, height=380, title="every code, in every world: point at one")
     )
     bars = (
         base.mark_bar()
@@ -75,7 +113,7 @@ def chart(rows: Sequence[Mapping[str, Any]]) -> alt.VConcatChart:
         )
         .properties(width=640, title="rows, best first")
     )
-    return alt.vconcat(points, bars)
+    return alt.vconcat(seen, bars)
 
 
 def write_page(
@@ -92,10 +130,21 @@ def write_page(
         claims=claims,
         headings=[headings.get(key, key) for key in keys],
         rows=[[_cell(row.get(key)) for key in keys] for row in rows],
+        ladder=_ladder(),
         place=PLACE,
     )
     drawn = chart(rows).to_html(inline=True, fullhtml=False, output_div="charts")
     write_text(path, text.replace(PLACE, drawn))
+
+
+def _ladder() -> dict[str, Any] | None:
+    """What the ladder's kept run found, and its figure; None where it keeps none."""
+    found = room(LADDER)
+    results = found.folder / "results"
+    if not (results / "default.json").exists() or not (results / LADDER_FIGURE).exists():
+        return None
+    claims = kept(found, ["default"])["default"]["claims"]
+    return {"claims": claims, "figure": _embedded((results / LADDER_FIGURE).read_bytes())}
 
 
 def _cell(value: Any) -> str:

@@ -25,7 +25,7 @@ from benchmarks.harness.evidence import effect
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import Claim, Interval, Table
 from benchmarks.leaderboard.page import write_page
-from benchmarks.leaderboard.rows import HONESTY, LEARNERS
+from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS
 
 PRIMARY = ("dci_lasso", "dci_forest", "mig")
 GIVEN = ("informativeness", "reconstruction", "active")
@@ -64,10 +64,11 @@ class Board:
     rows: list[Row]
 
     def stratum(self, name: str) -> dict[str, list[Row]]:
-        """The rows of a stratum by task."""
+        """The rows of a stratum by task, of a setting with several seeds the first seed's."""
         found: dict[str, list[Row]] = {}
+        first = min(row["seed"] for row in self.rows)
         for row in self.rows:
-            if row["stratum"] == name:
+            if row["stratum"] == name and row["seed"] == first:
                 found.setdefault(row["task"], []).append(row)
         return found
 
@@ -81,11 +82,12 @@ def board(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Board:
         row: Row = {
             "row": job.model + (f" {job.number}" if learner and learner.searched else ""),
             "learner": job.model,
-            "stratum": learner.stratum if learner else "no learning" if job.model in HONESTY else "own",
+            "stratum": learner.stratum if learner else "no learning" if job.model in (*HONESTY, PIXELS) else "own",
             "task": job.task,
             "seed": job.seed,
             "settings": ", ".join(f"{k}={v}" for k, v in job.settings.items() if learner and k in learner.searched),
             **{k: v for k, v in scores.items() if isinstance(v, int | float)},
+            "traversal": scores.get("traversal"),
             **scores["control"],
             **{f"rotated_{k}": v for k, v in scores.get("rotated", {}).items()},
         }
@@ -94,10 +96,11 @@ def board(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Board:
             if sparse:
                 row[f"{prefix}sparse"] = float(np.mean(sparse))
         known = [row[name] for name in CONTROL if name in row]
-        row["control"] = float(np.mean(known)) if known else float("nan")
+        if known and job.model != PIXELS:  # one agent alone is no mean of many
+            row["control"] = float(np.mean(known))
         rows.append(row)
     for task in {row["task"] for row in rows}:
-        here = [row for row in rows if row["task"] == task]
+        here = [row for row in rows if row["task"] == task and all(name in row for name in PRIMARY)]
         ranks = [rankdata([row[name] for row in here]) for name in PRIMARY]
         for row, rank in zip(here, np.mean(ranks, axis=0), strict=True):
             row["disentangled"] = float((rank - 1) / max(len(here) - 1, 1))
@@ -115,7 +118,7 @@ def board_table(found: Board) -> Table:
             for key, _, digits in COLUMNS
         ]
         lines.append((name, mine[0]["stratum"], *cells))
-    lines.sort(key=lambda line: -float(line[-1]))
+    lines.sort(key=lambda line: -float("-inf" if line[-1] == "-" else line[-1]))
     tasks = ", ".join(dict.fromkeys(row["task"] for row in found.rows))
     return Table(f"means over {tasks}", ("row", "stratum", *(heading for _, heading, _ in COLUMNS)), tuple(lines))
 

@@ -14,11 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.leaderboard.pictures import Pictures
 from benchmarks.metrics.control import ControlTask
 from representations.model import pixels
+from representations.parts.networks import conv_encoder
 
 SIZE = 10
 SEARCH = 20_251  # seed of the search
+STEPS_TOLD, RATE_TOLD = 800, 1e-3  # of the network that is told the factors
+MOVED = "pictures and actions"  # the stratum of learners that see actions
 Encode = Callable[[Tensor], Tensor]
 Draw = Callable[[np.random.Generator], Any]
 
@@ -35,12 +39,17 @@ def _one(*options: Any) -> Draw:
 
 @dataclass(frozen=True)
 class Learner:
-    """A learner of the board: a model's name, what never changes, what is searched, and whether it sees actions."""
+    """A learner of the board: a model's name, what never changes, what is searched, and whether it sees actions.
+
+    `share` is its part of the steps, `sides` what its pictures' sides must be a multiple of.
+    """
 
     model: str
     fixed: Mapping[str, Any]
     searched: Mapping[str, Draw]
     stratum: str = "pictures"
+    share: float = 1.0
+    sides: int = 1
 
     def settings(self, number: int) -> dict[str, Any]:
         """The settings of this number; those of number 0 are the middle of the search for no learner in particular."""
@@ -48,7 +57,7 @@ class Learner:
         return {**self.fixed, **{name: draw(random) for name, draw in self.searched.items()}}
 
 
-NET = {"code_size": SIZE, "channels": 16, "hidden": 128}
+NET: dict[str, int] = {"code_size": SIZE, "channels": 16, "hidden": 128}
 RATE = {"learning_rate": _log(5e-4, 2e-3)}
 MOVES = {"unfold": _log(1, 30), "smooth": _log(3, 30), "learning_rate": _log(5e-4, 2e-3)}
 LEARNERS: dict[str, Learner] = {
@@ -68,68 +77,69 @@ LEARNERS: dict[str, Learner] = {
         "infogan",
         {"code_size": SIZE, "network": "convolutional", "channels": 16, "hidden": 128, "repeats": 2},
         {"information": _log(2, 20), "penalty": _log(3, 30), "learning_rate": _log(1e-4, 5e-4)},
+        share=0.4,  # three moves a step
     ),
-    "rce": Learner("rce", {"code_size": SIZE}, MOVES, "pictures and actions"),
-    "e2c": Learner("e2c", {"code_size": SIZE}, MOVES, "pictures and actions"),
-    "dyn_content": Learner("dyn_content", {"dynamics_size": 6, "content_size": 4}, MOVES, "pictures and actions"),
+    "icf": Learner(
+        "icf",
+        {"code_size": SIZE, "samples": 32, "closeness": 0.3, "alike": 0.2, "reconstruction": 1.0},
+        {"ridge": _log(0.01, 0.3), "blur": _log(0.05, 0.5), "learning_rate": _log(5e-4, 2e-3)},
+        MOVED,
+        share=0.5,  # a step looks at every move from every state
+        sides=16,
+    ),
+    "rce": Learner("rce", {"code_size": SIZE}, MOVES, MOVED),
+    "e2c": Learner("e2c", {"code_size": SIZE}, MOVES, MOVED),
+    "dyn_content": Learner("dyn_content", {"dynamics_size": 6, "content_size": 4}, MOVES, MOVED),
 }
 
 
-def _constant(task: ControlTask, pictures: Tensor, states: Tensor, seed: int) -> Encode:
+def _constant(see: Pictures, states: Tensor, seed: int) -> Encode:
     return lambda s: torch.zeros(len(s), SIZE, dtype=torch.float64)
 
 
-def _noise(task: ControlTask, pictures: Tensor, states: Tensor, seed: int) -> Encode:
+def _noise(see: Pictures, states: Tensor, seed: int) -> Encode:
     generator = torch.Generator().manual_seed(seed)
     return lambda s: torch.randn(len(s), SIZE, generator=generator, dtype=torch.float64)
 
 
-def _flat(task: ControlTask, states: Tensor) -> Tensor:
-    """Pictures as rows, float64 [n, C H W]."""
-    return pixels(task.world.render(states[:, : len(task.factors)].float())).flatten(1).double()
-
-
-def _random_projection(task: ControlTask, pictures: Tensor, states: Tensor, seed: int) -> Encode:
+def _random_projection(see: Pictures, states: Tensor, seed: int) -> Encode:
     generator = torch.Generator().manual_seed(seed)
-    size = int(np.prod(task.world.shape))
+    size = int(np.prod(see.shape))
     weight = torch.randn(size, SIZE, generator=generator, dtype=torch.float64) / size**0.5
-    return lambda s: _flat(task, s) @ weight
+    return lambda s: see.flat(s) @ weight
 
 
-def _pixels(task: ControlTask, pictures: Tensor, states: Tensor, seed: int) -> Encode:
+def _pixels(see: Pictures, states: Tensor, seed: int) -> Encode:
     """Pictures of 4 x 4 pixels a channel: what can be had without any encoder."""
     pool = nn.AdaptiveAvgPool2d(4)
-
-    def encode(s: Tensor) -> Tensor:
-        return pool(pixels(task.world.render(s[:, : len(task.factors)].float()))).flatten(1).double()
-
-    return encode
+    return lambda s: pool(pixels(see(s))).flatten(1).double()
 
 
-def _random_linear(task: ControlTask, pictures: Tensor, states: Tensor, seed: int) -> Encode:
+def _random_linear(see: Pictures, states: Tensor, seed: int) -> Encode:
     generator = torch.Generator().manual_seed(seed)
+    task = see.task
     mix = torch.randn(len(task.factors), SIZE, generator=generator, dtype=torch.float64)
     return lambda s: s[:, : len(task.factors)] / task.spans @ mix
 
 
-def _untrained(task: ControlTask, pictures: Tensor, states: Tensor, seed: int) -> Encode:
-    network = _network(task, SIZE, seed)
-    return lambda s: _through(network, task, s)
+def _untrained(see: Pictures, states: Tensor, seed: int) -> Encode:
+    return _through(_network(see, SIZE, seed), see)
 
 
-def _supervised(task: ControlTask, pictures: Tensor, states: Tensor, seed: int) -> Encode:
+def _supervised(see: Pictures, states: Tensor, seed: int) -> Encode:
     """A network that is told the movable factors, an angle as cosine and sine."""
-    wanted = _told(task, states)
-    network = _network(task, wanted.shape[1], seed)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    wanted, pictures = _told(see.task, states), see(states)
+    network = _network(see, wanted.shape[1], seed)
+    optimizer = torch.optim.Adam(network.parameters(), RATE_TOLD)
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(600):
+    for step in range(STEPS_TOLD):
+        optimizer.param_groups[0]["lr"] = RATE_TOLD * (1 - step / STEPS_TOLD)
         rows = torch.randint(len(pictures), (64,), generator=generator)
         loss = (network(pixels(pictures[rows])) - wanted[rows]).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return lambda s: _through(network, task, s)
+    return _through(network, see)
 
 
 def _told(task: ControlTask, states: Tensor) -> Tensor:
@@ -144,38 +154,28 @@ def _told(task: ControlTask, states: Tensor) -> Tensor:
     return torch.stack(columns, 1).float()
 
 
-def _network(task: ControlTask, size: int, seed: int) -> nn.Module:
-    """Three strided convolutions and a layer."""
+def _network(see: Pictures, size: int, seed: int) -> nn.Module:
+    """The encoder of the autoencoders."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        channels = task.world.shape[0]
-        layers = [nn.Conv2d(channels, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 16, 4, 2, 1), nn.ReLU()]
-        layers += [
-            nn.Conv2d(16, 16, 4, 2, 1),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.LazyLinear(128),
-            nn.ReLU(),
-            nn.Linear(128, size),
-        ]
-        network = nn.Sequential(*layers)
-        network(torch.zeros(1, *task.world.shape))
-    return network
+        return conv_encoder(see.shape, size, NET["channels"], NET["hidden"])
 
 
-@torch.no_grad()
-def _through(network: nn.Module, task: ControlTask, states: Tensor) -> Tensor:
-    parts = states[:, : len(task.factors)].float().split(500)
-    return torch.cat([network(pixels(task.world.render(part))) for part in parts]).double()
+def _through(network: nn.Module, see: Pictures) -> Encode:
+    @torch.no_grad()
+    def encode(states: Tensor) -> Tensor:
+        return torch.cat([network(pixels(see(part))) for part in states.split(500)]).double()
+
+    return encode
 
 
-def _aligned(task: ControlTask, pictures: Tensor, states: Tensor, seed: int) -> Encode:
-    told = _told(task, states)
-    return lambda s: (_told(task, s) - told.mean(0)).double() / told.std(0).double()
+def _aligned(see: Pictures, states: Tensor, seed: int) -> Encode:
+    told = _told(see.task, states)
+    return lambda s: (_told(see.task, s) - told.mean(0)).double() / told.std(0).double()
 
 
-def _rotated(task: ControlTask, pictures: Tensor, states: Tensor, seed: int) -> Encode:
-    aligned = _aligned(task, pictures, states, seed)
+def _rotated(see: Pictures, states: Tensor, seed: int) -> Encode:
+    aligned = _aligned(see, states, seed)
     return turned(aligned, aligned(states[:1]).shape[1], seed)
 
 
@@ -187,7 +187,8 @@ def turned(encode: Encode, size: int, seed: int) -> Encode:
     return lambda states: encode(states) @ turn.T
 
 
-HONESTY: dict[str, Callable[[ControlTask, Tensor, Tensor, int], Encode]] = {
+# Codes that no learning made, by pictures, the states of the training, and the seed.
+HONESTY: dict[str, Callable[[Pictures, Tensor, int], Encode]] = {
     "constant": _constant,
     "noise": _noise,
     "untrained encoder": _untrained,
@@ -198,3 +199,4 @@ HONESTY: dict[str, Callable[[ControlTask, Tensor, Tensor, int], Encode]] = {
     "aligned oracle": _aligned,
     "rotated oracle": _rotated,
 }
+PIXELS = "pixels end to end"  # a policy that reads pictures itself: no code, so nothing else to score

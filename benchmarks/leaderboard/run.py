@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +28,17 @@ from benchmarks.harness.pretraining import batches_of
 from benchmarks.harness.progress import bar
 from benchmarks.harness.rooms import CHECKOUT
 from benchmarks.harness.runs import Timer, describe, plain
-from benchmarks.leaderboard.measures import factor_scores
+from benchmarks.leaderboard.measures import factor_scores, traversal
+from benchmarks.leaderboard.pictures import Clearing, Pictures
 from benchmarks.leaderboard.report import summary
-from benchmarks.leaderboard.rows import HONESTY, LEARNERS, turned
-from benchmarks.metrics.control import CONSUMERS, TASKS, Bench, ControlTask, Sizes, make_task
+from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS, turned
+from benchmarks.metrics.control import CONSUMERS, TASKS, Bench, ControlTask, Sizes, make_task, policy
 from borders.files import append_line, read_log, write_json
-from representations import MODELS, Representation, fit
+from representations import MODELS, Predicts, Representation, fit
+from representations.batches import Batches
 
 OWN = "own"
+ROWS = (*LEARNERS, *HONESTY, PIXELS)
 Encode = Callable[[Tensor], Tensor]
 
 
@@ -54,11 +58,15 @@ class Options:
     """The consumers of a code."""
     rotated: list[str] = field(default_factory=list)
     """The consumers of a code's own Haar rotation."""
-    pictures: int = 5000
+    repeated: list[str] = field(default_factory=list)
+    """Learners whose first setting is trained with two more seeds, to see how far a row repeats."""
+    held: bool = False
+    """Whether encoders never see the combinations of factors that transfer holds out."""
+    pictures: int = 20_000
     """How many pictures, and moves, an encoder is trained on."""
-    steps: int = 1000
+    steps: int = 800
     """Steps of its training."""
-    batch: int = 32
+    batch: int = 64
     """Pictures a step."""
     sizes: dict[str, Any] = field(default_factory=dict)
     """Episodes and their length, data, and how long consumers learn."""
@@ -78,6 +86,7 @@ class Job:
     settings: dict[str, Any]
     consumers: tuple[str, ...]
     rotated: tuple[str, ...]
+    held: bool
     pictures: int
     steps: int
     batch: int
@@ -96,37 +105,48 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     for given, known, what in (
         (tasks, TASKS, "task"),
         ([*options.consumers, *options.rotated], CONSUMERS, "consumer"),
+        (options.repeated, LEARNERS, "learner"),
         (options.sizes, {entry.name for entry in dataclasses.fields(Sizes)}, "size"),
     ):
         for name in given:
             if name not in known:
                 raise ValueError(f"unknown {what} {name!r}; allowed are {', '.join(sorted(known))}")
-    chosen = dataclasses.replace(own, model=own.model or "all").models((*LEARNERS, *HONESTY))
+    chosen = dataclasses.replace(own, model=own.model or "all").models(ROWS)
+    learned = "policy" in options.consumers
     rows: list[tuple[str, int, dict[str, Any]]] = []
     for number in range(options.numbers):
         for name in chosen:
             if name in LEARNERS and (number == 0 or LEARNERS[name].searched):
                 rows.append((name, number, LEARNERS[name].settings(number)))
-            elif name in HONESTY and number == 0 and options.honesty:
+            elif name not in LEARNERS and number == 0 and options.honesty and (name != PIXELS or learned):
                 rows.append((name, 0, {}))
     rows += [(OWN, k, {"folder": folder}) for k, folder in enumerate(filter(None, options.own.split(",")))]
-    shared = (tuple(options.consumers), tuple(options.rotated), options.pictures, options.steps, options.batch)
+    seeds = own.all_seeds()
+    again = range(seeds.stop, seeds.start + 3)
+    trained = [(seed, *row) for seed in seeds for row in rows]
+    trained += [(seed, *row) for seed in again for row in rows if row[0] in options.repeated and row[1] == 0]
+    shared = (tuple(options.consumers), tuple(options.rotated), options.held)
+    lengths = (options.pictures, options.steps, options.batch, Sizes(**options.sizes), options.ledger)
     return [
-        Job(name, own.preset, seed, task, number, settings, *shared, Sizes(**options.sizes), options.ledger)
-        for seed in own.all_seeds()
-        for name, number, settings in rows
+        Job(name, own.preset, seed, task, number, settings, *shared, *lengths)
+        for seed, name, number, settings in trained
         for task in tasks
     ]
 
 
 def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     """Train, freeze and score one row; its line goes to the ledger."""
-    timer = Timer()
+    timer, began = Timer(), time.process_time()
     task = make_task(job.task)
-    with timer("training"):
-        encode = encoder(job, task, folder, resume)
-    with timer("scoring"):
-        scores = score_code(encode, task, job.seed, job.consumers, job.rotated, job.sizes)
+    if job.model == PIXELS:
+        with timer("training"):
+            scores = pixel_scores(job, task)
+    else:
+        with timer("training"):
+            encode = encoder(job, task, folder, resume)
+        with timer("scoring"):
+            scores = score_code(encode, task, job.seed, job.consumers, job.rotated, job.sizes)
+    timer.seconds["cpu"] = round(time.process_time() - began, 3)
     result = describe("leaderboard", job, scores, timer.seconds)
     if job.ledger:
         line = {"key": job.key(), "row": plain(job), "result": result}
@@ -138,45 +158,63 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
 def encoder(job: Job, task: ControlTask, folder: Path, resume: bool) -> Encode:
     """The frozen code of states that a job is about."""
     generator = torch.Generator().manual_seed(job.seed)
-    states = task.sample(job.pictures, generator)
-    k = len(task.factors)
-    if job.model in HONESTY:
-        return HONESTY[job.model](task, task.world.render(states[:, :k].float()), states, job.seed)
+    avoid = task.block(Bench(task, torch.clone, job.seed).generator(7)) if job.held else None
+    states = task.sample(job.pictures, generator, None if avoid is None else lambda named: ~avoid(named))
     if job.model == OWN:
-        model = representations.load(job.settings["folder"])
-    else:
-        actions = 2 * torch.rand(len(states), task.action_size, generator=generator, dtype=torch.float64) - 1
-        after = task.step(states, actions, generator)
-        data = Observations(
-            task.world.render(states[:, :k].float()),
-            actions.float(),
-            task.world.render(after[:, :k].float()),
-            states[:, :k].float(),
-        )
-        model = build(job, task)
-        batches = batches_of(data, task.world, model, job.batch)
-        options: dict[str, Any] = {"device": "cpu", "decay": True, "precision": "auto", "progress": bar()}
-        fit(model, batches, job.steps, generator, folder, resume=resume, **options)
-        representations.save(model, folder / "model")
-    return frozen(model.eval(), task, states)
+        model = representations.load(job.settings["folder"]).eval()
+        return frozen(lambda rows: model.encode(task.world.render(rows[:, : len(task.factors)].float())), states)
+    learner = LEARNERS.get(job.model)
+    see = Pictures(task, states, learner.sides if learner else 1)
+    if learner is None:
+        return HONESTY[job.model](see, states, job.seed)
+    model, steps = build(job, see), max(1, round(learner.share * job.steps))
+    options: dict[str, Any] = {"device": "cpu", "decay": True, "precision": "auto", "progress": bar()}
+    fit(model, _batches(job, model, see, states, steps), steps, generator, folder, resume=resume, **options)
+    representations.save(model, folder / "model")
+    return frozen(lambda rows: model.encode(see(rows)), states)
 
 
-def build(job: Job, task: ControlTask) -> Representation:
+def _batches(job: Job, model: Representation, see: Pictures, states: Tensor, steps: int) -> Batches:
+    """What a learner is shown: every move from every state, moves at random, or pictures that clear."""
+    task, draw = see.task, torch.Generator().manual_seed(job.seed)
+    if job.model == "icf":
+        moves = torch.cat([torch.eye(task.action_size), -torch.eye(task.action_size)]).double()
+
+        def enumerated(generator: torch.Generator) -> dict[str, Any]:
+            rows = states[torch.randint(len(states), (job.batch,), generator=generator)]
+            after = task.step(rows.repeat_interleave(len(moves), 0), moves.repeat(len(rows), 1), generator)
+            places = torch.arange(len(rows) + len(after))
+            nodes = (places[: len(rows), None], places[len(rows) :].view(len(rows), -1))
+            allowed = torch.ones(len(rows), 1, len(moves), dtype=torch.bool)
+            return {"pictures": see(torch.cat([rows, after])), "nodes": nodes, "allowed": (allowed,)}
+
+        return enumerated
+    if isinstance(model, Predicts) or not LEARNERS[job.model].searched:
+        actions = 2 * torch.rand(len(states), task.action_size, generator=draw, dtype=torch.float64) - 1
+        after = task.step(states, actions, draw)
+        factors = states[:, : len(task.factors)].float()
+        return batches_of(Observations(see(states), actions.float(), see(after), factors), task.world, model, job.batch)
+    draws = steps * sum(player.repeats for player in model.objectives())
+    return Clearing(see(states), job.batch, draws, job.seed)
+
+
+def build(job: Job, see: Pictures) -> Representation:
     """A new model of a job's learner and settings."""
-    name = LEARNERS[job.model].model
-    known = inspect.signature(MODELS[name]).parameters
-    given = {"shape": tuple(task.world.shape), "steps": job.steps, "action_size": task.action_size}
+    learner = LEARNERS[job.model]
+    known = inspect.signature(MODELS[learner.model]).parameters
+    moves = see.task.action_size
+    steps = max(1, round(learner.share * job.steps))
+    given = {"shape": see.shape, "steps": steps, "action_size": moves, "actions": 2 * moves}
     torch.manual_seed(job.seed)
-    return representations.make(name, **{k: v for k, v in given.items() if k in known} | job.settings)
+    return representations.make(learner.model, **{k: v for k, v in given.items() if k in known} | job.settings)
 
 
-def frozen(model: Any, task: ControlTask, states: Tensor) -> Encode:
-    """A model's code of a task's states, shifted and scaled as a whole to a mean variance of 1."""
+def frozen(encode: Encode, states: Tensor) -> Encode:
+    """A code of a task's states, shifted and scaled as a whole to a mean variance of 1."""
 
     @torch.no_grad()
     def raw(rows: Tensor) -> Tensor:
-        parts = rows[:, : len(task.factors)].float().split(500)
-        return torch.cat([model.encode(task.world.render(part)) for part in parts]).double()
+        return torch.cat([encode(part) for part in rows.split(500)]).double()
 
     seen = raw(states[:2000])
     middle, scale = seen.mean(0), seen.var(0).mean().sqrt().clamp(min=1e-9)
@@ -198,11 +236,19 @@ def score_code(
     """
     bench = Bench(task, encode, seed, sizes)
     scores: dict[str, Any] = factor_scores(bench)
+    scores["traversal"] = traversal(bench)
     scores["control"], scores["numbers"] = _control(bench, consumers)
     if rotated:
         size = encode(task.sample(2, torch.Generator().manual_seed(0))).shape[1]
         scores["rotated"], _ = _control(Bench(task, turned(encode, size, seed), seed, sizes), rotated)
     return scores
+
+
+def pixel_scores(job: Job, task: ControlTask) -> dict[str, Any]:
+    """The scores of a policy that reads the pictures itself: there is no code, so there is nothing but its curve."""
+    see = Pictures(task, task.sample(job.pictures, torch.Generator().manual_seed(job.seed)))
+    found = policy(Bench(task, see.flat, job.seed, job.sizes), see.shape)
+    return {"control": {key: round(float(values.mean()), 5) for key, values in found.episodes.items()}}
 
 
 def _control(bench: Bench, consumers: Sequence[str]) -> tuple[dict[str, float], dict[str, float | None]]:
@@ -229,8 +275,10 @@ def plan(own: Sweep, values: dict[str, Any]) -> Plan:
             if job.model == OWN:
                 model = representations.load(job.settings["folder"])
                 model.encode(task.world.render(task.world.sample(2, torch.Generator().manual_seed(0))))
-            else:
-                build(job, task)
+            elif job.number == 0:
+                build(
+                    job, Pictures(task, task.sample(100, torch.Generator().manual_seed(0)), LEARNERS[job.model].sides)
+                )
     return Plan(todo)
 
 
@@ -246,7 +294,5 @@ def restore(own: Sweep, planned: Plan) -> None:
             write_json(folder / "result.json", known[job.key()] | {"preset": job.preset})
 
 
-EXPERIMENT = Experiment(
-    "leaderboard", Options, plan, run, summary, models=(*LEARNERS, *HONESTY), fixed=("device",), prepare=restore
-)
+EXPERIMENT = Experiment("leaderboard", Options, plan, run, summary, models=ROWS, fixed=("device",), prepare=restore)
 main = EXPERIMENT.main

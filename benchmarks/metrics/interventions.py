@@ -1,8 +1,11 @@
 """The beta-VAE metric in both forms and the FactorVAE metric: guess from codes which factor was held, or changed.
 
+And the matrix of interventions, which says what a factor drawn anew moves.
+
     changed   x = |z1 - z2| / max |z1 - z2|, all factors equal but k         Higgins et al. 2016, arXiv:1606.05579
     fixed     x = 1/L sum_l |z1_l - z2_l|, factor k equal in every pair      Higgins et al. 2017 (beta-VAE), sec. 3
               score of both: accuracy of a linear classifier x -> k
+    matrix    M_ki = E |z_i - z'_i| / s_i, factor k drawn anew and all else left; in each M_.i one entry for a perfect code
     FactorVAE d = argmin_i Var_L(z_i / s_i), factor k equal in all L codes,  s_i = std of z_i over all codes
               score: accuracy of the majority table d -> k                   Kim & Mnih 2018, arXiv:1802.05983, sec. 4
 
@@ -13,7 +16,7 @@ needs pictures of its own, for no pool holds two rows that differ in one factor 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -33,6 +36,7 @@ from benchmarks.metrics.arrays import (
     generator_or_default,
     standardised,
 )
+from benchmarks.metrics.importance import disentanglement
 from borders import checked
 
 CHUNK = 512
@@ -193,3 +197,34 @@ def factor_vae(
                 votes[part, :, k] += np.bincount(spread.argmin(axis=1), minlength=scaled.shape[1])
     winner = votes[0].argmax(axis=1)
     return float(votes[1][np.arange(len(winner)), winner].sum() / votes[1].sum())
+
+
+def intervention_matrix(
+    codes: ArrayLike | torch.Tensor,
+    pairs: Sequence[tuple[ArrayLike | torch.Tensor, ArrayLike | torch.Tensor]],
+) -> Floats:
+    """How far every dimension moves, in its own standard deviations, when one factor is drawn anew: [K, D].
+
+    `codes` [n, D] say what a standard deviation is; `pairs` holds, for every factor, codes [m, D] before and after.
+    Constant dimensions do not move. ValueError where shapes do not agree.
+    """
+    every = as_matrix(codes, "codes", least=2)
+    kept = alive(every)
+    spread = np.where(kept, every.std(axis=0), 1)
+    rows = []
+    for before, after in pairs:
+        first, second = as_matrix(before, "codes before", least=1), as_matrix(after, "codes after", least=1)
+        if first.shape != second.shape or first.shape[1] != every.shape[1]:
+            raise ValueError(f"codes before and after must be [m, {every.shape[1]}], got {first.shape}, {second.shape}")
+        rows.append(np.where(kept, np.abs(first - second).mean(axis=0) / spread, 0))
+    return np.array(rows)
+
+
+def intervention_score(matrix: Floats) -> float:
+    """How far every dimension is moved by one factor alone, in [0, 1], of an intervention matrix [K, D].
+
+    One minus the entropy (base K) of the shares in which the factors move a dimension, averaged with the weight of how
+    far it is moved at all: disentanglement as in Eastwood & Williams 2018, of what moves in place of what predicts. 1 for
+    a perfect code, however scaled, warped or copied; 0 for noise and for a constant code.
+    """
+    return disentanglement(matrix.T)[0]

@@ -1,4 +1,4 @@
-"""Six consumers of a code, and the score of each: what an agent of that kind reaches with it.
+"""Consumers of a code, and the score of each: what an agent of that kind reaches with it.
 
     placebo      full locally linear model by least squares, then iLQR or the cross-entropy method: blind to rotations
     sparse       the same with a lasso on 50, 500 or 5,000 transitions
@@ -6,6 +6,7 @@
     inverse      the action from (z, z_goal): ridge and a small network
     policy       PPO on the frozen code: area under its curve, last value, steps to a threshold
     transfer     the inverse models where combinations of factors, or half of a factor's range, were never seen
+    policy_transfer    PPO where combinations of factors were never seen
 
     score = (x - random) / (oracle - random)            by the means of a random policy and of one that knows the state
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -295,18 +297,39 @@ def transfer(bench: Bench) -> Found:
     return Found(found)
 
 
-def policy(bench: Bench) -> Found:
-    """PPO on the frozen code; a threshold that is never reached is None, which is censored at the last step."""
+def _learned(bench: Bench, test: Episodes, **options: Any) -> tuple[list[int], list[Tensor]]:
     sizes = bench.sizes
-    steps, curve = reinforcement.learn(
+    return reinforcement.learn(
         bench.task,
         bench.encode,
-        lambda aimed: bench.score(aimed(bench.test.goals), bench.test),
+        lambda aimed: bench.score(aimed(test.goals), test),
         steps=sizes.policy,
         every=sizes.every,
         episode=sizes.length,
         seed=bench.seed,
+        **options,
     )
+
+
+def policy_transfer(bench: Bench) -> Found:
+    """PPO that never was among a quarter of all combinations of two factors, sent there; and one that was (`_seen`)."""
+    held = bench.task.block(bench.generator(7))
+    test = bench.episodes(8, None, held)
+    return Found(
+        {
+            "policy_block": torch.stack(_learned(bench, test, avoid=held)[1]).mean(0),
+            "policy_block_seen": torch.stack(_learned(bench, test)[1]).mean(0),
+        }
+    )
+
+
+def policy(bench: Bench, shape: tuple[int, int, int] | None = None) -> Found:
+    """PPO on the frozen code; a threshold that is never reached is None, which is censored at the last step.
+
+    With `shape` = (C, H, W) codes are flat pictures, and the policy has convolutions: from pixels, end to end.
+    """
+    steps, curve = _learned(bench, bench.test, shape=shape)
+    sizes = bench.sizes
     means = [float(scores.mean()) for scores in curve]
     reached = next((step for step, mean in zip(steps, means, strict=True) if mean >= sizes.threshold), None)
     return Found({"policy_area": torch.stack(curve).mean(0), "policy_final": curve[-1]}, {"policy_steps": reached})
@@ -319,4 +342,5 @@ CONSUMERS: dict[str, Callable[[Bench], Found]] = {
     "inverse": inverse,
     "policy": policy,
     "transfer": transfer,
+    "policy_transfer": policy_transfer,
 }

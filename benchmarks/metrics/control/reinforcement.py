@@ -2,6 +2,9 @@
 
     reward_t = (distance(s_t, g) - distance(s_{t + 1}, g)) / 0.05
 
+Given flat pictures in place of codes, and their shape, the policy reads both pictures through convolutions of its own, end
+to end. What it must not see (`avoid`) it neither starts in, nor is sent to, nor enters.
+
 The curve of its score over the steps, on starts and goals that are never trained on, gives the area under it, and how many
 steps it takes to a threshold. Schulman et al. 2017, by Stable-Baselines3.
 """
@@ -16,10 +19,13 @@ import numpy as np
 import torch
 from gymnasium.vector.utils import batch_space
 from stable_baselines3 import PPO
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
 from agents.sb3_batch import BatchedVecEnv
 from benchmarks.metrics.control.task import Act, ControlTask
+from envs.world import Where
+from representations.parts.networks import conv_encoder
 
 ROWS = 64
 SETTINGS: dict[str, Any] = {
@@ -39,8 +45,15 @@ class CodeEnv(gym.vector.VectorEnv):
 
     metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": gym.vector.AutoresetMode.SAME_STEP}  # type: ignore[misc]
 
-    def __init__(self, task: ControlTask, encode: Callable[[Tensor], Tensor], steps: int, seed: int):
-        self.task, self.encode, self.steps, self.num_envs = task, encode, steps, ROWS
+    def __init__(
+        self,
+        task: ControlTask,
+        encode: Callable[[Tensor], Tensor],
+        steps: int,
+        seed: int,
+        avoid: Where | None = None,
+    ):
+        self.task, self.encode, self.steps, self.num_envs, self.avoid = task, encode, steps, ROWS, avoid
         self.generator = torch.Generator().manual_seed(seed)
         self._begin()
         self.single_observation_space = gym.spaces.Box(-np.inf, np.inf, (self._seen().shape[1],), np.float32)
@@ -49,7 +62,9 @@ class CodeEnv(gym.vector.VectorEnv):
         self.action_space = batch_space(self.single_action_space, ROWS)
 
     def _begin(self) -> None:
-        self.states, self.goals = self.task.begin(ROWS, self.generator)
+        avoid = self.avoid
+        outside: Where | None = None if avoid is None else lambda named: ~avoid(named)
+        self.states, self.goals = self.task.begin(ROWS, self.generator, outside, outside)
         self.aims = self.encode(self.goals)
         self.distance, self.count = self.task.gaps(self.states, self.goals).mean(1), 0
 
@@ -63,7 +78,10 @@ class CodeEnv(gym.vector.VectorEnv):
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One step in every row."""
-        self.states = self.task.step(self.states, torch.as_tensor(actions, dtype=torch.float64), self.generator)
+        after = self.task.step(self.states, torch.as_tensor(actions, dtype=torch.float64), self.generator)
+        if self.avoid is not None:
+            after = torch.where(self.task.holds(self.avoid, after)[:, None], self.states, after)
+        self.states = after
         distance = self.task.gaps(self.states, self.goals).mean(1)
         reward, self.distance = ((self.distance - distance) / PAY).numpy(), distance
         self.count += 1
@@ -75,6 +93,19 @@ class CodeEnv(gym.vector.VectorEnv):
         return self._seen(), reward, np.zeros(ROWS, bool), ended, info
 
 
+class TwoPictures(BaseFeaturesExtractor):
+    """A picture and its goal's, flat and one behind the other, through one stack of convolutions."""
+
+    def __init__(self, space: gym.spaces.Box, shape: tuple[int, int, int]):
+        super().__init__(space, 64)
+        self.shape = (2 * shape[0], *shape[1:])
+        self.network = conv_encoder(self.shape, 64, 16, 128)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """Features [n, 64] of rows [n, 2 C H W]."""
+        return self.network(observations.unflatten(1, self.shape))
+
+
 def learn(
     task: ControlTask,
     encode: Callable[[Tensor], Tensor],
@@ -84,14 +115,21 @@ def learn(
     every: int,
     episode: int,
     seed: int,
+    avoid: Where | None = None,
+    shape: tuple[int, int, int] | None = None,
 ) -> tuple[list[int], list[Tensor]]:
     """Train for `steps` environment steps; after `every` of them `judge(goals -> act)` gives the scores of 200 episodes.
 
-    Returns the steps and the scores of the curve.
+    `shape` says that codes are flat pictures (C, H, W); `avoid` is where training never is. Returns the steps and the
+    scores of the curve.
     """
+    settings = dict(SETTINGS)
+    if shape is not None:
+        reads = {"features_extractor_class": TwoPictures, "features_extractor_kwargs": {"shape": shape}}
+        settings["policy_kwargs"] = settings["policy_kwargs"] | reads
     with torch.random.fork_rng(devices=[]):
-        env = BatchedVecEnv(CodeEnv(task, encode, episode, 100_003 + seed))
-        policy = PPO("MlpPolicy", env, seed=seed, device="cpu", verbose=0, **SETTINGS)
+        env = BatchedVecEnv(CodeEnv(task, encode, episode, 100_003 + seed, avoid))
+        policy = PPO("MlpPolicy", env, seed=seed, device="cpu", verbose=0, **settings)
 
         def aimed(goals: Tensor) -> Act:
             aims = encode(goals)
