@@ -133,7 +133,7 @@ def write_page(
         ladder=_ladder(),
         place=PLACE,
     )
-    drawn = chart(rows).to_html(inline=True, fullhtml=False, output_div="charts")
+    drawn = chart(rows).to_html(inline=True, fullhtml=False, output_div="charts", embed_options={"renderer": "svg"})
     write_text(path, text.replace(PLACE, drawn))
 
 

@@ -24,6 +24,7 @@ from benchmarks.harness.correlation import (
 from benchmarks.harness.evidence import effect
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import Claim, Interval, Table
+from benchmarks.leaderboard.figures import scatter
 from benchmarks.leaderboard.page import write_page
 from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS
 
@@ -142,7 +143,8 @@ def hypothesis(found: Board, stratum: str) -> tuple[Claim, Table | None]:
     p = permutation_p(worlds)
     splits = [within_and_between(x, y, groups) for x, y, _, groups in worlds.values()]
     within, between = (float(np.nanmean([s[k] for s in splits])) if splits else float("nan") for k in (0, 1))
-    least = smallest_correlation(sum(counts.values()) - (len(counts) - 1) * (len(GIVEN) + 3), len(GIVEN))
+    free = sum(counts.values()) - (len(counts) - 1) * (len(GIVEN) + 3)
+    least = smallest_correlation(free, len(GIVEN), level=LEVEL / TESTS)
     evidence = (
         f"partial Spearman {pooled.r:+.2f} [{pooled.low:+.2f}, {pooled.high:+.2f}], p = {pooled.p:.2g}, permuted {p:.2g}, "
         f"of {TESTS} hypotheses; {len(counts)} worlds, {sum(counts.values())} rows, spread between worlds {pooled.spread:.2f}; "
@@ -194,6 +196,50 @@ def rotation_table(found: Board) -> Table | None:
     return Table("what a code's own axes are worth", columns, tuple(lines)) if lines else None
 
 
+def repeat_table(found: Board) -> Table | None:
+    """How far a row's scores repeat: on two samples of one code, and where its setting was trained with other seeds.
+
+    A repeat's reliability is the share of the variance inside a world that is not between seeds of one setting (the
+    intraclass correlation of single seeds).
+    """
+    lines = []
+    learned = [row for row in found.rows if row["stratum"] != "no learning"]
+    split: dict[str, list[Row]] = {}
+    for row in learned:
+        if "informativeness_1" in row:
+            split.setdefault(row["task"], []).append(row)
+    halves = [
+        float(np.corrcoef([[r[f"informativeness_{i}"] for r in rows] for i in (1, 2)])[0, 1])
+        for rows in split.values()
+        if len(rows) > 2
+    ]
+    if halves:
+        lines.append(("informativeness", "two samples", str(len(halves)), f"{np.mean(halves):.2f}"))
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in learned:
+        groups.setdefault((row["task"], row["row"]), []).append(row)
+    seeds = {key: rows for key, rows in groups.items() if len(rows) > 1}
+    for name in ("disentangled", "informativeness", "control"):
+        values = {
+            task: [[r[name] for r in rows] for (where, _), rows in seeds.items() if where == task]
+            for task in dict.fromkeys(task for task, _ in seeds)
+        }
+        known = [intraclass(np.array(rows)) for rows in values.values() if len(rows) > 1]
+        if known:
+            count = min(len(rows[0]) for rows in values.values())
+            lines.append((name, f"{count} seeds", str(len(known)), f"{np.mean(known):.2f}"))
+    columns = ("score", "measured on", "worlds", "reliability")
+    return Table("how far scores repeat (mean over worlds)", columns, tuple(lines)) if lines else None
+
+
+def intraclass(values: Floats) -> float:
+    """The intraclass correlation (one-way, single) of values [settings, seeds]: 1 where seeds agree, 0 by chance."""
+    n, k = values.shape
+    between = k * values.mean(1).var(ddof=1)
+    within = ((values - values.mean(1, keepdims=True)) ** 2).sum() / (n * (k - 1))
+    return float((between - within) / max(between + (k - 1) * within, 1e-12))
+
+
 def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Summary:
     """Tables, the verdict, and the page `board.html`."""
     found = board(jobs, results)
@@ -201,11 +247,16 @@ def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]
     tested = [hypothesis(found, stratum) for stratum in strata]
     tables = [board_table(found), *(curve for _, curve in tested if curve)]
     rotation = rotation_table(found)
-    tables += [rotation] if rotation else []
+    tables += [table for table in (rotation, repeat_table(found)) if table]
     claims = [claim for claim, _ in tested]
     write_page(out / "board.html", found.rows, claims, INTRODUCTION)
+    scatter(found.rows).savefig(out / "board.png", dpi=120)
     rows = {
-        name: {key: _interval([r[key] for r in found.rows if r["row"] == name and key in r]) for key, _, _ in COLUMNS}
+        name: {
+            key: _interval(values)
+            for key, _, _ in COLUMNS
+            if (values := [r[key] for r in found.rows if r["row"] == name and key in r])
+        }
         for name in dict.fromkeys(row["row"] for row in found.rows)
     }
     return Summary(
@@ -214,10 +265,12 @@ def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]
         tables=tables,
         claims=claims,
         rows=rows,
+        figures={"every code: its control over its disentanglement, and over what it tells": out / "board.png"},
+        repetitions=len({row["task"] for row in found.rows}),  # H3 is over worlds
         after=f"page with charts: {out / 'board.html'}",
     )
 
 
 def _interval(values: Sequence[float]) -> Interval:
-    mean = float(np.mean(values)) if values else float("nan")
-    return Interval(mean, min(values, default=mean), max(values, default=mean), tuple(values))
+    """The mean over worlds, from the least to the greatest."""
+    return Interval(float(np.mean(values)), min(values), max(values), tuple(values))

@@ -1,5 +1,7 @@
+import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +11,12 @@ from benchmarks.harness.options import Sweep
 from benchmarks.harness.table import Claim
 from benchmarks.leaderboard import score_code
 from benchmarks.leaderboard.measures import reconstruction, shape
-from benchmarks.leaderboard.page import write_page
-from benchmarks.leaderboard.report import Board, hypothesis, rotation_table
-from benchmarks.leaderboard.rows import HONESTY, LEARNERS, turned
-from benchmarks.leaderboard.run import Options, jobs, ledger, main
-from benchmarks.metrics.control import Sizes, make_task
+from benchmarks.leaderboard.page import TILE, write_page
+from benchmarks.leaderboard.pictures import Pictures
+from benchmarks.leaderboard.report import Board, hypothesis, intraclass, repeat_table, rotation_table
+from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS, turned
+from benchmarks.leaderboard.run import Options, encoder, jobs, ledger, main
+from benchmarks.metrics.control import Bench, Sizes, make_task
 from representations import make, save
 
 torch.set_num_threads(1)
@@ -28,7 +31,16 @@ def test_settings_are_drawn_by_number_and_are_distinct():
         assert drawn[3] == learner.settings(3)
         assert len({json.dumps(d) for d in drawn}) == (30 if learner.searched else 1)
     found = jobs(Sweep(seeds=1), Options(tasks="planar", numbers=3, consumers=["sparse"]))
-    assert len({(job.model, json.dumps(job.settings)) for job in found}) == 3 * 11 + 1 + len(HONESTY)
+    assert len({(job.model, json.dumps(job.settings)) for job in found}) == 3 * 12 + 1 + len(HONESTY)
+    more = jobs(Sweep(seeds=1), Options(tasks="planar", numbers=2, consumers=["policy"], repeated=["vae", "rce"]))
+    assert [(job.model, job.number, job.seed) for job in more if job.seed] == [
+        ("vae", 0, 1),
+        ("rce", 0, 1),
+        ("vae", 0, 2),
+        ("rce", 0, 2),
+    ]
+    assert PIXELS in {job.model for job in more}
+    assert PIXELS not in {job.model for job in found}  # it has nothing but a policy
     with pytest.raises(ValueError, match="unknown consumer 'sparce'"):
         jobs(Sweep(), Options(consumers=["sparce"]))
 
@@ -36,8 +48,8 @@ def test_settings_are_drawn_by_number_and_are_distinct():
 def test_what_is_known_of_honest_codes():
     task = make_task("blobs")
     states = task.sample(500, torch.Generator().manual_seed(0))
-    pictures = task.world.render(states.float())
-    code = {name: make_row(task, pictures, states, 0)(states) for name, make_row in HONESTY.items()}
+    see = Pictures(task, states)
+    code = {name: make_row(see, states, 0)(states) for name, make_row in HONESTY.items()}
     assert code["constant"].std() == 0
     aligned, rotated = code["aligned oracle"], code["rotated oracle"]
     assert torch.allclose(torch.cdist(aligned, aligned), torch.cdist(rotated, rotated), atol=1e-6)
@@ -78,6 +90,36 @@ def test_a_saved_model_gets_a_row_and_finished_jobs_are_lines_of_the_ledger(tmp_
     assert kept.read_text().splitlines() == lines
     assert (tmp_path / "two" / "result.json").exists()
     assert ledger(str(kept)) == kept
+
+
+def test_learners_of_every_kind_are_trained_and_read_the_boards_pictures(tmp_path):
+    words = [*QUICK, "--steps=4", "--pictures=60", "--honesty=false", "--ledger=", "--tasks=planar"]
+    told = main([*words, "--model=factor_vae,icf,dyn_content", f"--out={tmp_path / 'run'}"])
+    assert told["intervals"].keys() == {"factor_vae 0", "icf 0", "dyn_content 0"}
+    scores = json.loads(next((tmp_path / "run").rglob("*factor_vae*/result.json")).read_text())["scores"]
+    assert len(scores["traversal"]) == 5
+    assert 0 <= scores["interventions"] <= 1
+
+
+def test_a_policy_on_pixels_has_a_curve_and_no_code(tmp_path):
+    words = [*QUICK[:3], "--consumers=[policy]", "--rotated=[]", "--sizes.policy=640", "--sizes.every=640"]
+    told = main([*words, f"--model=noise,{PIXELS}", f"--out={tmp_path / 'run'}"])
+    found = told["intervals"][PIXELS]
+    assert np.isfinite(found["policy_area"]["mean"])
+    assert "mig" not in found
+    assert next(row for row in told["tables"][0]["rows"] if row[0] == PIXELS)[-1] == "-"
+
+
+def test_an_encoder_that_is_held_back_never_sees_the_combinations_of_the_transfer(monkeypatch):
+    task = make_task("blobs")
+    job = jobs(Sweep(seeds=1), Options(tasks="blobs", numbers=1, held=True, pictures=300, sizes={"episodes": 10}))[0]
+    drawn = []
+    sample = type(task).sample
+    monkeypatch.setattr(type(task), "sample", lambda *a: drawn.append(sample(*a)) or drawn[-1])
+    encoder(dataclasses.replace(job, model="noise"), task, Path(), False)
+    block = task.block(Bench(task, torch.clone, 0).generator(7))
+    assert not task.holds(block, drawn[1]).any()
+    assert len(drawn[1]) == 300
 
 
 def made(stratum, task, number, disentangled, control, informativeness, learner="vae"):
@@ -121,13 +163,33 @@ def test_a_code_is_compared_with_its_own_rotation():
     assert cells == {"pictures: sparse": "helps", "pictures: factor_axes": "makes no difference"}
 
 
+def test_reliability_is_what_two_samples_and_other_seeds_agree_in():
+    random = np.random.default_rng(0)
+    settings = random.standard_normal((400, 1))
+    assert intraclass(settings + 0 * random.standard_normal((400, 3))) == pytest.approx(1)
+    assert intraclass(settings + random.standard_normal((400, 3))) == pytest.approx(0.5, abs=0.06)
+    assert intraclass(random.standard_normal((400, 3))) == pytest.approx(0, abs=0.06)
+    rows = [
+        r | {"informativeness_1": r["informativeness"], "informativeness_2": r["informativeness"]} for r in rows_of(0)
+    ]
+    more = [r | {"seed": 1, "control": -r["control"]} for r in rows if r["row"][-1] == "0"]
+    cells = {row[:2]: row[2:] for row in repeat_table(Board(rows + more)).rows}
+    assert cells["informativeness", "two samples"] == ("8", "1.00")
+    assert float(cells["disentangled", "2 seeds"][1]) == pytest.approx(1)
+    assert float(cells["control", "2 seeds"][1]) < 0.5
+    assert hypothesis(Board(rows + more), "pictures")[0] == hypothesis(Board(rows), "pictures")[0]
+
+
 @pytest.mark.skipif(not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no chromium here")
 def test_the_page_is_clicked_through_in_a_browser(tmp_path):
     webdriver = pytest.importorskip("selenium.webdriver")
+    from selenium.webdriver import ActionChains
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import Select, WebDriverWait
 
     rows = [made("pictures", f"w{i % 2}", i, i / 10, 1 - i / 10, 0.5, "abc"[i % 3]) for i in range(10)]
+    shown_states = [[[10.0 + 8 * k, 16.0] for k in range(3)], [[16.0, 10.0 + 8 * k] for k in range(3)]]
+    rows.append(made("pictures", "blobs", 10, 0.5, 0.5, 0.5, "d") | {"traversal": shown_states})
     write_page(tmp_path / "board.html", rows, [Claim("H3", None, "too few rows")], ("What it is.",))
     text = (tmp_path / "board.html").read_text()
     assert 'src="http' not in text  # nothing is loaded from elsewhere
@@ -162,6 +224,17 @@ def test_the_page_is_clicked_through_in_a_browser(tmp_path):
         for menu in menus:
             menu.select_by_index(len(menu.options) - 1)
         assert "undecided" in browser.find_element(By.ID, "verdicts").text
+        assert browser.find_element(By.ID, "ladder").size["width"] > 300
+        assert browser.execute_script("return document.getElementById('ladder').naturalWidth") > 300
+        Select(browser.find_elements(By.CSS_SELECTOR, "#charts select")[2]).select_by_visible_text("blobs")
+        Select(browser.find_elements(By.CSS_SELECTOR, "#charts select")[3]).select_by_visible_text("d")
+        points = (By.CSS_SELECTOR, "#charts .mark-symbol.role-mark path")
+        wait.until(lambda b: len(b.find_elements(*points)) == 1)
+        ActionChains(browser).move_to_element(browser.find_element(*points)).perform()
+        wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#vg-tooltip-element.visible img"))
+        picture = browser.find_element(By.CSS_SELECTOR, "#vg-tooltip-element img")
+        assert browser.execute_script("return arguments[0].naturalWidth", picture) == 3 * (TILE + 1)
+        assert "d 10" in browser.find_element(By.ID, "vg-tooltip-element").text
         assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     finally:
         browser.quit()

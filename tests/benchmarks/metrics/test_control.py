@@ -1,10 +1,11 @@
 import math
 
+import gymnasium as gym
 import pytest
 import torch
 
 from benchmarks.metrics.control import TASKS, Bench, Sizes, make_task
-from benchmarks.metrics.control.consumers import factor, inverse, placebo, policy, sparse, transfer
+from benchmarks.metrics.control.consumers import factor, inverse, placebo, policy, policy_transfer, sparse, transfer
 from benchmarks.metrics.control.dynamics import (
     LocallyLinear,
     Planned,
@@ -14,6 +15,7 @@ from benchmarks.metrics.control.dynamics import (
     fit_least_squares,
 )
 from benchmarks.metrics.control.inverse import gather, ridge
+from benchmarks.metrics.control.reinforcement import CodeEnv, TwoPictures
 
 torch.set_num_threads(1)
 
@@ -181,3 +183,33 @@ def test_a_policy_learns_by_trial_and_a_threshold_out_of_reach_is_censored():
     assert found.numbers["policy_steps"] is None
     assert found.episodes["policy_final"].mean() > 0.3
     assert found.episodes["policy_area"].isfinite().all()
+
+
+def test_a_policy_that_is_kept_out_of_a_block_never_sees_it():
+    task = make_task("blobs")
+    held = task.block(generator())
+    env = CodeEnv(task, lambda states: states, 12, 0, held)
+    random = generator(1)
+    entered = 0
+    for _ in range(24):  # two rounds of episodes
+        assert not task.holds(held, env.states).any()
+        assert not task.holds(held, env.goals).any()
+        push = 2 * torch.rand(len(env.states), 2, generator=random, dtype=torch.float64) - 1
+        entered += int(task.holds(held, task.step(env.states, push, generator())).sum())
+        env.step(push)
+    assert entered > 10  # it would have gone there
+    found = policy_transfer(Bench(task, standard(task), 0, SMALL)).episodes
+    assert found.keys() == {"policy_block", "policy_block_seen"}
+    assert all(len(scores) == SMALL.episodes for scores in found.values())
+
+
+def test_a_policy_reads_two_flat_pictures_apart():
+    space = gym.spaces.Box(-1, 1, (2 * 3 * 16 * 16,))
+    torch.manual_seed(0)
+    reader = TwoPictures(space, (3, 16, 16))
+    seen, aimed = torch.rand(2, 5, 3 * 16 * 16, generator=generator())
+    first = reader(torch.cat([seen, aimed], 1))
+    assert first.shape == (5, 64)
+    expected = reader.network(torch.cat([seen.view(5, 3, 16, 16), aimed.view(5, 3, 16, 16)], 1))
+    assert torch.equal(first, expected)
+    assert not torch.allclose(first, reader(torch.cat([aimed, seen], 1)))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics import beta_vae_changed, factor_vae
-from benchmarks.metrics.interventions import Groups
+from benchmarks.metrics.interventions import Groups, intervention_matrix, intervention_score
 
 
 def test_partners_share_the_class_and_are_other_rows():
@@ -62,3 +62,42 @@ def test_factors_without_shared_values_are_refused():
     lone = np.arange(8.0)[:, None]
     with pytest.raises(ValueError, match="no two rows"):
         factor_vae(lone, lone, ["categorical"])
+
+
+def moved_one_by_one(factors: np.ndarray, encode) -> np.ndarray:
+    """The intervention matrix of `encode`, every column drawn anew among the factors' own values."""
+    random = np.random.default_rng(3)
+    pairs = []
+    for k in range(factors.shape[1]):
+        twins = factors.copy()
+        twins[:, k] = random.permutation(factors[:, k])
+        pairs.append((encode(factors), encode(twins)))
+    return intervention_matrix(encode(factors), pairs)
+
+
+def test_the_intervention_score_is_1_where_one_factor_moves_an_axis_and_0_where_all_do():
+    factors = np.random.default_rng(1).normal(size=(2000, 4))
+    turn = np.linalg.qr(np.random.default_rng(2).normal(size=(4, 4)))[0]
+    perfect = {
+        "identity": lambda f: f,
+        "scaled, with a dead axis": lambda f: f[:, [2, 0, 1, 3, 3]] * [1, -10, 100, 0.01, 0],
+        "warped": lambda f: np.sinh(f),
+        "copies": lambda f: np.concatenate([f, f], axis=1),
+    }
+    for name, encode in perfect.items():
+        assert intervention_score(moved_one_by_one(factors, encode)) == pytest.approx(1), name
+    even = moved_one_by_one(factors, lambda f: f.sum(axis=1, keepdims=True))
+    assert intervention_score(even) < 0.001  # every factor moves the only axis as far
+    assert intervention_score(moved_one_by_one(factors, lambda f: 0 * f)) == 0
+    random = np.random.default_rng(4)
+    assert intervention_score(moved_one_by_one(factors, lambda f: random.normal(size=f.shape))) < 0.001
+    assert 0.01 < intervention_score(moved_one_by_one(factors, lambda f: f @ turn)) < 0.6
+
+
+def test_the_intervention_matrix_is_in_standard_deviations_and_refuses_other_shapes():
+    factors = np.random.default_rng(1).normal(size=(4000, 2))
+    matrix = moved_one_by_one(factors, lambda f: f * [1, 100])
+    # the mean distance of two independent normal draws is 2 / sqrt(pi)
+    assert matrix == pytest.approx(np.eye(2) * 2 / np.sqrt(np.pi), abs=0.05)
+    with pytest.raises(ValueError, match=r"must be \[m, 2\]"):
+        intervention_matrix(factors, [(factors[:, :1], factors[:, :1])])
