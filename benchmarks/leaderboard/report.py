@@ -27,6 +27,7 @@ from benchmarks.harness.table import Claim, Interval, Table
 from benchmarks.leaderboard.figures import scatter
 from benchmarks.leaderboard.page import write_page
 from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS
+from borders.files.pictures import write_figure
 
 PRIMARY = ("dci_lasso", "dci_forest", "mig")
 GIVEN = ("informativeness", "reconstruction", "active")
@@ -250,7 +251,7 @@ def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]
     tables += [table for table in (rotation, repeat_table(found)) if table]
     claims = [claim for claim, _ in tested]
     write_page(out / "board.html", found.rows, claims, INTRODUCTION)
-    scatter(found.rows).savefig(out / "board.png", dpi=120)
+    write_figure(scatter(found.rows), out / "board.png")
     rows = {
         name: {
             key: _interval(values)
