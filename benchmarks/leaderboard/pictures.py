@@ -39,7 +39,8 @@ class Pictures:
     def __init__(self, task: ControlTask, states: Tensor, sides: int = 1):
         self.task, self.sides = task, sides
         self.least = torch.stack([self._drawn(part).amin(0) for part in states.split(PART)]).amin(0)
-        self.shape = tuple(self.least.shape)
+        channels, height, width = self.least.shape
+        self.shape = (channels, height, width)
 
     def _drawn(self, states: Tensor) -> Tensor:
         seen = self.task.world.render(states[:, : len(self.task.factors)].float())

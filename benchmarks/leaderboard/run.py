@@ -126,9 +126,10 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     trained = [(seed, *row) for seed in seeds for row in rows]
     trained += [(seed, *row) for seed in again for row in rows if row[0] in options.repeated and row[1] == 0]
     shared = (tuple(options.consumers), tuple(options.rotated), options.held)
-    lengths = (options.pictures, options.steps, options.batch, Sizes(**options.sizes), options.ledger)
+    lengths = (options.pictures, options.steps, options.batch)
+    sizes = Sizes(**options.sizes)
     return [
-        Job(name, own.preset, seed, task, number, settings, *shared, *lengths)
+        Job(name, own.preset, seed, task, number, settings, *shared, *lengths, sizes, options.ledger)
         for seed, name, number, settings in trained
         for task in tasks
     ]
