@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
-import imageio.v3 as imageio
 import jinja2
 import torch
 from torch.nn import functional
@@ -20,7 +19,8 @@ from benchmarks.harness.kept import kept
 from benchmarks.harness.rooms import room
 from benchmarks.harness.table import Claim
 from benchmarks.metrics.control import make_task
-from borders.files import read_text, write_text
+from borders.files import read_bytes, read_text, write_text
+from borders.files.pictures import png
 
 FACTORS = {
     "disentangled": "disentanglement (mean rank of DCI and MIG)",
@@ -55,11 +55,11 @@ def picture(task: str, traversal: Sequence[Sequence[Sequence[float]]]) -> str:
     tiles = functional.pad(small, (0, 1, 0, 1), value=96).unflatten(0, (rows, stops))
     whole = tiles.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1).round().to(torch.uint8)
     grey = whole.shape[-1] == 1
-    return _embedded(imageio.imwrite("<bytes>", (whole[..., 0] if grey else whole).numpy(), extension=".png"))
+    return _embedded(png((whole[..., 0] if grey else whole).numpy()))
 
 
-def _embedded(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def _embedded(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def chart(rows: Sequence[Mapping[str, Any]]) -> alt.VConcatChart:
@@ -144,7 +144,7 @@ def _ladder() -> dict[str, Any] | None:
     if not (results / "default.json").exists() or not (results / LADDER_FIGURE).exists():
         return None
     claims = kept(found, ["default"])["default"]["claims"]
-    return {"claims": claims, "figure": _embedded((results / LADDER_FIGURE).read_bytes())}
+    return {"claims": claims, "figure": _embedded(read_bytes(results / LADDER_FIGURE, "the ladder's figure"))}
 
 
 def _cell(value: Any) -> str:

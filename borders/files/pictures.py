@@ -30,6 +30,11 @@ def write_animation(frames: Iterable[NDArray[Any]], path: Path, milliseconds: in
     write_atomically(path, lambda partial: imageio.imwrite(partial, shown, duration=milliseconds, loop=0))
 
 
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """A picture uint8 [H, W] or [H, W, 3] as a PNG file's content, for a page that holds it."""
+    return imageio.imwrite("<bytes>", picture, extension=".png")
+
+
 def read_picture(path: Path, what: str, grey: bool = False) -> NDArray[np.uint8]:
     """A picture uint8 [H, W, 3], or [H, W] in grey, the first one of a file of several; ValueError names another file."""
     check_file(path, what)

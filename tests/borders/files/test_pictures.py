@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from borders.files.meshes import FORMATS, read_mesh, write_groups
-from borders.files.pictures import read_picture, write_animation, write_figure
+from borders.files.pictures import png, read_picture, write_animation, write_figure
 
 
 def drawn():
@@ -76,6 +76,13 @@ def test_a_picture_is_read_in_colour_or_grey(tmp_path):
     (tmp_path / "x.png").write_bytes(png(3, 2, b"\0\1\2\3" * 2))
     assert read_picture(tmp_path / "x.png", "a photograph", grey=True).tolist() == [[1, 2, 3]] * 2
     assert read_picture(tmp_path / "x.png", "a photograph").shape == (2, 3, 3)
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
+def test_a_picture_comes_back_from_the_content_of_a_png(tmp_path, shape):
+    seen = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
+    (tmp_path / "a.png").write_bytes(png(seen))
+    assert np.array_equal(read_picture(tmp_path / "a.png", "a picture", grey=len(shape) == 2), seen)
 
 
 def test_the_groups_of_a_mesh_come_back(tmp_path):
