@@ -20,7 +20,7 @@ from benchmarks.harness.rooms import room
 from benchmarks.harness.table import Claim
 from benchmarks.metrics.control import make_task
 from borders.files import read_bytes, read_text, write_text
-from borders.files.pictures import png
+from borders.files.pictures import png_of
 
 FACTORS = {
     "disentangled": "disentanglement (mean rank of DCI and MIG)",
@@ -55,7 +55,7 @@ def picture(task: str, traversal: Sequence[Sequence[Sequence[float]]]) -> str:
     tiles = functional.pad(small, (0, 1, 0, 1), value=96).unflatten(0, (rows, stops))
     whole = tiles.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1).round().to(torch.uint8)
     grey = whole.shape[-1] == 1
-    return _embedded(png((whole[..., 0] if grey else whole).numpy()))
+    return _embedded(png_of((whole[..., 0] if grey else whole).numpy()))
 
 
 def _embedded(content: bytes) -> str:

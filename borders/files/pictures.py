@@ -30,7 +30,7 @@ def write_animation(frames: Iterable[NDArray[Any]], path: Path, milliseconds: in
     write_atomically(path, lambda partial: imageio.imwrite(partial, shown, duration=milliseconds, loop=0))
 
 
-def png(picture: NDArray[np.uint8]) -> bytes:
+def png_of(picture: NDArray[np.uint8]) -> bytes:
     """A picture uint8 [H, W] or [H, W, 3] as a PNG file's content, for a page that holds it."""
     return imageio.imwrite("<bytes>", picture, extension=".png")
 

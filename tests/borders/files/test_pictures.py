@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from borders.files.meshes import FORMATS, read_mesh, write_groups
-from borders.files.pictures import png, read_picture, write_animation, write_figure
+from borders.files.pictures import png_of, read_picture, write_animation, write_figure
 
 
 def drawn():
@@ -81,7 +81,7 @@ def test_a_picture_is_read_in_colour_or_grey(tmp_path):
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
 def test_a_picture_comes_back_from_the_content_of_a_png(tmp_path, shape):
     seen = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
-    (tmp_path / "a.png").write_bytes(png(seen))
+    (tmp_path / "a.png").write_bytes(png_of(seen))
     assert np.array_equal(read_picture(tmp_path / "a.png", "a picture", grey=len(shape) == 2), seen)
 
 
