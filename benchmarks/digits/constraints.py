@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,11 +53,12 @@ FIGURE_5 = (
 @checked
 @dataclass(frozen=True)
 class Sizes:
-    """How long a model trains, what its networks are, and on how many pictures it is measured."""
+    """How long a model trains and on how many pictures, what its networks are, and on how many it is measured."""
 
     steps: Count
     batch: Count
     judge_steps: Count
+    pool: Count
     test: Count
     hidden: Size
     network: Literal["conv", "dense"] = "dense"
@@ -77,14 +79,16 @@ def check(settings: Settings, data: str) -> None:
 
 
 def variants(model: str, settings: Settings) -> list[tuple[str, Settings]]:
-    """Table 1, and the same for large codes of styled digits."""
-    sizes = sized(Sizes, "constraints", settings)
+    """Table 1, and large codes of styled digits, trained jointly."""
+    large = sized(Sizes, "constraints", settings).code_size
+    cells = [(kind, joint, 2, False) for kind in ("AE", "VAE") for joint in (False, True)]
+    cells += [(kind, True, large, True) for kind in ("AE", "VAE")]
     return [
-        (f"{kind}, {'joint' if joint else 'separate'}, {size}", settings | cell)
-        for size, styled in ((2, False), (sizes.code_size, True))
-        for kind in ("AE", "VAE")
-        for joint in (False, True)
-        for cell in [{"kind": kind, "joint": joint, "code_size": size, "styled": styled}]
+        (
+            f"{kind}, {'joint' if joint else 'separate'}, {size}",
+            settings | {"kind": kind, "joint": joint, "code_size": size, "styled": styled},
+        )
+        for kind, joint, size, styled in cells
     ]
 
 
@@ -113,20 +117,28 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     train, test = (digits(job.data, split, sizes.source, style) for split in ("train", "test"))
     torch.manual_seed(job.seed)
     model = build(sizes, train)
-    drop = [0, *range(2, len(train.factors))]  # which example of its class a picture shows is no attribute
+    x, rows = shown(train, sizes.pool, job.seed)
+    y = rows[:, [0, *range(2, len(train.factors))]]  # which example of its class a picture shows is no attribute
 
     def batches(generator: torch.Generator) -> dict[str, Tensor]:
-        rows = train.sample(sizes.batch, generator)
-        return {"x": train.render(rows), "y": rows[:, drop]}
+        index = torch.randint(len(x), (sizes.batch,), generator=generator)
+        return {"x": x[index], "y": y[index]}
 
     options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": True, "progress": bar()}
     fit(model, batches, sizes.steps, seeded(job.seed), folder, **options)
     settings = {"style": list(style)} if not job.data else {}
     representations.save(model, folder / "model", "digits" if settings else "", settings)
     model = representations.load(folder / "model")  # type: ignore[assignment]
-    judge = train_judge(train, style, sizes.judge_steps, JUDGE_SEED)
-    figures(model, test, folder)
+    judge = judge_of(job.data, sizes.source, style, sizes.judge_steps)
+    if sizes.joint:
+        figures(model, test, folder)
     return measure(model, train, test, sizes) | asked(model, judge, test, sizes)
+
+
+@cache
+def judge_of(data: str, source: str, style: tuple[str, ...], steps: int) -> Judge:
+    """The judge of pictures in this style: the same for every job, and trained once in a process."""
+    return train_judge(digits(data, "train", source, style), style, steps, JUDGE_SEED)
 
 
 def shown(world: World, n: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ ASKED = {
     "reached_last": f"with last-class ratios %{UP}",
     "asked_0.99": f"asked at 0.99 %{UP}",
     "asked_0.9": f"at 0.9 %{UP}",
+    "exact": f"own estimate off by{DOWN}",
     "either": f"either of two at 0.5 %{UP}",
     "edited": f"class edited %{UP}",
 }

@@ -1,6 +1,6 @@
-"""An independent judge of pictures of digits: a network that saw none of a learner's pictures, codes or labels' order.
+"""An independent judge of pictures of digits: a network of its own, which no learner's loss moves.
 
-It learns the class, and the style factors that it is asked for, from styled pictures of the training split.
+It learns the class, and the style factors that it is asked for, from pictures of the training split.
 """
 
 from __future__ import annotations

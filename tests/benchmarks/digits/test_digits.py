@@ -26,7 +26,7 @@ def test_every_model_has_cells_in_every_preset_and_a_papers_seeds_are_its_own():
 
 def test_what_is_not_known_is_answered_with_what_is(tmp_path):
     few = presets_of("digits")["quick"]["papers"]
-    with pytest.raises(ValueError, match="papers are given by paper, constraints"):
+    with pytest.raises(ValueError, match=r"papers are given by paper, .*constraints"):
         jobs(Sweep(), Options(papers={"linear": {}}))
     few["constraints"] |= {"stepps": 3}
     with pytest.raises(ValueError, match=r"papers\.constraints has no setting 'stepps'; its settings are steps, "):
