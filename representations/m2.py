@@ -17,7 +17,7 @@ import math
 
 from torch import nn
 
-from borders import NonNegative, Positive, Shape, Size
+from borders import Natural, NonNegative, Positive, Shape, Size
 from representations.parts.latent_graph import GraphVAE, LatentGraph, Structure
 from representations.parts.networks import mlp
 
@@ -25,7 +25,8 @@ from representations.parts.networks import mlp
 class M2(GraphVAE):
     """M2 of pictures `shape` = (C, H, W): `classes` classes "digit" and `style` Gaussian dimensions "style".
 
-    Each of q(y | x), q(z | x, y) and p(x | y, z) has one layer of `hidden` softplus units; `label_weight` is alpha.
+    Each of q(y | x), q(z | x, y) and p(x | y, z) has one layer of `hidden` softplus units; `label_weight` is alpha. The
+    weight of the style's KL falls from `closed` to 1 over the first `opening` steps, of which the paper has none.
     """
 
     def __init__(
@@ -36,6 +37,8 @@ class M2(GraphVAE):
         hidden: Size = 500,
         label_weight: NonNegative = 50.0,
         learning_rate: Positive = 3e-4,
+        closed: NonNegative = 10.0,
+        opening: Natural = 0,
     ):
         structure: Structure = {
             "digit": {"kind": "categorical", "size": classes},
@@ -44,4 +47,4 @@ class M2(GraphVAE):
         size = math.prod(shape)
         graph = LatentGraph(structure, size, hidden)
         decoder = nn.Sequential(mlp(graph.size, hidden, size, activation=nn.Softplus), nn.Unflatten(1, tuple(shape)))
-        super().__init__(shape, graph, nn.Flatten(), decoder, "marginal", label_weight, learning_rate)
+        super().__init__(shape, graph, nn.Flatten(), decoder, "marginal", label_weight, learning_rate, closed, opening)

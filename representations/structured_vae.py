@@ -18,7 +18,7 @@ from typing import Literal
 
 from torch import nn
 
-from borders import NonNegative, Positive, Shape, Size
+from borders import Natural, NonNegative, Positive, Shape, Size
 from representations.parts.latent_graph import Estimator, GraphVAE, LatentGraph, Structure
 from representations.parts.networks import HalvingConv, Standardise, mlp
 
@@ -34,7 +34,8 @@ class StructuredVAE(GraphVAE):
     `estimator` "plug_in" or "marginal" says what becomes of classes that are not known; `label_weight` is alpha. `network`
     "dense" has one layer of `hidden` units on either side; "conv", for sides that are multiples of 4, has two convolutions
     of stride 2 before it, of `channels` and twice as many, that read standardised pictures, and the reverse in the decoder
-    (section 3). All encoders read the same features, each by a linear layer.
+    (section 3). All encoders read the same features, each by a linear layer. The weight of the Gaussians' KL falls from
+    `closed` to 1 over the first `opening` steps.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class StructuredVAE(GraphVAE):
         channels: Size = 32,
         label_weight: NonNegative = 50.0,
         learning_rate: Positive = 1e-3,
+        closed: NonNegative = 10.0,
+        opening: Natural = 0,
     ):
         graph = LatentGraph(structure, hidden)
         size = math.prod(shape)
@@ -63,4 +66,4 @@ class StructuredVAE(GraphVAE):
             up = (nn.ConvTranspose2d(2 * channels, channels, 4, 2, 1), nn.ConvTranspose2d(channels, shape[0], 4, 2, 1))
             start = (mlp(graph.size, hidden, flat), nn.ReLU(), nn.Unflatten(1, deepest))
             decoder = nn.Sequential(*start, up[0], nn.ReLU(), up[1])
-        super().__init__(shape, graph, trunk, decoder, estimator, label_weight, learning_rate)
+        super().__init__(shape, graph, trunk, decoder, estimator, label_weight, learning_rate, closed, opening)

@@ -48,7 +48,10 @@ Batch = Annotated[int, Interval(ge=2, le=10**6)]
 @checked
 @dataclass(frozen=True)
 class Sizes:
-    """What the cells are, how long they train, and on how many pictures they are measured."""
+    """What the cells are, how long they train, and on how many pictures they are measured.
+
+    `opening` is the share of the steps over which the weight of the Gaussians' KL falls from `closed` to 1.
+    """
 
     steps: Count
     batch: Batch
@@ -74,6 +77,8 @@ class Sizes:
     street_weight: NonNegative = 500.0
     learning_rate: Positive = 1e-3
     street_rate: Positive = 1e-3
+    closed: NonNegative = 10.0
+    opening: Share = 0.0
     clutter: Share = 1.0
     neighbours: Share = 0.6
     blur: Share = 0.6
@@ -125,12 +130,18 @@ def structure_of(sizes: Sizes) -> Structure:
     return classes | {"style": {"kind": "gaussian", "size": sizes.style, "reads": names}}
 
 
+def steps_of(sizes: Sizes) -> int:
+    """How long a cell's model trains."""
+    return {"digits": sizes.steps, "pair": sizes.pair_steps, "street": sizes.street_steps}[sizes.kind]
+
+
 def build(model: str, sizes: Sizes, shape: tuple[int, ...]) -> GraphVAE:
     """The model of a cell for pictures `shape`."""
     street = sizes.kind == "street"
     settings: Settings = {"shape": shape, "hidden": sizes.street_hidden if street else sizes.hidden}
     settings |= {"label_weight": sizes.street_weight if street else sizes.label_weight}
     settings |= {"learning_rate": sizes.street_rate if street else sizes.learning_rate}
+    settings |= {"closed": sizes.closed, "opening": round(sizes.opening * steps_of(sizes))}
     if model == "m2":
         return representations.make("m2", style=sizes.style, **settings)  # type: ignore[return-value]
     settings |= {"network": "conv", "channels": sizes.street_channels} if street else {}
@@ -176,10 +187,9 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     labelled = labelled_rows(data.labels, sizes.count, seeded(LABELS_SEED + job.seed))
     torch.manual_seed(job.seed)
     model = build(job.model, sizes, tuple(data.x.shape[1:]))
-    steps = {"digits": sizes.steps, "pair": sizes.pair_steps, "street": sizes.street_steps}[sizes.kind]
     batches = supervised(data, labelled, sizes.street_batch if sizes.kind == "street" else sizes.batch, sizes.rate)
     options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": True, "progress": bar()}
-    fit(model, batches, steps, seeded(job.seed), folder, **options)
+    fit(model, batches, steps_of(sizes), seeded(job.seed), folder, **options)
     representations.save(model, folder / "model", *shown_on(sizes, job.data))
     model = representations.load(folder / "model")  # type: ignore[assignment]
     seen = pictures(sizes, test, sizes.test, seeded(TEST_SEED))

@@ -9,6 +9,9 @@
 
     minimise  mean_n -L(x_n, y_n)  -  alpha mean_{n with labels} E_q sum_{v observed} log q(y_v | x, ...)
 
+The KL of the Gaussians can weigh more than 1 at first, and then fall to 1: before the encoder knows a class, Gaussians that
+are open learn to say it, and the decoder never listens to the class again. The papers train long enough to do without.
+
 An expectation over hidden classes is taken in one of two ways (section 2.2). "marginal": the sum over all their values,
 each weighed by its probability, with the Gaussians that hang on them drawn anew for each (Kingma et al. 2014, eq. 7);
 "plug_in": the vector of probabilities stands in the place of the class, in the encoder, the prior and the decoder alike,
@@ -33,6 +36,7 @@ from torch.nn import functional
 from borders import Size, checked
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
 from representations.parts.networks import Background, mlp
+from representations.parts.ramp import Ramp
 from representations.parts.terms import bernoulli_nll, gaussian_kl, gaussian_sample
 
 Structure = dict[str, dict[str, Any]]
@@ -109,14 +113,16 @@ class Head(nn.Module):
 class Look(NamedTuple):
     """What is known of n pictures after a look, in m >= n lines: one a picture, or one for each value of its classes.
 
-    `rows` [m] is the picture of a line, `values` [m, size] those of all nodes, `weight` [m] the line's probability, `kl`
-    [m] the prior's and the encoder's part of -L in nats, `log_q` [m] that of the observed classes.
+    `rows` [m] is the picture of a line, `values` [m, size] those of all nodes, `weight` [m] the line's probability,
+    `kl_classes` and `kl_gaussians` [m] the prior's and the encoder's part of -L in nats, `log_q` [m] that of the observed
+    classes.
     """
 
     rows: Tensor
     values: Tensor
     weight: Tensor
-    kl: Tensor
+    kl_classes: Tensor
+    kl_gaussians: Tensor
     log_q: Tensor
 
     def mean(self, of_line: Tensor, n: int) -> Tensor:
@@ -172,7 +178,7 @@ class LatentGraph(nn.Module):
             rows, chosen = torch.arange(len(features), device=features.device), labels
         seen = known[rows].float()
         values: dict[str, Tensor] = {}
-        kl, log_q, log_weight = (torch.zeros(len(rows), device=features.device) for _ in range(3))
+        kl, spread, log_q, log_weight = (torch.zeros(len(rows), device=features.device) for _ in range(4))
         for place, (name, node) in enumerate(self.nodes.items()):
             head: Any = self.heads[place]
             given = [values[other] for other in node.given]
@@ -181,7 +187,7 @@ class LatentGraph(nn.Module):
             if node.kind == "gaussian":
                 mean, logvar = numbers.chunk(2, -1)
                 values[name] = gaussian_sample(mean, logvar) if noise else mean
-                kl = kl + gaussian_kl(mean, logvar, *prior.chunk(2, -1))
+                spread = spread + gaussian_kl(mean, logvar, *prior.chunk(2, -1))
                 continue
             column = self.classes.index(name)
             observed, log = seen[:, column], numbers.log_softmax(-1)
@@ -194,7 +200,7 @@ class LatentGraph(nn.Module):
             log_q = log_q + observed * of_value
             log_weight = log_weight + (1 - observed) * of_value
         weight = log_weight.exp() if estimator == "marginal" else torch.ones_like(log_weight)
-        return Look(rows, torch.cat(list(values.values()), -1), weight, kl, log_q)
+        return Look(rows, torch.cat(list(values.values()), -1), weight, kl, spread, log_q)
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """`n` values [n, size] of all nodes from the prior, parents first, by the generator, on its device."""
@@ -217,7 +223,8 @@ class GraphVAE(Representation):
 
     The code is the plugged-in value of every node: probabilities of classes, means of Gaussians. Batches are pictures, or
     dicts of pictures `x`, class indices `y` [n] or [n, k] and the mask `labelled` [n] or [n, k]; k counts the categorical
-    nodes in the order of their declaration.
+    nodes in the order of their declaration. Over the first `opening` steps the weight of the Gaussians' KL goes from `closed`
+    to 1.
     """
 
     def __init__(
@@ -229,6 +236,8 @@ class GraphVAE(Representation):
         estimator: Estimator,
         label_weight: float,
         learning_rate: float,
+        closed: float,
+        opening: int,
     ):
         super().__init__()
         if estimator == "marginal" and math.prod(graph.sizes) > MOST:
@@ -239,7 +248,7 @@ class GraphVAE(Representation):
         self.shape, self.code_size, self.estimator = tuple(shape), graph.size, estimator
         self.graph, self.trunk, self.decoder = graph, trunk, decoder
         self.label_weight, self.learning_rate = label_weight, learning_rate
-        self.background = Background()
+        self.background, self.ramp = Background(), Ramp(closed, 1.0, opening)
 
     def features(self, observations: Tensor) -> Tensor:
         """What the encoders of all nodes read [n, f] of pictures [n, C, H, W]."""
@@ -293,12 +302,14 @@ class GraphVAE(Representation):
         look = self.graph.look(self.features(x), labels, known, self.estimator)
         self.background(self.decoder, target)
         nll = bernoulli_nll(self.decoder(look.values).float(), target[look.rows])
-        bound = look.mean(nll + look.kl, len(x)).mean()
+        kl = look.kl_classes + look.kl_gaussians
+        weighed = look.kl_classes + self.ramp.now() * look.kl_gaussians
+        bound = look.mean(nll + weighed, len(x)).mean()
         wrong = -look.mean(look.log_q, len(x)).sum() / known.any(-1).sum().clamp(min=1)
-        logs = {"nll": look.mean(nll, len(x)).mean(), "kl": look.mean(look.kl, len(x)).mean(), "label": wrong}
+        logs = {"nll": look.mean(nll, len(x)).mean(), "kl": look.mean(kl, len(x)).mean(), "label": wrong}
         return bound + self.label_weight * wrong, logs
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: all networks, by Adam."""
         adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
-        return (Objective("bound", self.loss, tuple(self.parameters()), adam),)
+        return (Objective("bound", self.loss, tuple(self.parameters()), adam, after=self.ramp.advance),)

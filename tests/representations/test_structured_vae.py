@@ -239,3 +239,20 @@ def test_a_class_set_anew_changes_the_class_that_the_decoder_is_told():
     code[:, learner.graph.place["left"]] = functional.one_hot(torch.tensor([1]), 3).float()
     assert learner.node(code, "left").tolist() == [[0, 1, 0]]
     assert learner.node(code, "style").tolist() == [[0, 0]]
+
+
+def test_the_gaussians_kl_weighs_less_and_less_until_it_weighs_1(generator):
+    x, learner = torch.rand(4, *SHAPE, generator=generator), model("plug-in", closed=7.0, opening=2).eval()
+    [player] = learner.objectives()
+    losses = []
+    for _ in range(4):
+        torch.manual_seed(1)
+        losses.append(player.loss(x)[0].item())
+        player.after()
+    torch.manual_seed(1)
+    spread = learner.graph.look(learner.features(x), *learner.supervision(x)[1:], "plug_in").kl_gaussians.mean().item()
+    plain = model("plug-in").eval()
+    plain.load_state_dict({k: v for k, v in learner.state_dict().items() if k != "ramp.done"})
+    torch.manual_seed(1)
+    bound = plain.loss(x)[0].item()
+    assert losses == pytest.approx([bound + 6 * spread, bound + 3 * spread, bound, bound], rel=1e-4)
