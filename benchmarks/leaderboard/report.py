@@ -143,15 +143,20 @@ def hypothesis(found: Board, stratum: str) -> tuple[Claim, Table | None]:
     pooled = pool({task: partial_spearman(x, y, z) for task, (x, y, z, _) in worlds.items()}, counts, len(GIVEN))
     p = permutation_p(worlds)
     splits = [within_and_between(x, y, groups) for x, y, _, groups in worlds.values()]
-    within, between = (float(np.nanmean([s[k] for s in splits])) if splits else float("nan") for k in (0, 1))
+    within, between = (_mean_known([split[k] for split in splits]) for k in (0, 1))
     free = sum(counts.values()) - (len(counts) - 1) * (len(GIVEN) + 3)
     least = smallest_correlation(free, len(GIVEN), level=LEVEL / TESTS)
     evidence = (
         f"partial Spearman {pooled.r:+.2f} [{pooled.low:+.2f}, {pooled.high:+.2f}], p = {pooled.p:.2g}, permuted {p:.2g}, "
         f"of {TESTS} hypotheses; {len(counts)} worlds, {sum(counts.values())} rows, spread between worlds {pooled.spread:.2f}; "
-        f"within learners {within:+.2f}, between {between:+.2f}; least correlation to be seen {least:.2f}"
+        f"within learners {within}, between {between}; least correlation to be seen {least:.2f}"
     )
     return Claim(says, _decided(pooled, p), evidence), _curve(worlds)
+
+
+def _mean_known(values: Sequence[float]) -> str:
+    known = [value for value in values if np.isfinite(value)]
+    return f"{np.mean(known):+.2f}" if known else "not known"
 
 
 def _decided(pooled: Pooled, p: float) -> bool | None:
