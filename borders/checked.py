@@ -13,7 +13,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from borders.settings import setting
@@ -82,7 +82,31 @@ def argument_checks(function: Callable[..., Any]) -> dict[str, Any]:
     return {name: _check(hint) for name, hint in hints.items() if name != "return"}
 
 
+class Fields:
+    """The check of an argument that holds others by name, a `TypedDict`: `batch["x"]`; what it does not know stays."""
+
+    def __init__(self, hint: Any):
+        found = {key: _check(kind) for key, kind in typing.get_type_hints(hint, include_extras=True).items()}
+        self.checks = {key: check for key, check in found.items() if check is not None}
+        self.needs = [key for key in found if key in hint.__required_keys__]
+
+    def __call__(self, name: str, value: Any, owner: object, sizes: dict[str, Any]) -> Any:
+        """A dict of what was checked; TypeError or ValueError says what `name` must hold."""
+        wanted = f"{name} must hold {', '.join(self.needs)} by name"
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{wanted}, got a {type(value).__name__}")
+        missing = [key for key in self.needs if key not in value]
+        if missing:
+            raise ValueError(
+                f"{wanted}, but {missing[0]} is missing; it holds {', '.join(map(str, value)) or 'nothing'}"
+            )
+        found = {key: check for key, check in self.checks.items() if key in value}
+        return {**value} | {key: check(f'{name}["{key}"]', value[key], owner, sizes) for key, check in found.items()}
+
+
 def _check(hint: Any) -> Any:
+    if typing.is_typeddict(hint):
+        return Fields(hint)
     of_tensor, of_setting = tensor(hint), setting(hint)
     if of_tensor is not None or of_setting is None:
         return of_tensor

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TypedDict
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from borders import Count, NonNegative, Positive, Real, Shape, Size
-from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from representations.model import Logs, Objective, Pictures, Representation, pixels
 from representations.parts.autoencoder import PictureVAE
 from representations.parts.networks import Background, conv_decoder, he_weights
 from representations.parts.ramp import Ramp
@@ -73,7 +74,7 @@ class CapacityVAE(PictureVAE):
         super().__init__(shape, code_size, channels, hidden, learning_rate)
         self.capacity = Capacity(first, last, gamma, steps)
 
-    def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Eq. 8 in nats a picture, for pictures [n, C, H, W]."""
         bound = self.autoencoder.bound(batch)
         return self.capacity.terms(bound.nll, bound.kl)
@@ -81,6 +82,13 @@ class CapacityVAE(PictureVAE):
     def objectives(self) -> tuple[Objective, ...]:
         """One player: both networks, by Adam."""
         return (self.player(after=self.capacity.ramp.advance),)
+
+
+class Blobs(TypedDict):
+    """Factor rows and their pictures."""
+
+    factors: Float[Tensor, "n code_size"]
+    pictures: Pictures
 
 
 class FactorBottleneck(Representation):
@@ -131,9 +139,8 @@ class FactorBottleneck(Representation):
         """The expected picture [n, C, H, W] in [0, 1] of codes [n, K]."""
         return self.decoder(code).sigmoid()
 
-    def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Blobs) -> tuple[Tensor, Logs]:
         """Eq. 7 in nats a picture, for `factors` [n, K] and their `pictures` [n, C, H, W]."""
-        check_pictures(batch["pictures"], self.shape)
         mean = self.encode(batch["factors"])
         logvar = self.logvar.expand_as(mean)
         target = pixels(batch["pictures"])

@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
 import torch
 from annotated_types import MinLen
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from borders import NonNegative, Positive, Side, Size
-from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from representations.model import Logs, Objective, Pictures, Representation, check_pictures, pixels
 from representations.parts.networks import he_weights, mlp
 from representations.parts.players import sole_player
 from representations.parts.terms import covariance_penalty, l1_penalty
@@ -139,7 +139,7 @@ class CovariancePenalty(Representation):
         """The mean squared error of a number, pixels from -1 to 1, of what `decode` gave for observations [n, *shape]."""
         return self.span**2 * functional.mse_loss(decoded.float(), self._numbers(observations))
 
-    def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Mean squared error plus the weighted penalty, for at least 2 observations [n, *shape], else ValueError."""
         demand_rows(batch)
         with watch(self, ["encoder"]) as seen:
@@ -150,6 +150,13 @@ class CovariancePenalty(Representation):
     def objectives(self) -> tuple[Objective, ...]:
         """One player: both networks, by Adam."""
         return sole_player(self, "error")
+
+
+class Labelled(TypedDict):
+    """Inputs, and what is to be said of them, 0 or 1."""
+
+    x: Float[Tensor, "n inputs"]
+    y: Float[Tensor, "n outputs"]
 
 
 class CovarianceClassifier(Representation):
@@ -169,7 +176,7 @@ class CovarianceClassifier(Representation):
         learning_rate: Positive = 0.1,
     ):
         super().__init__()
-        self.inputs = sizes[0]
+        self.inputs, self.outputs = sizes[0], sizes[-1]
         self.code_size, self.penalty, self.weight, self.learning_rate = sizes[-2], penalty, weight, learning_rate
         self.network: nn.Sequential = mlp(*sizes, activation=nn.Sigmoid)
         for layer in (m for m in self.network if isinstance(m, nn.Linear)):
@@ -191,7 +198,7 @@ class CovarianceClassifier(Representation):
         """The probability of 1 [n, sizes[-1]] for inputs [n, sizes[0]]."""
         return self.network(observations).sigmoid()
 
-    def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Labelled) -> tuple[Tensor, Logs]:
         """Cross-entropy in nats plus the weighted penalties, for inputs `x` [n, sizes[0]] and targets `y` [n, sizes[-1]]."""
         demand_rows(batch["x"])
         with watch(self.network, self.hidden) as seen:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from borders import NonNegative, Positive, Shape, Share, Size
-from representations.model import Logs
+from representations.model import Logs, Pictures
 from representations.parts.autoencoder import PictureVAE
 from representations.parts.terms import covariance, identity_distance
 from representations.parts.together import average
@@ -79,7 +79,7 @@ class DIPVAE(PictureVAE):
             self.batches += 1
         return running + batch - batch.detach()
 
-    def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Minus eq. 5 in nats a picture, for pictures [n, C, H, W]."""
         bound = self.autoencoder.bound(batch)
         loss, logs = bound.weighed(1.0)

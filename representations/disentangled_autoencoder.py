@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from borders import NonNegative, Positive, Shape, Share, Size
-from representations.model import Logs, pixels
+from representations.model import Logs, Pictures, pixels
 from representations.parts.autoencoder import Network, PictureVAE
 from representations.parts.networks import he_weights
 from representations.parts.together import uniform_like
@@ -55,7 +55,7 @@ class DisentangledAutoencoder(PictureVAE):
         he_weights(self.autoencoder.encoder, last=0.1)  # every code starts near the prior
         he_weights(self.autoencoder.decoder)
 
-    def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Minus eq. 4 in nats a picture, for pictures [n, C, H, W]."""
         seen = salt_and_pepper(pixels(batch), self.noise) if self.noise else None
         return self.autoencoder.bound(batch, seen).weighed(self.beta)

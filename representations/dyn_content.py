@@ -22,7 +22,7 @@ from torch import Tensor
 
 from borders import Count, NonNegative, Positive, Shape, Size
 from representations.model import Logs, Objective, pixels
-from representations.parts.locally_linear import Dynamics, LocallyLinear, Unfolding
+from representations.parts.locally_linear import Dynamics, LocallyLinear, TwoSets, Unfolding
 from representations.parts.players import sole_player
 from representations.parts.terms import (
     bernoulli_nll,
@@ -78,7 +78,7 @@ class DynContent(LocallyLinear):
         pad = torch.nn.functional.pad
         return whole, pad(b, (0, 0, 0, content)), pad(c, (0, content))
 
-    def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def loss(self, batch: TwoSets) -> tuple[Tensor, Logs]:
         """Minus equation 5, in nats, for `x`, `u`, `x_next` and as many `y`, plus the unfolding term."""
         x, x_next, y = (pixels(batch[key]) for key in ("x", "x_next", "y"))
         parts = (len(x), len(x), len(y))

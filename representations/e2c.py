@@ -15,7 +15,7 @@ from torch import Tensor
 
 from borders import Count, NonNegative, Positive, Shape, Size
 from representations.model import Logs, Objective, pixels
-from representations.parts.locally_linear import LocallyLinear, Unfolding, moved
+from representations.parts.locally_linear import LocallyLinear, Moves, Unfolding, moved
 from representations.parts.networks import mlp
 from representations.parts.players import sole_player
 from representations.parts.terms import bernoulli_nll, gaussian_kl, gaussian_sample
@@ -64,7 +64,7 @@ class E2C(LocallyLinear):
         """The code [n, d] after actions [n, m]."""
         return moved(*self.linearize(code, action), code, action)
 
-    def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Moves) -> tuple[Tensor, Logs]:
         """The loss in nats a picture, for `x`, `u`, `x_next`."""
         x, following, action = pixels(batch["x"]), pixels(batch["x_next"]), batch["u"]
         means, logvars = self.posterior(torch.cat([x, following]))

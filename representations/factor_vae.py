@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from borders import NonNegative, Positive, Shape, Size
-from representations.model import Logs, Objective
+from representations.model import Logs, Objective, Pictures
 from representations.parts.autoencoder import PictureVAE
 from representations.parts.networks import mlp
 from representations.parts.terms import density_ratio_loss, gaussian_sample, permute_dimensions
@@ -58,14 +58,14 @@ class FactorVAE(PictureVAE):
         with torch.autocast(code.device.type, enabled=False):
             return self.discriminator(code.float()).squeeze(-1)
 
-    def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """The autoencoder's loss in nats a picture (eq. 4, with eq. 5), for pictures [n, C, H, W]."""
         bound = self.autoencoder.bound(batch)
         loss, logs = bound.weighed(1.0)
         tc = self.log_ratio(bound.code).mean()
         return loss + self.gamma * tc, logs | {"tc": tc}
 
-    def discriminator_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def discriminator_loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """The discriminator's cross-entropy on codes of pictures [n, C, H, W] and permuted ones; log 2 is chance."""
         with torch.no_grad():
             code = gaussian_sample(*self.autoencoder.posterior(batch))

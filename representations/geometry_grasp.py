@@ -19,14 +19,16 @@ learns both together, end to end.
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, TypedDict
 
 import torch
 from annotated_types import MultipleOf
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from borders import Positive, Size
+from representations.grasp_cnn import Grasps
 from representations.model import FloatPictures, Logs, Objective, Representation
 from representations.parts.grasping import (
     ACTION_SIZE,
@@ -56,6 +58,27 @@ STAGES = ("shape", "outcome", "joint")
 # The gripper's virtual camera: 0.25 m behind the grasp centre; it sees from the palm to 45 mm beyond the tips.
 BEHIND, LOCAL_TAN, LOCAL_NEAR, LOCAL_FAR = 0.25, 0.26, 0.17, 0.31
 REACH = 0.20  # metres: a view's samples lie this far before and behind the middle of the box
+
+
+class Views(TypedDict):
+    """Pictures with their cameras, and what others see of the same objects."""
+
+    rgbd: FloatPictures
+    camera: Float[Tensor, "n 4 4"]
+    view_camera: Float[Tensor, "n views 4 4"]
+    view_mask: Bool[Tensor, "n views h w"] | Float[Tensor, "n views h w"]
+    view_depth: Float[Tensor, "n views h w"]
+
+
+class Attempts(Grasps, total=False):
+    """Grasps, with the code and the local views where they were drawn before."""
+
+    code: Float[Tensor, "n code_size"]
+    local: Float[Tensor, "n grasps 2 h w"]
+
+
+class Both(Views, Attempts, total=False):
+    """Both."""
 
 
 class GeometryGrasp(Representation):
@@ -177,7 +200,7 @@ class GeometryGrasp(Representation):
         whole = torch.cat([seen["state"], torch.relu(seen["code"])], -1)[:, None].expand(-1, poses.shape[1], -1)
         return self.predictor(torch.cat([whole, action, near], -1)).float()
 
-    def shape_loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:
+    def shape_loss(self, batch: Views) -> tuple[Tensor, Logs]:
         """L_shape; batch: rgbd, camera, view_camera [n, v, 4, 4], view_mask and view_depth [n, v, H, W]."""
         grid = self.voxel(self.encode(batch["rgbd"], batch["camera"]), batch["rgbd"], batch["camera"])
         # Every second row and column, another of the four subsets at every step.
@@ -191,7 +214,7 @@ class GeometryGrasp(Representation):
         loss = MASK_WEIGHT * mask_error + DEPTH_WEIGHT * depth_error
         return loss, {"mask": mask_error, "depth": depth_error}
 
-    def outcome_loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:
+    def outcome_loss(self, batch: Attempts) -> tuple[Tensor, Logs]:
         """L_outcome with the shape as it is; batch as `grasp_cnn`'s, with "code" and "local" where they were drawn before."""
         if "local" in batch:
             state = torch.relu(self.state(lift(batch["rgbd"], batch["camera"])))
@@ -203,7 +226,7 @@ class GeometryGrasp(Representation):
         loss, accuracy = outcome_loss(self.outcome(seen, batch["pose"], batch["opening"]), batch["success"])
         return loss, {"accuracy": accuracy}
 
-    def joint_loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:
+    def joint_loss(self, batch: Both) -> tuple[Tensor, Logs]:
         """L_shape + L_outcome."""
         shape, logs = self.shape_loss(batch)
         outcome, more = self.outcome_loss(batch)

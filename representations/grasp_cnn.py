@@ -7,9 +7,10 @@ It is `geometry_grasp` without shape encoder, decoder and local view (section 2,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from borders import Positive, Size
@@ -30,6 +31,16 @@ from representations.parts.grasping import (
 )
 from representations.parts.networks import mlp
 from representations.parts.players import sole_player
+
+
+class Grasps(TypedDict):
+    """Pictures with their cameras, and grasps with what came of them."""
+
+    rgbd: FloatPictures
+    camera: Float[Tensor, "n 4 4"]
+    pose: Float[Tensor, "n grasps 4 4"]
+    opening: Float[Tensor, "n grasps"]
+    success: Bool[Tensor, "n grasps"] | Float[Tensor, "n grasps"]
 
 
 class GraspCNN(Representation):
@@ -72,7 +83,7 @@ class GraspCNN(Representation):
         state = seen["state"][:, None].expand(-1, poses.shape[1], -1)
         return self.predictor(torch.cat([state, action], -1)).float()
 
-    def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Grasps) -> tuple[Tensor, Logs]:
         """The cross-entropy of outcomes; batch: rgbd, camera, pose [n, G, 4, 4], opening [n, G], success [n, G]."""
         seen = self.perceive(batch["rgbd"], batch["camera"])
         loss, accuracy = outcome_loss(self.outcome(seen, batch["pose"], batch["opening"]), batch["success"])

@@ -39,17 +39,35 @@ have its own factors; and it starts at a saddle, from which it falls into a few 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 from torch.nn import functional
 
 from borders import Count, NonNegative, Positive, Size
-from representations.model import Logs, Objective, pixels
+from representations.model import Logs, Objective, OtherPictures, pixels
 from representations.parts.factor_output import Output, raw_size, reach, shaped, spread_out
 from representations.parts.networks import SeparableDecoder, coder, mlp
 from representations.parts.selectivity import Alike, Controlled, Estimator, Sides16, entropy, log_ratio, reinforced
+
+
+class Seen(TypedDict):
+    """What walks lead through."""
+
+    pictures: OtherPictures
+
+
+class Walks(Seen, total=False):
+    """All walks from their starts, by `nodes`, or one each by `path`: rows of the pictures. See `ICF`."""
+
+    nodes: Any
+    path: Integer[Tensor, "n visited"]
+    actions: Integer[Tensor, "n taken"]
+    allowed: Any
+    chances: Float[Tensor, "n taken"]
+    noise: Float[Tensor, "n noise_size"]
 
 
 class ICF(Controlled):
@@ -166,7 +184,7 @@ class ICF(Controlled):
         """What stands in the expectation of equation 1, for changes [..., P, d] and factors [..., n, d]: [..., P, n]."""
         return log_ratio(self.log_kernel(change, factor))
 
-    def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Walks) -> tuple[Tensor, Logs]:
         """Minus the objective, averaged over states and factors, and its parts."""
         pictures = pixels(batch["pictures"])
         codes = self.encoder(pictures)
@@ -184,7 +202,7 @@ class ICF(Controlled):
         loss = loss + logs.get("baseline", loss.new_zeros(()))
         return loss, {"reconstruction": error, "entropy": entropy} | logs
 
-    def _enumerated(self, batch: dict[str, Any], codes: Tensor) -> tuple[Tensor, Tensor, Logs]:
+    def _enumerated(self, batch: Walks, codes: Tensor) -> tuple[Tensor, Tensor, Logs]:
         nodes = batch["nodes"]
         start = codes[nodes[0][:, 0]]
         factor, _ = self.draw_factors(start, self.samples)
@@ -199,7 +217,7 @@ class ICF(Controlled):
         logs = {"selectivity": reached.detach(), "prediction": (weight.detach() * misses).sum(1).mean()}
         return reached + self.closeness * close, spread, logs
 
-    def _paths(self, batch: dict[str, Any], codes: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+    def _paths(self, batch: Walks, codes: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
         """The probability of every path under every factor [B, n, d]: [B, n, paths]; and the policies' mean entropy."""
         chance = codes.new_zeros(*factor.shape[:2], 1)
         entropies = []
@@ -211,7 +229,7 @@ class ICF(Controlled):
         return chance.exp(), torch.stack(entropies).mean()
 
     @torch.no_grad()
-    def _followed(self, batch: dict[str, Any], codes: Tensor) -> Tensor:
+    def _followed(self, batch: Walks, codes: Tensor) -> Tensor:
         """How likely every path is [B, paths] under random factors, by codes in the running unit."""
         if "nodes" not in batch:
             return torch.ones_like(batch["path"][:, :1])
@@ -219,7 +237,7 @@ class ICF(Controlled):
         factor, _ = self.draw_factors(codes[batch["nodes"][0][:, 0]], self.samples)
         return self._paths(batch, codes, factor)[0].mean(1)
 
-    def _sampled(self, batch: dict[str, Any], codes: Tensor) -> tuple[Tensor, Tensor, Logs]:
+    def _sampled(self, batch: Walks, codes: Tensor) -> tuple[Tensor, Tensor, Logs]:
         path, actions, allowed = batch["path"], batch["actions"], batch["allowed"]
         start, last = codes[path[:, 0]], codes[path[:, -1]]
         noise = torch.randn(len(path), self.samples, self.noise_size, device=codes.device)
@@ -263,7 +281,7 @@ class ICF(Controlled):
         self.step += 1
 
 
-def _ends(batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+def _ends(batch: Walks) -> tuple[Tensor, Tensor]:
     """The pictures with which every path begins and ends, long [B, paths] both."""
     if "nodes" in batch:
         return batch["nodes"][0].expand_as(batch["nodes"][-1]), batch["nodes"][-1]

@@ -19,18 +19,34 @@ that the policies begin anew: those of the beginning stand for what could be tol
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 import torch
+from jaxtyping import Bool, Float, Integer, UInt8
 from torch import Tensor, nn
 
 from borders import Count, NonNegative, Positive, Size
-from representations.model import Logs, Objective, pixels
+from representations.model import Logs, Objective, Pictures, pixels
 from representations.parts.networks import coder, mlp
 from representations.parts.players import sole_player
 from representations.parts.selectivity import Alike, Controlled, Estimator, Sides16, entropy, log_ratio, reinforced
 
 FLOOR = 1e-3  # added to a kernel that can be 0, so that its logarithm is finite
+
+
+class Followed(TypedDict):
+    """Pictures, what follows there on every action, or on one, and which actions are allowed."""
+
+    pictures: Pictures
+    after: UInt8[Tensor, "n choices *shape"] | Float[Tensor, "n choices *shape"]
+    allowed: Bool[Tensor, "n offered"]
+
+
+class Walks(Followed, total=False):
+    """Where one action was drawn: which, and how likely it was."""
+
+    actions: Integer[Tensor, " n"]
+    chances: Float[Tensor, " n"]
 
 
 class ICFDiscrete(Controlled):
@@ -92,7 +108,7 @@ class ICFDiscrete(Controlled):
             scores = ((change.clamp(min=0) if self.kernel == "directed" else change.abs()) + FLOOR).log()
         return log_ratio(scores)
 
-    def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Walks) -> tuple[Tensor, Logs]:
         """Minus the objective, averaged over states and features, and its parts."""
         after = batch["after"]
         codes = self.encoder(pixels(torch.cat([batch["pictures"], after.flatten(0, 1)])))

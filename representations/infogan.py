@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from borders import Natural, NonNegative, Positive, Shape, Size, Width
-from representations.model import Logs, Objective, Representation, pixels
+from representations.model import Logs, Objective, Pictures, Representation, pixels
 from representations.parts.networks import conv_decoder, conv_encoder, he_weights, mlp
 from representations.parts.residual import residual_generator, residual_trunk
 from representations.parts.terms import gaussian_log_density, gradient_penalty, linear_schedule
@@ -146,7 +146,7 @@ class InfoGAN(Representation):
         information = gaussian_log_density(code, *self.posterior(hazed)).mean()
         return self.critic_head(read).float().mean(), information
 
-    def critic_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def critic_loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """The loss of D and Q on pictures [n, C, H, W]; logs the estimated distance, L_I in nats and the penalty."""
         real = pixels(batch)
         with torch.no_grad():
@@ -157,7 +157,7 @@ class InfoGAN(Representation):
         loss = of_fake - of_real + self.penalty * steep - self.information * information
         return loss, {"distance": of_real - of_fake, "information": information, "penalty": steep}
 
-    def generator_loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def generator_loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """The loss of G at as many new pictures as the batch has; logs L_I in nats."""
         code, fake = self._imagine(len(batch))
         worth, information = self._judge(code, fake)

@@ -26,6 +26,7 @@ Batch = Any
 Logs = dict[str, Tensor]
 FloatPictures = Float[Tensor, "n *shape"]
 Pictures = UInt8[Tensor, "n *shape"] | FloatPictures
+OtherPictures = UInt8[Tensor, "others *shape"] | Float[Tensor, "others *shape"]  # beside Pictures, of another number
 Codes = Float[Tensor, "*n code_size"]
 Actions = Float[Tensor, "*n action_size"]
 

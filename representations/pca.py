@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from borders import Shape, Size
-from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from representations.model import Logs, Objective, Pictures, Representation, check_pictures, pixels
 from representations.parts.together import everyone
 
 
@@ -76,7 +76,7 @@ class PCA(Representation):
         self.mean.copy_((n * mean + k * middle) / (n + k))
         self.rows += k
 
-    def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Join pictures [k, C, H, W] in training; the squared error of a picture, pixels summed, that the code leaves."""
         with torch.autocast(batch.device.type, enabled=False):
             if self.training:

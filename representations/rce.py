@@ -22,7 +22,7 @@ from torch import Tensor
 
 from borders import Count, NonNegative, Positive, Shape, Size
 from representations.model import Logs, Objective, pixels
-from representations.parts.locally_linear import Dynamics, LocallyLinear, Unfolding
+from representations.parts.locally_linear import Dynamics, LocallyLinear, Moves, Unfolding
 from representations.parts.players import sole_player
 from representations.parts.terms import bernoulli_nll, gaussian_entropy, gaussian_sample
 
@@ -67,7 +67,7 @@ class RCE(LocallyLinear):
         """A, B, c of the locally linear dynamics."""
         return self.dynamics.transition.matrices(code)
 
-    def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Moves) -> tuple[Tensor, Logs]:
         """Minus the bound, in nats a picture, for `x`, `u`, `x_next`, plus the unfolding term."""
         x, following = pixels(batch["x"]), pixels(batch["x_next"])
         means, logvars = self.posterior(torch.cat([x, following]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from borders import Natural, NonNegative, Positive, Shape, Size
-from representations.model import Logs, Objective
+from representations.model import Logs, Objective, Pictures
 from representations.parts.autoencoder import PictureVAE
 from representations.parts.ramp import Ramp
 
@@ -36,7 +36,7 @@ class BetaVAE(PictureVAE):
         super().__init__(shape, code_size, channels, hidden, learning_rate)
         self.beta, self.ramp = beta, Ramp(0.0, 1.0, warmup)
 
-    def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Minus the bound with its KL term weighed by beta, in nats a picture, for pictures [n, C, H, W]."""
         return self.autoencoder.bound(batch).weighed(self.beta * self.ramp.now())
 
@@ -58,6 +58,6 @@ class VAE(PictureVAE):
     ):
         super().__init__(shape, code_size, channels, hidden, learning_rate)
 
-    def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Minus the bound (eq. 3), in nats a picture, for pictures [n, C, H, W]."""
         return self.autoencoder.bound(batch).weighed(1.0)

@@ -19,12 +19,14 @@ from benchmarks.harness.options import ALONE, Common
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import ENOUGH, Claim, Table
+from borders import Count, Natural, checked
 
 INTRODUCTION = (
     "Every trial compares with a run that nothing happened to, to the last bit of its weights and its log.",
 )
 
 
+@checked
 @dataclass(frozen=True)
 class Faults:
     """What to try."""
@@ -32,18 +34,19 @@ class Faults:
     only: str = ""
     """Faults, separated by commas: kills, stops, command, full_disk, file_limit, damage, shared, dying, spoiled; all
     unless told."""
-    kills: int = 50
+    kills: Count = 50
     """How often a run is killed; the others follow it."""
 
 
+@checked
 @dataclass(frozen=True)
 class Job:
     """One fault."""
 
     model: str
     preset: str
-    seed: int
-    kills: int
+    seed: Natural
+    kills: Count
 
 
 def plan(own: Common, values: dict[str, Any]) -> Plan:
@@ -53,8 +56,6 @@ def plan(own: Common, values: dict[str, Any]) -> Plan:
     unknown = [name for name in chosen if name not in TRIALS]
     if unknown:
         raise ValueError(f"unknown fault {unknown[0]!r}; the faults are {', '.join(TRIALS)}")
-    if options.kills < 1:
-        raise ValueError(f"kills must be at least 1, got {options.kills}")
     return Plan([Job(name, own.preset, own.seed or 0, options.kills) for name in chosen])
 
 

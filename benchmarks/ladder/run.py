@@ -11,9 +11,10 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval
 
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Sweep
@@ -22,10 +23,12 @@ from benchmarks.ladder.codes import CODES, code, oracle
 from benchmarks.ladder.report import summary
 from benchmarks.metrics import dci, mig, modularity, sap
 from benchmarks.metrics.control import CONSUMERS, TASKS, Bench, Sizes, make_task
+from borders import Natural, checked
 
 ROWS = 1000  # states that a code's factor scores are measured on
 
 
+@checked
 @dataclass(frozen=True)
 class Options:
     """What the ladder can be told."""
@@ -38,16 +41,17 @@ class Options:
     """Episodes and their length, data, and how long consumers learn."""
 
 
+@checked
 @dataclass(frozen=True)
 class Job:
     """One code (`model`) of one task in one part with one seed."""
 
     model: str
     preset: str
-    seed: int
+    seed: Natural
     part: str
     task: str
-    distractors: int
+    distractors: Annotated[int, Interval(ge=0, le=1000)]
     mixed: bool
     consumers: tuple[str, ...]
     sizes: Sizes
@@ -57,10 +61,14 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep, seed by seed; ValueError for an unknown task, code or consumer, or a setting that is none."""
     tasks = tuple(TASKS) if options.tasks == "all" else tuple(options.tasks.split(","))
     known = {entry.name for entry in dataclasses.fields(Sizes)}
+    for name, part in options.parts.items():
+        missing = [key for key in ("codes", "consumers", "distractors") if key not in part]
+        if missing:
+            raise ValueError(f"parts: {name!r} must say its codes, consumers and distractors; {missing[0]} is missing")
     for given, allowed, what in (
         (tasks, TASKS, "task"),
         (options.sizes, known, "size"),
-        (options.parts, options.parts, "part"),
+        *((part, ("codes", "consumers", "distractors", "mixed"), "entry of a part") for part in options.parts.values()),
         *((part["codes"], CODES, "code") for part in options.parts.values()),
         *((part["consumers"], CONSUMERS, "consumer") for part in options.parts.values()),
     ):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from annotated_types import MinLen
+
+from borders import Count, Natural, checked
 
 ONE, TWO_THREADS, TWO_PROCESSES = "1 process, 1 thread", "1 process, 2 threads", "2 processes, 1 thread each"
 LINEAR = "% of linear"  # the unit of an efficiency
@@ -33,54 +37,37 @@ class Bar:
     text: str
 
 
+@checked
 @dataclass(frozen=True)
 class Sizes:
     """How much work a measurement is: the defaults, or less to see that everything runs."""
 
-    repeats: int = 5
+    repeats: Count = 5
     """Timed calls behind every median; a call of more than ten seconds of processor time is timed once."""
-    batch: int = 256
+    batch: Count = 256
     """Pictures that a world draws at once."""
-    single_steps: int = 1000
+    single_steps: Count = 1000
     """Steps of one environment."""
-    num_envs: int = 1024
+    num_envs: Count = 1024
     """Environments moved as one batch."""
-    vector_steps: int = 40
+    vector_steps: Count = 40
     """Steps of that batch."""
-    problems: tuple[int, ...] = (32, 256)
+    problems: Annotated[tuple[Count, ...], MinLen(1)] = (32, 256)
     """Problems planned as one batch."""
-    codes: int = 10_000
+    codes: Count = 10_000
     """Codes that are scored."""
-    train_steps: int = 15
+    train_steps: Count = 15
     """Steps of training."""
-    train_batch: int = 64
+    train_batch: Count = 64
     """Pictures a step of training."""
-    jobs: int = 2
+    jobs: Count = 2
     """Trainings of the sweep that is to scale."""
-    job_steps: int = 750
+    job_steps: Count = 750
     """Steps of each of them: a minute of a core."""
     ilqr: Path | None = None
     """An npz file with a locally linear problem; a generated one unless given."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of everything that is drawn."""
-
-    def __post_init__(self) -> None:
-        for name in (
-            "repeats",
-            "batch",
-            "single_steps",
-            "num_envs",
-            "vector_steps",
-            "codes",
-            "train_steps",
-            "train_batch",
-            "jobs",
-            "job_steps",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.problems or min(self.problems) < 1:
-            raise ValueError(f"problems must be at least 1 each, got {self.problems}")
 
     def generator(self) -> torch.Generator:
         """A generator with the seed."""

@@ -22,6 +22,7 @@ from benchmarks.harness.table import ENOUGH, Claim, Table
 from benchmarks.speed.locally_linear import read
 from benchmarks.speed.measures import ASKED, BARS, GROUPS
 from benchmarks.speed.rows import LINEAR, Bar, Row, Sizes
+from borders import Natural, checked
 
 COLUMNS = ("figure", "run as", "unit", "by the clock", "by processor time", "bar", "elsewhere", "limited by, or how")
 INTRODUCTION = (
@@ -32,6 +33,7 @@ INTRODUCTION = (
 )
 
 
+@checked
 @dataclass(frozen=True)
 class Speed(Sizes):
     """What to measure."""
@@ -41,13 +43,14 @@ class Speed(Sizes):
     unless told."""
 
 
+@checked
 @dataclass(frozen=True)
 class Job:
     """One group of measurements."""
 
     model: str
     preset: str
-    seed: int
+    seed: Natural
     sizes: Sizes
 
 

@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from representations.model import Logs, Objective, Pictures, Representation, check_pictures, pixels
 from representations.parts.networks import (
     Background,
     conv_decoder,
@@ -116,7 +116,7 @@ class PictureVAE(Representation):
         self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden, network)
 
     @abstractmethod
-    def loss(self, batch: Tensor) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """What both networks minimise, in nats a picture, and its terms as logs, for pictures [n, C, H, W]."""
 
     def objectives(self) -> tuple[Objective, ...]:

@@ -9,12 +9,14 @@ RCE's `Transition` and `Dynamics` are dyn_content's as well; `Unfolding` and the
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TypedDict
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from representations.model import Representation, pixels
+from representations.model import OtherPictures, Pictures, Representation, pixels
 from representations.parts.networks import SeparableDecoder, dense_decoder, dense_encoder, mlp, smooth_encoder
 from representations.parts.terms import gaussian_kl, gaussian_log_density, gaussian_sample
 
@@ -22,6 +24,20 @@ from representations.parts.terms import gaussian_kl, gaussian_log_density, gauss
 def moved(a: Tensor, b: Tensor, c: Tensor, code: Tensor, action: Tensor) -> Tensor:
     """A z + B u + c [n, d] for A [n, d, d], B [n, d, m], c [n, d], codes z [n, d] and actions u [n, m]."""
     return (a @ code[..., None] + b @ action[..., None])[..., 0] + c
+
+
+class Moves(TypedDict):
+    """Pictures, what was done there, and the pictures behind it."""
+
+    x: Pictures
+    u: Float[Tensor, "n action_size"]
+    x_next: Pictures
+
+
+class TwoSets(Moves):
+    """Moves of one set, and pictures of another, not necessarily as many."""
+
+    y: OtherPictures
 
 
 class LocallyLinear(Representation):

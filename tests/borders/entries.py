@@ -110,6 +110,45 @@ def model_entries() -> Iterator[Entry]:
             yield Entry(f"{name}.{method}", getattr(learner, method), good, tried)
 
 
+def loss_entries() -> Iterator[Entry]:
+    """What every learner minimises, for each part of the batch whose annotation says its axes."""
+    for name in MODELS:
+        learner = model(name).train()
+        for player in learner.objectives():
+            hint = hints_of(player.loss)["batch"]
+            if typing.is_typeddict(hint):
+                hints = {key: kind for key, kind in hints_of_fields(hint).items() if key in hint.__required_keys__}
+                good = {key: fitting(learner, kind) for key, kind in hints.items()}
+                hints = {k: kind for k, kind in hints.items() if good[k] is not None and "Bool" not in str(kind)}
+                call = lambda _loss=player.loss, **given: _loss(given)  # noqa: E731
+                yield Entry(f"{name}.{player.name}", call, good, hints)
+            elif _is_tensor(hint):
+                yield Entry(f"{name}.{player.name}", player.loss, {"batch": fitting(learner, hint)}, {"batch": hint})
+
+
+def hints_of_fields(kind: Any) -> dict[str, Any]:
+    """The annotations of a TypedDict."""
+    return typing.get_type_hints(kind, include_extras=True)
+
+
+def fitting(learner: Any, hint: Any) -> Tensor | None:
+    """Three rows, or pictures, of the axes that an annotation names; None where it is no tensor of floats."""
+    parts = [part for part in (typing.get_args(hint) or (hint,)) if _is_array(part)]
+    floats = next((part for part in parts if part.dtype is jaxtyping.Float), None)
+    if floats is None:
+        return None
+    _, *axes = floats.dim_str.split()
+    sizes = [getattr(learner, axis.lstrip("*"), 4 if axis == "4" else 2) for axis in axes]
+    shape = [3] + [each for size in sizes for each in (size if isinstance(size, tuple) else (size,))]
+    if shape[-2:] == [4, 4]:  # where a camera or a hand is
+        return torch.eye(4).expand(shape).clone()
+    return torch.rand(shape, generator=seeded())
+
+
+def _is_tensor(hint: Any) -> bool:
+    return any(_is_array(part) for part in (typing.get_args(hint) or (hint,)))
+
+
 def world_entries() -> Iterator[Entry]:
     """Constructors and methods of every world."""
     for name, kind in WORLDS.items():
@@ -235,6 +274,7 @@ def entries() -> tuple[Entry, ...]:
     """All of them."""
     return (
         *model_entries(),
+        *loss_entries(),
         *world_entries(),
         *function_entries(planners, planner_arguments(), seeded()),
         *function_entries(benchmarks.metrics, score_arguments(), np.random.default_rng(0)),
@@ -268,7 +308,7 @@ def wrong(hint: Any, argument: str, good: Any = None) -> list[Any]:
         if any(_is_matrix(part) for part in parts):
             return wrong(Matrix(), argument, good)
         if all(_is_array(part) for part in parts if part is not type(None)):
-            found = wrong_tensors(good)
+            found = wrong_tensors(good, bound=_bound(next(part for part in parts if _is_array(part))))
             return found if type(None) not in parts else [value for value in found if value is not None]
         told = [wrong(part, argument, good) for part in parts if part is not type(None)]
         both = [value for value in told[0] if all(_among(value, other) for other in told[1:])]

@@ -56,10 +56,14 @@ def finite(answer):
     return all(map(finite, parts)) and not (isinstance(answer, float) and not math.isfinite(answer))
 
 
+def takes_tensors(entry):
+    """Whether its good arguments are whole: costs take functions, some batches are walks or views, one needs a gradient."""
+    made_up = ("cost", "icf.icf", "icf_discrete.icf", "geometry_grasp.shape", "infogan.critic")
+    return any(map(torch.is_tensor, entry.good.values())) and not any(name in entry.name for name in made_up)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize(
-    "entry", [p for p in ENTRIES if any(map(torch.is_tensor, p.values[0].good.values())) and "cost" not in p.id]
-)
+@pytest.mark.parametrize("entry", [p for p in ENTRIES if takes_tensors(p.values[0])])
 def test_any_floating_type_will_do(entry, dtype):
     lowered = {a: v.to(dtype) if torch.is_tensor(v) and v.is_floating_point() else v for a, v in entry.good.items()}
     with torch.no_grad():

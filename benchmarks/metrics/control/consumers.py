@@ -18,10 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Interval, MinLen
 from torch import Tensor
 
 from benchmarks.metrics.arrays import as_columns, least_squares, targets
@@ -35,25 +36,27 @@ from benchmarks.metrics.control.dynamics import (
 )
 from benchmarks.metrics.control.inverse import Inverse, Pairs, gather, network, ridge
 from benchmarks.metrics.control.task import TOLERANCE, Act, ControlTask
+from borders import Count, Real, checked
 from envs.world import Where
 
 SEEN = 300  # codes that the measure of a model is averaged over
 
 
+@checked
 @dataclass(frozen=True)
 class Sizes:
     """How much a consumer gets: episodes and their length, data, and how long it learns."""
 
-    episodes: int = 200
-    length: int = 20
-    transitions: int = 5000
-    sparse: tuple[int, ...] = (50, 500, 5000)
-    labels: int = 100
-    trajectories: int = 500
-    network: int = 400
-    policy: int = 20_480
-    every: int = 5_120
-    threshold: float = 0.5
+    episodes: Count = 200
+    length: Count = 20
+    transitions: Annotated[int, Interval(ge=2, le=2**31)] = 5000
+    sparse: Annotated[tuple[Count, ...], MinLen(1)] = (50, 500, 5000)
+    labels: Annotated[int, Interval(ge=2, le=2**31)] = 100
+    trajectories: Count = 500
+    network: Count = 400
+    policy: Count = 20_480
+    every: Count = 5_120
+    threshold: Real = 0.5
 
 
 @dataclass(frozen=True)

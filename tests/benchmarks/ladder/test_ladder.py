@@ -130,6 +130,16 @@ def test_jobs_cross_parts_tasks_codes_and_seeds():
         jobs(Sweep(), Options(tasks="plane", parts=parts))
     with pytest.raises(ValueError, match="unknown code 'tilted'"):
         jobs(Sweep(), Options(parts={"ladder": parts["ladder"] | {"codes": ["tilted"]}}))
+    for lacking, told in (({"a": {"codes": []}}, "consumers is missing"), ({"a": {"code": []}}, "codes is missing")):
+        with pytest.raises(ValueError, match=f"parts: 'a' must say its codes, consumers and distractors; {told}"):
+            jobs(Sweep(), Options(parts=lacking))
+    whole = {"codes": ["haar"], "consumers": ["sparse"], "distractors": -1}
+    with pytest.raises(ValueError, match="unknown entry of a part 'extra'"):
+        jobs(Sweep(), Options(parts={"a": whole | {"extra": 1}}))
+    with pytest.raises(ValueError, match="distractors must be at least 0, got -1"):
+        jobs(Sweep(), Options(parts={"a": whole}))
+    with pytest.raises(ValueError, match="episodes must be at least 1, got 0"):
+        jobs(Sweep(), Options(sizes={"episodes": 0}))
     with pytest.raises(ValueError, match="unknown size 'episode'"):
         jobs(Sweep(), Options(parts=parts, sizes={"episode": 3}))
 
