@@ -50,7 +50,10 @@ class FactorAgent:
             factor, noise = self.model.draw_factors(code, 1, self.generator)
             self.factor, self.noise, self.left = factor[:, 0], noise[:, 0], self.hold
         self.left -= 1
-        chances = self.model.log_policy(code, self.factor, allowed).exp()
+        logits = self.model.log_policy(code, self.factor)
+        if allowed is not None and allowed.shape != logits.shape:
+            raise ValueError(f"allowed must have shape {list(logits.shape)}, got {list(allowed.shape)}")
+        chances = self.model.log_policy(code, self.factor, allowed).exp() if allowed is not None else logits.exp()
         free = torch.ones_like(chances) if allowed is None else allowed.to(chances)
         chances = (1 - self.epsilon) * chances + self.epsilon * free / free.sum(1, keepdim=True)
         action = torch.multinomial(chances.to(self.generator.device), 1, generator=self.generator).to(chances.device)

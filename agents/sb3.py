@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from agents.sb3_batch import BatchedVecEnv, row_of
 from agents.sb3_carry import Apart, Carried
 from agents.sb3_parts import Parts, channels_last, to_encode
-from borders import checked
+from borders import Size, checked
 
 HIDDEN = ("achieved_goal",)
 
@@ -158,11 +158,12 @@ class SmallExtractor(BaseFeaturesExtractor):
     as a state or a code with a goal, is only scaled.
     """
 
+    @checked
     def __init__(
         self,
         observation_space: gym.Space,
-        features: int = 128,
-        channels: int = 16,
+        features: Size = 128,
+        channels: Size = 16,
         leave_out: Sequence[str] = HIDDEN,
     ):
         super().__init__(observation_space, features_dim=1)

@@ -26,6 +26,8 @@ class Parts(nn.Module):
 
     def __init__(self, space: gym.Space, leave_out: Sequence[str], shape: tuple[int, ...] | None, encoded: bool):
         super().__init__()
+        if isinstance(leave_out, str):
+            raise TypeError(f"leave_out must be a sequence of names, got the one word {leave_out!r}")
         whole = dict(space.spaces) if isinstance(space, spaces.Dict) else {"": space}
         entries = {key: part for key, part in whole.items() if key not in leave_out}
         chosen = to_encode(entries) if encoded else [key for key, part in entries.items() if is_picture(part)]

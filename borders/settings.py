@@ -120,4 +120,9 @@ def _wanted(fault: Any) -> str:
             return f"{bounds[key]} {bound:.12g}" + " entries" * (key == "min_length")
     if fault["type"] in ("missing", "sequence_str"):
         return {"missing": "have more entries", "sequence_str": "be a sequence of strings"}[fault["type"]]
-    return re.sub(r"^\w+ should ", "", fault["msg"]).replace("a valid integer", "an integer").replace("valid ", "")
+    return (
+        re.sub(r"^\w+ should ", "", fault["msg"])
+        .replace("a valid integer", "an integer")
+        .replace("a valid bytes", "bytes")
+        .replace("valid ", "")
+    )

@@ -51,7 +51,9 @@ def check_action(action: Any, space: gym.Space, shape: tuple[int, ...]) -> np.nd
 
 
 def check_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> None:
-    """Raise ValueError for an option of `reset` that is not known."""
+    """Raise TypeError unless the options of `reset` are a dict, ValueError for one that is not known."""
+    if options is not None and not isinstance(options, dict):
+        raise TypeError(f"reset takes its options as a dict with {', '.join(known)}, got {options!r}")
     for option in options or ():
         if option not in known:
             raise ValueError(f"reset has no option {option!r}; its options are {', '.join(known)}")
@@ -69,8 +71,24 @@ class Goals:
 
     def _compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, info: Any) -> Any:
         """The rewards of goals [n, d] (or [d]) had they been desired, as hindsight replay asks for them."""
-        distance = np.asarray(self.task.distance(achieved_goal, desired_goal))
+        achieved, desired = self._as_goal("achieved_goal", achieved_goal), self._as_goal("desired_goal", desired_goal)
+        if achieved.shape != desired.shape:
+            raise ValueError(
+                f"achieved_goal and desired_goal must be of one shape, got {achieved.shape}, {desired.shape}"
+            )
+        distance = np.asarray(self.task.distance(achieved, desired))
         return self.task.verdict(distance if distance.ndim else float(distance)).reward
+
+    def _as_goal(self, name: str, given: Any) -> np.ndarray:
+        """Goals as numbers [n, d] or [d]; TypeError or ValueError for anything else."""
+        goals, size = np.asarray(given), len(self.world.factors[self.task.goal_columns])
+        if goals.dtype.kind not in "fiu":
+            raise TypeError(f"{name} must hold numbers, got {goals.dtype}")
+        if goals.ndim not in (1, 2) or goals.shape[-1] != size:
+            raise ValueError(f"{name} must have shape [n, {size}] or [{size}], got {list(goals.shape)}")
+        if not np.isfinite(goals).all():
+            raise ValueError(f"{name} must be finite, got {goals.tolist()}")
+        return goals
 
     def _begin(self, n: int, options: dict[str, Any] | None) -> tuple[Tensor, Tensor]:
         """Start and goal of n episodes: the task's, unless `options` gives factor rows as "start" or "goal"."""

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from borders import Count, checked
 from envs.goals import Goals, check_action, pictures_of, spaces_of
 from envs.moves import moving
 from envs.tasks import Task, Verdict
@@ -45,19 +46,22 @@ class WorldVectorEnv(gym.vector.VectorEnv, Goals):
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
 
+    @checked
     def __init__(
         self,
         world: World,
         task: Task,
-        num_envs: int,
+        num_envs: Count,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
         goal_dict: bool = False,
         symbolic: bool = False,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
     ):
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+        if max_episode_steps is not None and max_episode_steps < 1 and max_episode_steps != -1:
+            raise ValueError(f"max_episode_steps must be at least 1, or -1 for no limit, got {max_episode_steps}")
+        if max_episode_steps == -1:  # as `gymnasium.make` has it
+            max_episode_steps = None
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         self.metadata = {**self.metadata, "autoreset_mode": autoreset(autoreset_mode)}  # type: ignore[misc]

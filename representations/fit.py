@@ -57,6 +57,8 @@ def choose_device(name: str = "auto") -> torch.device:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {name!r} is not available here: {error}") from None
+    if torch.device(name).type == "cpu" and torch.device(name).index:
+        raise ValueError(f"device {name!r} is not available here: there is one cpu")
     return torch.device(name)
 
 
@@ -116,8 +118,16 @@ def fit(
     one; FolderInUse where another process has the folder.
     """
     given = (("steps", steps, Natural), ("log_every", log_every, Count), ("checkpoint_every", checkpoint_every, Count))
-    for name, value, kind in (*given, ("checkpoint_seconds", checkpoint_seconds, Positive)):
+    told = (
+        ("device", device, str),
+        ("decay", decay, bool),
+        ("resume", resume, bool),
+        ("tensorboard", tensorboard, bool),
+    )
+    for name, value, kind in (*given, *told, ("checkpoint_seconds", checkpoint_seconds, Positive)):
         setting(kind)(name, value)  # type: ignore[misc]
+    if on_step is not None and not callable(on_step):
+        raise TypeError(f"on_step must be a function of the step, got {on_step!r}")
     if tensorboard and run is None:
         raise ValueError("tensorboard needs a run folder to write to")
     if fabric is not None and device != "auto":

@@ -120,7 +120,7 @@ def as_json(name: str, value: Any) -> Any:
 class Decodes(Protocol):
     """Can draw a code."""
 
-    def decode(self, code: Codes) -> Tensor:
+    def decode(self, code: Float[Tensor, "n code_size"]) -> Tensor:
         """Pictures in [0, 1], float [n, C, H, W], of codes [n, code_size]."""
         ...
 

@@ -75,27 +75,33 @@ def _written(folder: Path) -> tuple[int, int]:
 def command(folder: Path, count: int, seed: int) -> Tally:
     """A command with two workers, stopped by Ctrl-C, SIGTERM and SIGKILL: no worker is left, and it continues."""
     tally = Tally()
-    words = ["--preset=quick", "--model=vae", "--scores=", "--device=cpu", "--steps=1000", "--seeds=2", "--workers=2"]
+    words = ["--preset=quick", "--model=vae", "--scores=", "--device=cpu", "--steps=2000", "--seeds=2", "--workers=2"]
     words += ['--settings={"channels": 2, "hidden": 8}', f"--out={folder / 'out'}"]
     call = [sys.executable, "-m", "benchmarks.pretrain", *words]
     told: dict[str, Any] = {"cwd": Path(__file__).parents[2], "text": True, "stdout": subprocess.DEVNULL}
     told["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # as a terminal starts it
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)):
+        for left in (folder / "out").glob("*/.run.json"):  # of workers that were killed
+            left.unlink()
         process = subprocess.Popen(call, stderr=subprocess.PIPE, **told)
         try:
-            until(lambda: len(list((folder / "out").glob("*/.run.json"))) == 2 or process.poll() is not None)  # noqa: B023
+            until(lambda: any((folder / "out").glob("*/.run.json")) or process.poll() is not None)  # noqa: B023
             process.send_signal(number)
             said = process.communicate(timeout=PATIENCE)[1]
         finally:
             process.kill()
         tally.note(
-            "" if process.returncode == code else f"{number.name} ended with {process.returncode}: {said[-300:]}"
+            "" if process.returncode == code else f"{number.name} ended with {process.returncode}: {_last(said)}"
         )
         tally.lost += [f"{number.name} left a traceback"] if "Traceback" in said else []
         until(lambda: all(_free(path) for path in (folder / "out").iterdir() if path.is_dir()))
     done = subprocess.run(call, stderr=subprocess.PIPE, **told)
-    tally.note("" if done.returncode == 0 else f"the same command did not continue: {done.stderr[-300:]}")
+    tally.note("" if done.returncode == 0 else f"the same command did not continue: {_last(done.stderr)}")
     return tally
+
+
+def _last(said: str) -> str:
+    return (said.strip().splitlines() or ["nothing"])[-1][:100]
 
 
 def _free(folder: Path) -> bool:

@@ -28,6 +28,7 @@ from benchmarks.harness.options import Common
 from benchmarks.harness.pool import Failure
 from benchmarks.harness.rooms import Room
 from benchmarks.harness.table import Table, show, tolerate_encodings
+from borders import Count, Natural, checked
 from borders.files import claimed, home, read_json, write_json
 from envs.grasp.demonstration import demonstrate
 from envs.grasp.frames import MAX_OPENING, MIN_OPENING
@@ -40,17 +41,18 @@ PATIENCE = 12  # perturbed grasps tried, at most, for each that is kept
 OPENING_SPREAD = 0.008
 
 
+@checked
 @dataclass(frozen=True)
 class Generation:
     """What to generate."""
 
     objects: int = 101
     """How many of the 101 objects, spread over the categories."""
-    grasps: int = 8080
+    grasps: Count = 8080
     """Grasps in all, about: every object gets the same whole number of scenes."""
-    per_scene: int = 20
+    per_scene: Count = 20
     """Grasps in a scene, around one demonstration (the paper: 100)."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of everything that is drawn."""
     engine: str = "local"
     """local (processes on this machine) or ray."""

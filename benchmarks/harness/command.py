@@ -19,7 +19,7 @@ from benchmarks.harness.own import import_modules
 from benchmarks.harness.parser import Parser, form, parser_of
 from benchmarks.harness.rooms import ROOMS, Room, room
 from benchmarks.harness.runs import check_neighbours
-from borders.files import read_yaml
+from borders.files import home, read_yaml
 
 
 def parse(
@@ -46,6 +46,12 @@ def parse(
     parser, presets = parser_of(about or room(name), sweep, job, known, fixed), presets_of(name)
     own_fields, job_fields = _fields(sweep), _fields(job)
     words, deep = _deep([_underscored(word, {**job_fields, **own_fields}) for word in words], job_fields)
+    for file in _taken(words, "config")[1]:  # before jsonargparse, which would spell out whatever its aliases stand for
+        if home(file).is_file():
+            try:
+                read_yaml(home(file), "a YAML file with options by name")
+            except ValueError as error:
+                parser.error(str(error))
     chosen = _preset(words, presets, parser)
     while True:
         preset = {k: v for k, v in presets[chosen].items() if about is None or k in job_fields} | {"preset": chosen}

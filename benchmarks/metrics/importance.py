@@ -195,6 +195,8 @@ def _split(rows: int, held_out: NDArray[np.bool_] | None) -> tuple[Labels, Label
     mask = np.zeros(rows, dtype=bool) if held_out is None else np.asarray(held_out)
     if mask.shape != (rows,) or mask.dtype != np.bool_:
         raise ValueError(f"held_out must be bool [{rows}], got {mask.dtype} {mask.shape}")
+    if held_out is not None and not mask.any():
+        raise ValueError("held_out marks no row: leave it out, or mark combinations that occur")
     if rows - mask.sum() < ROWS:
         raise ValueError(f"held_out leaves {rows - int(mask.sum())} rows to train and test on; {ROWS} are needed")
     return np.flatnonzero(~mask), np.flatnonzero(mask)

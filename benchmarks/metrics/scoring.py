@@ -96,6 +96,8 @@ def draw_pool(
     held_out = None
     if gap is not None:
         held_out = world.holds(gap, factors).cpu().numpy()
+        if not held_out.any():
+            raise ValueError(f"gap holds for none of {samples} samples: there is nothing to be held out")
     return Pool(
         codes=codes,
         factors=factors.cpu().numpy().astype(np.float64),
@@ -114,6 +116,8 @@ def _encoded(encode: Encode, see: Encode, factors: Tensor) -> Floats:
         if not isinstance(code, Tensor) or code.ndim != 2 or len(code) != len(batch):
             got = tuple(code.shape) if isinstance(code, Tensor) else type(code).__name__
             raise ValueError(f"encode must give a code tensor [{len(batch)}, D] for {len(batch)} pictures, got {got}")
+        if code.shape[1] != codes[0].shape[1]:
+            raise ValueError(f"encode must give codes of one width, got {codes[0].shape[1]} and {code.shape[1]}")
     return as_matrix(torch.cat(codes), "codes")
 
 

@@ -16,6 +16,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from borders.checked import checked
 from borders.files.disk import LARGEST, check_file, home, read_bytes, write_atomically
 
 DAMAGED = (OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -116,11 +117,13 @@ def header_of(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         raise ValueError(f"the header of an array is damaged: {error}") from None
 
 
+@checked
 def read_idx(path: str | Path) -> np.ndarray:
     """The array in the idx file at `path`, plain or .gz: uint8 with the axes that the file names; see `parse_idx`."""
     return parse_idx(read_bytes(home(path), "an idx file"), str(home(path)))
 
 
+@checked
 def parse_idx(content: bytes, where: str) -> np.ndarray:
     """The array in the bytes of an idx file, uint8 with the axes that its header names.
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from borders import checked
 from borders.files import data_folder, read_bytes
 
 RECORDS = 10_000
@@ -23,14 +24,13 @@ FILES = {"train": tuple(f"data_batch_{k}.bin" for k in range(1, 6)), "test": ("t
 ORIGIN = "CIFAR-10, binary version (Krizhevsky 2009; https://www.cs.toronto.edu/~kriz/cifar.html)"
 
 
+@checked
 def load_cifar10(split: Literal["train", "test"], path: str | Path | None = None) -> tuple[Tensor, Tensor]:
     """Pictures uint8 [N, 3, 32, 32] and classes int64 [N] of a split: 50,000 to train on, 10,000 to test on.
 
     They are looked for in `path`, or in the folder that DISCO_DATA names, and in its folder `cifar-10-batches-bin`.
     Raises FileNotFoundError or ValueError that says which file, what was expected and where it is published.
     """
-    if split not in FILES:
-        raise ValueError(f"split must be one of {', '.join(FILES)}, got {split!r}")
     root = data_folder(path)
     if not root:
         raise FileNotFoundError(

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from borders import checked
 from borders.files import NpzFile, data_folder, header_of
 from envs.world import Factor
 
@@ -66,6 +67,7 @@ class StoredPictures:
         return self._rows[index.device].index_select(0, (index * self._stride.to(index.device)).sum(1))
 
 
+@checked
 def read_file(file: Path) -> StoredPictures:
     """Read a file in the published format. Raises ValueError that says what is wrong with it."""
     expected = (

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from borders import checked, look_up
 from borders.files import data_folder, parse_idx, read_bytes
 
 Split = Literal["all", "train", "test"]
@@ -99,6 +100,7 @@ def parse_published(file: IdxFile, content: bytes, where: str, origin: str) -> n
     return parse_idx(content, where)
 
 
+@checked
 def load_published(name: str, split: Split = "all", path: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The images uint8 [N, 28, 28] and labels uint8 [N] of `PUBLISHED[name]`.
 
@@ -107,7 +109,7 @@ def load_published(name: str, split: Split = "all", path: str | None = None) -> 
     the published SHA-256. Raises FileNotFoundError or ValueError that says which file, what was expected and where it is
     published.
     """
-    data = PUBLISHED[name]
+    data = look_up("data set", name, PUBLISHED)
     pairs = {"all": (data.train, data.test), "train": (data.train,), "test": (data.test,)}[split]
     images = np.concatenate([_find(name, pair[0], path) for pair in pairs])
     return images, np.concatenate([_find(name, pair[1], path) for pair in pairs])

@@ -23,7 +23,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
-from borders import Positive, Real, checked, nearest
+from borders import Count, Positive, Real, checked, nearest
 from envs.goals import check_options
 from envs.grasp import gripper
 from envs.grasp.frames import MAX_OPENING, MIN_OPENING, REACH, camera_poses, check_opening, check_pose, pose_of
@@ -234,7 +234,7 @@ def _alone(caller: int, max_episode_steps: int | None, settings: dict[str, Any])
     if os.getpid() != caller:  # Gymnasium makes one in the caller's process too, to see its spaces
         torch.set_num_threads(1)
     env: gym.Env = GraspEnv(**settings)
-    return env if max_episode_steps is None else TimeLimit(env, max_episode_steps)
+    return env if max_episode_steps in (None, -1) else TimeLimit(env, max_episode_steps)
 
 
 class GraspVectorEnv(AsyncVectorEnv):
@@ -288,15 +288,14 @@ class GraspVectorEnv(AsyncVectorEnv):
             ) from error
 
 
+@checked
 def make_vector_env(
-    num_envs: int,
+    num_envs: Count,
     max_episode_steps: int | None = None,
     autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
     **settings: Any,
 ) -> gym.vector.VectorEnv:
     """`num_envs` environments, one process with one physics client each; autoreset in the same step or in the next."""
-    if num_envs < 1:
-        raise ValueError(f"num_envs must be at least 1, got {num_envs}")
     mode = autoreset(autoreset_mode)
     if "objects" in settings:  # found from here: a worker's folder is its own affair
         settings["objects"] = [

@@ -314,7 +314,8 @@ def wrong(hint: Any, argument: str, good: Any = None) -> list[Any]:
         both = [value for value in told[0] if all(_among(value, other) for other in told[1:])]
         return [value for value in both if value is not None or type(None) not in parts]
     if _is_array(hint):
-        return wrong_tensors(good, bound=_bound(hint))
+        found = wrong_tensors(good, bound=_bound(hint))
+        return found if "*" in hint.dim_str or "..." in hint.dim_str or not found else [*found, good[None]]
     limits: list[Any] = []
     if typing.get_origin(hint) is typing.Annotated:
         base, *notes = typing.get_args(hint)
