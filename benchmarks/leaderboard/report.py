@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy.stats import rankdata, spearmanr
 
 from benchmarks.harness.correlation import (
     RELIABILITIES,
@@ -49,6 +49,13 @@ COLUMNS = (
     ("policy_area", "PPO, area", 2),
     ("control", "control", 2),
 )
+HEADINGS = {key: heading for key, heading, _ in COLUMNS} | {
+    "dci_forest": "DCI, forest",
+    "interventions": "intervention matrix",
+    "rank_agreement": "code and action distance agree",
+    "condition": "condition of the actions' effect",
+}
+STRATA = tuple(dict.fromkeys(learner.stratum for learner in LEARNERS.values()))
 INTRODUCTION = (
     "Every row is a code: an encoder that was trained on pictures of a world and frozen, or one that no learning made. Control "
     "scores are 0 for a random policy and 1 for an agent that knows the state, and are not clipped.",
@@ -202,6 +209,31 @@ def rotation_table(found: Board) -> Table | None:
     return Table("what a code's own axes are worth", columns, tuple(lines)) if lines else None
 
 
+def correlates_table(found: Board) -> Table | None:
+    """What goes with control among learned codes of a stratum: the mean over worlds of rank correlations, one by one."""
+    worlds = {s: [rows for rows in found.stratum(s).values() if len(rows) > 3] for s in STRATA}
+    worlds = {stratum: rows for stratum, rows in worlds.items() if rows}
+    lines = []
+    for name in (
+        "disentangled",
+        "dci_lasso",
+        "dci_forest",
+        "mig",
+        "interventions",
+        *GIVEN,
+        "rank_agreement",
+        "condition",
+    ):
+        cells = []
+        for rows in worlds.values():
+            pairs = [([r[name] for r in here], [r["control"] for r in here]) for here in rows if name in here[0]]
+            known = [float(spearmanr(x, y).statistic) for x, y in pairs if len(set(x)) > 1]
+            cells.append(f"{np.mean(known):+.2f}" if known else "-")
+        lines.append((HEADINGS.get(name, name), *cells))
+    title = "what goes with control: rank correlation inside a world, mean over worlds (exploratory)"
+    return Table(title, ("score", *worlds), tuple(lines)) if worlds else None
+
+
 def repeat_table(found: Board) -> Table | None:
     """How far a row's scores repeat: on two samples of one code, and where its setting was trained with other seeds.
 
@@ -249,11 +281,9 @@ def intraclass(values: Floats) -> float:
 def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Summary:
     """Tables, the verdict, and the page `board.html`."""
     found = board(jobs, results)
-    strata = [s for s in dict.fromkeys(learner.stratum for learner in LEARNERS.values()) if found.stratum(s)]
-    tested = [hypothesis(found, stratum) for stratum in strata]
+    tested = [hypothesis(found, stratum) for stratum in STRATA if found.stratum(stratum)]
     tables = [board_table(found), *(curve for _, curve in tested if curve)]
-    rotation = rotation_table(found)
-    tables += [table for table in (rotation, repeat_table(found)) if table]
+    tables += [table for make in (correlates_table, rotation_table, repeat_table) if (table := make(found))]
     claims = [claim for claim, _ in tested]
     write_page(out / "board.html", found.rows, claims, INTRODUCTION)
     write_figure(scatter(found.rows), out / "board.png")

@@ -13,7 +13,7 @@ from benchmarks.leaderboard import score_code
 from benchmarks.leaderboard.measures import reconstruction, shape
 from benchmarks.leaderboard.page import TILE, write_page
 from benchmarks.leaderboard.pictures import Pictures
-from benchmarks.leaderboard.report import Board, hypothesis, intraclass, repeat_table, rotation_table
+from benchmarks.leaderboard.report import Board, correlates_table, hypothesis, intraclass, repeat_table, rotation_table
 from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS, turned
 from benchmarks.leaderboard.run import Options, encoder, jobs, ledger, main
 from benchmarks.metrics.control import Bench, Sizes, make_task
@@ -153,6 +153,17 @@ def test_the_third_hypothesis_follows_the_figures():
     assert few.shown is None
     assert curve is None
     assert "least correlation to be seen" in hypothesis(Board(rows_of(0.0)), "pictures")[0].evidence
+
+
+def test_what_goes_with_control_is_told_for_every_score_by_stratum():
+    rows = [row | {"interventions": -row["control"], "condition": 1.0} for row in rows_of(0)]
+    table = correlates_table(Board(rows))
+    cells = dict(table.rows)
+    assert table.columns == ("score", "pictures")
+    assert cells["intervention matrix"] == "-1.00"
+    assert float(cells["informativeness"]) > 0.8
+    assert abs(float(cells["disentanglement, rank"])) < 0.2
+    assert cells["condition of the actions' effect"] == "-"  # it is the same for all
 
 
 def test_a_code_is_compared_with_its_own_rotation():
