@@ -10,6 +10,7 @@ handwriting are seen says nothing of where they are. Cells are as far apart as t
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import gymnasium as gym
@@ -40,7 +41,7 @@ class DigitGrid(MovingWorld):
         cells: Size = 6,
         size: Literal[32, 64] = 64,
         source: Source = "embedded",
-        path: str | None = None,
+        path: str | Path | None = None,
         split: Split = "all",
     ):
         if not 2 <= cells <= size - DIGIT:

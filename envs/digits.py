@@ -12,6 +12,7 @@ picture between pixels is bilinear. In the neutral style every value is 0 and s 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -48,7 +49,7 @@ class Digits(World):
         self,
         style: tuple[str, ...] = ("rotation", "scale", "shear", "thickness"),
         source: Source = "embedded",
-        path: str | None = None,
+        path: str | Path | None = None,
         split: Split = "all",
     ):
         if len(set(style)) < len(style) or not set(style) <= set(STYLES):

@@ -13,6 +13,7 @@ theirs is cut to whole pixels.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -47,7 +48,11 @@ class MovingDigits(VideoWorld):
     motion = ("row_0", "column_0", "row_1", "column_1")
 
     def __init__(
-        self, size: Literal[32, 64] = 64, source: Source = "embedded", path: str | None = None, split: Split = "all"
+        self,
+        size: Literal[32, 64] = 64,
+        source: Source = "embedded",
+        path: str | Path | None = None,
+        split: Split = "all",
     ):
         self.size = size
         self.side = SIDE * size // 64

@@ -17,6 +17,7 @@ files with `source="svhn"`: their factors are the class and which of its picture
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
@@ -93,7 +94,7 @@ class StreetDigits(World):
         blur: Share = 0.6,
         contrast: Share = 0.3,
         source: Literal["drawn", "svhn"] = "drawn",
-        path: str | None = None,
+        path: str | Path | None = None,
     ):
         self.shape = (3, SIDE, SIDE)
         self.colour, self.clutter, self.neighbours, self.blur, self.contrast = (

@@ -34,6 +34,7 @@ from .rollout import at_step, demand_finite, expand_context, first_plan, rollout
 STEP_SIZES = tuple(0.5**i for i in range(11))
 ARMIJO = 1e-4
 FIRST_MU, LAST_MU, MU_FACTOR = 1e-3, 1e10, 10.0
+FLAT = 1e-8  # of the largest entry: a curvature that is called none, where rounding does not hide more
 SADDLE = "stationary, but no minimum: the cost falls on both sides; give other actions to start from"
 
 
@@ -243,6 +244,7 @@ def _saddles(problem: Problem, now: _State, model: _Model, doubtful: Tensor) -> 
     bend = model.bend[:, which] + bend_of_dynamics(problem, part.states, part.actions, torch.stack(costates[::-1]))
     free = (model.policy.active[:, which] == 0).to(bend.dtype)
     value, least = model.last_bend[which], torch.full_like(part.cost, torch.inf)
+    bound = -max(FLAT, 128 * torch.finfo(least.dtype).eps)
     for t in range(len(joint) - 1, -1, -1):
         q = bend[t] + joint[t].mT @ value @ joint[t]
         mask = free[t].unsqueeze(2) * free[t].unsqueeze(1)
@@ -250,8 +252,8 @@ def _saddles(problem: Problem, now: _State, model: _Model, doubtful: Tensor) -> 
         scale = q.abs().amax((1, 2)) + torch.finfo(q.dtype).tiny
         least = torch.minimum(least, torch.linalg.eigvalsh(quu)[:, 0] / scale)
         value = q[:, :n, :n] - qux.mT @ torch.linalg.pinv(quu, rtol=1e-9, hermitian=True) @ qux
-        value = torch.where(least[:, None, None] < 0, 0, (value + value.mT) / 2)
-    saddle[which] = least < -(torch.finfo(least.dtype).eps ** 0.5)
+        value = torch.where(least[:, None, None] < bound, 0, (value + value.mT) / 2)
+    saddle[which] = least < bound
     return saddle
 
 

@@ -76,13 +76,16 @@ class Problem:
             if bound.is_meta or bound.is_complex() or bound.ndim not in (0, 1, 3) or bool(bound.isnan().any()):
                 raise ValueError(f"{name} must be None, a number or a tensor [m] or [T, B, m] without NaN, got {bound}")
         try:
-            crossed = bool((low > high.to(low.device)).any())
+            crossed = low > high.to(low.device)
         except RuntimeError:
             raise ValueError(
                 f"low and high must have shapes that go together, got {list(low.shape)} and {list(high.shape)}"
             ) from None
-        if crossed:
-            raise ValueError(f"low must not exceed high, got low={self.low}, high={self.high}")
+        if bool(crossed.any()):
+            place = tuple(crossed.nonzero()[0].tolist())
+            least, most = (float(bound.expand(crossed.shape)[place]) for bound in (low, high))
+            where = f" at {list(place)}" if place else ""
+            raise ValueError(f"low must not exceed high, got low={least:g} and high={most:g}{where}")
 
     @property
     def boxed(self) -> bool:

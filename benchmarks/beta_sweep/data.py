@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -107,7 +108,7 @@ def shapes_pool(model: Representation, samples: int, generator: torch.Generator)
 
 
 @lru_cache(maxsize=4)
-def digits(source: Source, path: str | None, part: str) -> tuple[Tensor, NDArray[np.int64]]:
+def digits(source: Source, path: str | Path | None, part: str) -> tuple[Tensor, NDArray[np.int64]]:
     """Pictures uint8 [n, 1, 28, 28] and labels [n] of the train or test part of a source of handwriting."""
     hand = Handwriting(source, path, "train" if part == "train" else "test")
     label = torch.repeat_interleave(torch.arange(hand.classes), hand.counts)

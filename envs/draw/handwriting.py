@@ -10,6 +10,7 @@ one half, and two more blank pixels make them 28 x 28.
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -58,7 +59,7 @@ class Handwriting(Pool):
     """
 
     @checked
-    def __init__(self, source: Source = "embedded", path: str | None = None, split: Split = "all"):
+    def __init__(self, source: Source = "embedded", path: str | Path | None = None, split: Split = "all"):
         if source == "embedded":
             if path is not None:
                 raise ValueError(f"path is read by the sources {tuple(PUBLISHED)} only, got {path!r} for 'embedded'")

@@ -24,7 +24,7 @@ ADVICE = {
 }
 
 
-def fetch(name: Literal["mnist", "fashion_mnist"], folder: str | None = None) -> None:
+def fetch(name: Literal["mnist", "fashion_mnist"], folder: str | Path | None = None) -> None:
     """Download a data set, check every file and put the unpacked idx files into FOLDER/NAME.
 
     A file that is already there and as published is kept; a new one appears whole or not at all.

@@ -101,7 +101,7 @@ def parse_published(file: IdxFile, content: bytes, where: str, origin: str) -> n
 
 
 @checked
-def load_published(name: str, split: Split = "all", path: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+def load_published(name: str, split: Split = "all", path: str | Path | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The images uint8 [N, 28, 28] and labels uint8 [N] of `PUBLISHED[name]`.
 
     They are looked for below `path`, or below the folder that DISCO_DATA names: in the folder `name`, in torchvision's
@@ -115,7 +115,7 @@ def load_published(name: str, split: Split = "all", path: str | None = None) -> 
     return images, np.concatenate([_find(name, pair[1], path) for pair in pairs])
 
 
-def _find(name: str, file: IdxFile, path: str | None) -> np.ndarray:
+def _find(name: str, file: IdxFile, path: str | Path | None) -> np.ndarray:
     data = PUBLISHED[name]
     root = data_folder(path)
     hint = f"it is published as {data.origin}; get it with: python -m envs.fetch {name} --folder FOLDER"

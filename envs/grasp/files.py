@@ -55,7 +55,8 @@ def load_solid(path: str | Path, scale: Positive = 1.0) -> Solid:
     extent = float((solid.high - solid.low).max())
     if not SMALLEST <= extent <= LARGEST:
         raise ValueError(
-            f"{file.name} is {extent:g} m large, expected {SMALLEST} to {LARGEST}; is it in millimetres? scale={scale:g}"
+            f"{file.name} is {extent:g} m large with scale={scale:g}, expected {SMALLEST} to {LARGEST}; "
+            "a file in millimetres takes scale=0.001"
         )
     return solid.turned(np.eye(3))
 

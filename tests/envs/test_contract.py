@@ -1,9 +1,11 @@
 """The contract that every world and every environment keeps."""
 
 import copy
+import inspect
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -356,3 +358,12 @@ def test_gym_make_imports_and_registers_in_a_fresh_process():
     code = "import gymnasium as gym; env = gym.make('envs:disco/Planar-v0'); print(env.reset(seed=0)[0].shape)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=".", check=True)
     assert done.stdout.strip() == "(40, 40, 1)"
+
+
+@pytest.mark.parametrize("name", [n for n, made in envs.WORLDS.items() if "path" in inspect.signature(made).parameters])
+def test_a_folder_of_data_is_named_by_a_string_or_a_path(name, tmp_path):
+    sources = {"digit_grid": "mnist", "digits": "mnist", "moving_digits": "mnist", "street_digits": "svhn"}
+    settings = {"source": sources[name]} if name in sources else {}
+    for folder in (str(tmp_path), tmp_path, Path("nowhere")):
+        with pytest.raises(FileNotFoundError, match=Path(folder).name):
+            envs.make_world(name, path=folder, **settings)

@@ -340,6 +340,25 @@ def test_a_saddle_of_the_dynamics_alone_is_seen_as_well():
     assert "no minimum" in plan.reason[0]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_slight_saddle_is_seen_in_either_precision(dtype):
+    # J = +-e (sum u)^2 + b^2 has no slope at u = 0. The second state b moves nothing, but a curvature of e has to be seen
+    # beside its weight.
+    slight, steps = 5e-5, 4
+
+    def problem(sign: float) -> Problem:
+        return Problem(
+            lambda x, u: x + torch.cat([u, 0 * u], 1),
+            lambda x, u: 0 * u.sum(1),
+            lambda x: sign * slight * x[:, 0].square() + x[:, 1].square(),
+        )
+
+    x0, still = torch.zeros(1, 2, dtype=dtype), torch.zeros(1, steps, 1, dtype=dtype)
+    assert "no minimum" in ilqr(problem(-1.0), x0, still).reason[0]
+    bowl = ilqr(replace(problem(1.0), cost=lambda x, u: slight * u.square().sum(1)), x0, still)
+    assert bowl.converged[0], bowl.reason
+
+
 def test_starts_that_blow_up_are_left_out_and_every_problem_keeps_its_own():
     problem = Problem(
         lambda x, u: torch.where(u > 5, torch.inf, x + u),
@@ -447,6 +466,9 @@ def test_a_box_that_is_empty_or_nan_and_functions_of_the_wrong_shape_are_refused
     def final(x: Tensor) -> Tensor:
         return x.square().sum(1)
 
+    crossing = torch.ones(4, 1, 2).index_fill(0, torch.tensor([2]), -3.0)
+    with pytest.raises(ValueError, match=r"low must not exceed high, got low=0 and high=-3 at \[2, 0, 0\]"):
+        Problem(dynamics, cost, final, torch.zeros(2), crossing)
     for low, high in ((1.0, 0.0), (float("nan"), 1.0), (torch.zeros(2), torch.ones(3)), (torch.zeros(1, 1), None)):
         with pytest.raises(ValueError, match="low"):
             Problem(dynamics, cost, final, low, high)
