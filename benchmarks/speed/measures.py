@@ -20,7 +20,7 @@ from benchmarks.metrics import ORACLES, PROTOCOLS, SCORES
 from benchmarks.metrics.scoring import Pool, draw_pool
 from benchmarks.speed.locally_linear import LocallyLinear, generated, read
 from benchmarks.speed.rows import ONE, TWO_PROCESSES, TWO_THREADS, Bar, Row, Sizes
-from benchmarks.speed.scaling import EFFICIENCY, scaling
+from benchmarks.speed.scaling import SHARE, scaling
 from benchmarks.speed.training import training
 from envs import make_world
 from planners import Plan, ilqr
@@ -225,7 +225,11 @@ BARS = (
         for precision in ("float32", "bfloat16")
     ),
     *(
-        Bar(EFFICIENCY.format(name), 90, f"a sweep by {name}: 90 % efficient on two workers, jobs of about a minute")
+        Bar(
+            SHARE.format(name),
+            90,
+            f"a sweep by {name}: once begun, 90 % of two workers' time is in jobs of half a minute",
+        )
         for name in ENGINES
     ),
     Bar("fit in bfloat16, of the plain float32 loop", 180, "fit in bfloat16: 1.8 times a plain float32 loop's speed"),

@@ -62,8 +62,8 @@ class Sizes:
     """Pictures a step of training."""
     jobs: Count = 2
     """Trainings of the sweep that is to scale."""
-    job_steps: Count = 750
-    """Steps of each of them: a minute of a core."""
+    job_steps: Count = 450
+    """Steps of each of them: half a minute of a core."""
     ilqr: Path | None = None
     """An npz file with a locally linear problem; a generated one unless given."""
     seed: Natural = 0

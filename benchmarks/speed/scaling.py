@@ -1,9 +1,11 @@
 """How a sweep scales: the same trainings on one worker and on two, by each engine.
 
-    efficiency = T_1 / (w T_w)        T_w: seconds from the call to the last result with w workers, processes' start included
+    efficiency = T_1 / (w T_w)           T_w: seconds from the call to the last result with w workers, their start included
+    share      = sum t / (w (T_w - s))   t: seconds of a job beside others;  s: seconds until the first job begins
 
-It is below 1 by what starting costs, and by what jobs that run beside each other cost each other (caches, memory, clock
-rate); both stand beside it.
+The efficiency is below 1 by the start, which is paid once a sweep, by what the engine then leaves unused (1 - share), and
+by what jobs beside each other cost each other. It compares two runs: where others use the machine, its speed must not have
+changed in between. The share is of one run.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from representations import fit, make
 
 WORKERS = 2
 EFFICIENCY = "sweep by {}: efficiency"
+SHARE = "sweep by {}: share in jobs"
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,10 @@ def scaling(sizes: Sizes) -> list[Row]:
             run_as = f"{workers} worker{'s' * (workers > 1)}"
             figure = f"sweep of {sizes.jobs} jobs by {name}"
             rows.append(Row(figure, run_as, "s", found.whole, found.processor, "", how))
-        share = 100 * alone.whole / (WORKERS * beside.whole)
-        job = 100 * alone.job / beside.job
-        how = (
-            f"without the start {100 * (alone.whole - alone.start) / (WORKERS * (beside.whole - beside.start)):.1f} %; "
-        )
-        how += f"a job runs at {job:.1f} % of its speed alone"
-        rows.append(Row(EFFICIENCY.format(name), f"{WORKERS} workers", LINEAR, share, share, "", how))
+        linear = 100 * alone.whole / (WORKERS * beside.whole)
+        how = f"a job runs at {100 * alone.job / beside.job:.1f} % of its speed alone"
+        rows.append(Row(EFFICIENCY.format(name), f"{WORKERS} workers", LINEAR, linear, linear, "", how))
+        share = 100 * sizes.jobs * beside.job / (WORKERS * (beside.whole - beside.start))
+        how = f"of the workers' time behind the start of {beside.start:.1f} s"
+        rows.append(Row(SHARE.format(name), f"{WORKERS} workers", LINEAR, share, share, "", how))
     return rows
