@@ -8,12 +8,15 @@ A part stands between `<!-- name -->` and `<!-- /name -->` and is made anew from
     systems              every room's headlines, on a page that has `benchmarks` too: what was published, what was found
     worlds, environments, models, metrics    what is registered
 
+Any other part is the room's own: the module of that name in it gives the text, `part(words)`.
+
 Without names `results` and `scores` show whatever no other part of that kind names. What a room shows of its results it says
 itself (`harness.kept`): a new benchmark needs no code here.
 """
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
 import re
@@ -166,9 +169,12 @@ def filled(page: Path) -> str:
     }
 
     def made(part: re.Match[str]) -> str:
-        if part["name"] not in makers:
+        make = makers.get(part["name"])
+        if make is None and own is not None and (own.folder / f"{part['name']}.py").exists():
+            make = getattr(importlib.import_module(f"benchmarks.{own.name}.{part['name']}"), "part", None)
+        if make is None:
             raise ValueError(f"{page}: unknown part {part['name']!r}; the parts are {', '.join(makers)}")
-        return part["begin"] + makers[part["name"]]((part["words"] or "").split()) + part["end"]
+        return part["begin"] + make((part["words"] or "").split()) + part["end"]
 
     return PART.sub(made, text)
 
