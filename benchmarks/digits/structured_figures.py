@@ -33,7 +33,8 @@ def figures(model: GraphVAE, x: Tensor, labels: Tensor, folder: Path) -> None:
     heads = ["seen", "decoded", *map(str, range(10))]
     figure = sheet(lines, names)
     axes = figure.axes[0]
-    width = lines[0].shape[-1] + 2
+    height, width = (side + 2 for side in lines[0].shape[-2:])
+    figure.set_size_inches(9.6, 0.3 + 9 * len(lines) * height / (len(heads) * width))
     axes.set_xticks([(k + 0.5) * width for k in range(len(heads))], heads, fontsize=7)
     axes.xaxis.tick_top()
     write_figure(figure, folder / "analogies.png", dpi=110)
