@@ -17,6 +17,7 @@ from envs.shapes2d import Shapes2D
 from envs.street_digits import StreetDigits
 from envs.swiss_roll import SwissRoll
 from envs.switch_maze import SwitchMaze
+from envs.transformed_digits import TransformedDigits
 from envs.world import World
 
 WORLDS: dict[str, type[World]] = {
@@ -35,6 +36,7 @@ WORLDS: dict[str, type[World]] = {
     "street_digits": StreetDigits,
     "swiss_roll": SwissRoll,
     "switch_maze": SwitchMaze,
+    "transformed_digits": TransformedDigits,
 }
 
 

@@ -18,13 +18,14 @@ expert that won nothing is not moved, its optimizer's averages included.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import pairwise
 from typing import Annotated, Any
 
 import torch
 from annotated_types import MinLen
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -93,12 +94,12 @@ class CausalMechanisms(Representation):
         won = logits.argmax(-1)
         return made[torch.arange(len(won), device=won.device), won], won
 
-    def apply_expert(self, pictures: AnyPictures, expert: Int[Tensor, " n"]) -> Tensor:
+    def apply_expert(self, pictures: AnyPictures, expert: Integer[Tensor, " n"]) -> Tensor:
         """What the experts `expert` [n] make of float pictures [n, C, H, W] of any size."""
         made = self.experts(pixels(pictures))
         return made[torch.arange(len(made), device=made.device), expert]
 
-    def discriminator_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def discriminator_loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Logs]:
         """What D minimises; nothing while the experts learn the identity. Logs the shares of pictures that D knows."""
         if self._beginning():
             return 0.0 * torch.stack([p.sum() for p in self.discriminator.parameters()]).sum(), {}
@@ -109,7 +110,7 @@ class CausalMechanisms(Representation):
         loss = functional.softplus(-real).sum() / max(1, len(real)) + functional.softplus(fake).mean()
         return loss, {"fooled": (fake > 0).float().mean()}
 
-    def experts_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def experts_loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Logs]:
         """-E max_j log c_j; while the experts learn the identity, their squared errors, summed over experts."""
         _, transformed = self._parts(batch)
         if self._beginning():
@@ -137,7 +138,7 @@ class CausalMechanisms(Representation):
     def _beginning(self) -> bool:
         return bool(self.begun.now() < 1)
 
-    def _parts(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def _parts(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The canonical and the transformed pictures of a batch; ValueError where none is transformed."""
         check_pictures(batch["x"], self.shape)
         pictures, canonical = pixels(batch["x"]), batch["y"] == 0
@@ -163,7 +164,7 @@ class Experts(nn.Module):
         self.count = count
         sizes = [channels, *[filters] * 4, channels]
         self.weights = nn.ParameterList(
-            nn.Parameter(torch.empty(count, after, before, 3, 3)) for before, after in zip(sizes, sizes[1:], strict=False)
+            nn.Parameter(torch.empty(count, after, before, 3, 3)) for before, after in pairwise(sizes)
         )
         for weight in self.weights:
             nn.init.kaiming_uniform_(weight.data.flatten(0, 1), a=math.sqrt(5))

@@ -91,7 +91,9 @@ class ClassConditional(Representation):
         self.code_size, self.learner = z_size + w_size, classifier
         self.beta, self.gamma, self.weight, self.learning_rate = beta, gamma, weight, learning_rate
         told = math.prod(shape) + classes
-        self.z_encoder: nn.Module = dense_encoder(shape, 2 * z_size, hidden) if w_size else mlp(told, hidden, hidden, 2 * z_size)
+        self.z_encoder: nn.Module = (
+            dense_encoder(shape, 2 * z_size, hidden) if w_size else mlp(told, hidden, hidden, 2 * z_size)
+        )
         self.w_encoder = mlp(told, hidden, hidden, 2 * w_size) if w_size else None
         self.decoder = dense_decoder(z_size + w_size + classes, self.shape, hidden)
         self.background = Background()
@@ -111,7 +113,9 @@ class ClassConditional(Representation):
     def encode(self, observations: Tensor) -> Tensor:
         """The posterior means of z and w [n, code_size] of pictures whose class is not known: over all classes, evenly."""
         every = [self.posterior(observations, torch.full((len(observations),), k)) for k in range(self.classes)]
-        return torch.cat([torch.stack([p.z_mean for p in every]).mean(0), torch.stack([p.w_mean for p in every]).mean(0)], 1)
+        return torch.cat(
+            [torch.stack([p.z_mean for p in every]).mean(0), torch.stack([p.w_mean for p in every]).mean(0)], 1
+        )
 
     def draw(self, z: Tensor, w: Tensor, labels: Tensor) -> Tensor:
         """The expected pictures [n, C, H, W] in [0, 1] of codes z [n, z_size] and w [n, w_size] and classes [n]."""

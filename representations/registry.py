@@ -9,6 +9,8 @@ from typing import Any
 from borders import make_named
 from borders.files import home
 from representations.capacity_vae import CapacityVAE, FactorBottleneck
+from representations.causal_mechanisms import CausalMechanisms
+from representations.class_conditional import ClassConditional
 from representations.covariance_penalty import CovarianceClassifier, CovariancePenalty
 from representations.dip_vae import DIPVAE
 from representations.disentangled_autoencoder import DisentangledAutoencoder
@@ -32,6 +34,8 @@ from representations.vae import VAE, BetaVAE
 MODELS: dict[str, type[Representation]] = {
     "beta_vae": BetaVAE,
     "capacity_vae": CapacityVAE,
+    "causal_mechanisms": CausalMechanisms,
+    "class_conditional": ClassConditional,
     "covariance_classifier": CovarianceClassifier,
     "covariance_penalty": CovariancePenalty,
     "dip_vae": DIPVAE,

@@ -57,7 +57,8 @@ class Paper(Protocol):
     """A module of this room.
 
     `check` raises ValueError or TypeError for settings (its section of `presets.yaml`, merged with what the command said)
-    that cannot be run. `variants` gives every cell of a model in its tables, with the settings of the cell's jobs. `run`
+    that cannot be run. `variants` gives every cell of a model in its tables, with the settings of the cell's jobs; `seeds`
+    among them are how many it takes at most. `run`
     trains, measures, draws PNG files into the folder, saves the model in its `model`, and gives the scores by name.
     `tables` says what was found; pictures it makes of several jobs are written to `out`.
     """

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.digits import constraints, paired, structured
+from benchmarks.digits import capacities, constraints, mechanisms, paired, structured
 from benchmarks.digits.job import Found, Job, Paper
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Sweep, check_keys
@@ -25,6 +25,8 @@ PAPERS: dict[str, Paper] = {
     "constraints": constraints,
     "structured": structured,
     "paired": paired,
+    "mechanisms": mechanisms,
+    "capacities": capacities,
 }
 OWNERS = {model: name for name, paper in PAPERS.items() for model in paper.MODELS}
 INTRODUCTION = (
@@ -54,9 +56,11 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
         seeds = settings.pop("seeds", own.seeds)
         PAPERS[name].check(settings, options.data)
         told = own if own.seeds is not None or own.seed is not None else dataclasses.replace(own, seeds=seeds)
-        for variant, chosen in PAPERS[name].variants(model, settings):
+        for variant, cell in PAPERS[name].variants(model, settings):
+            chosen = dict(cell)
+            few = chosen.pop("seeds", None)
             shared: dict[str, Any] = {"paper": name, "variant": variant, "data": options.data, "settings": chosen}
-            found += [Job(model, own.preset, seed, own.device, **shared) for seed in told.all_seeds()]
+            found += [Job(model, own.preset, seed, own.device, **shared) for seed in told.all_seeds()[:few]]
     return found
 
 

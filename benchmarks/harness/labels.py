@@ -1,6 +1,7 @@
 """What learners with labels are told of a world: a setting of theirs says in which form they want it.
 
 classes            y is long [n], the class of the first categorical factor
+experts            the same, of which class 0 is what things are like before anything changed them
 attributes         y is float [n, K], the values of K factors; the setting has class counts, and (low, high) of numbers
 structure          y is long [n, k], the classes of k categorical factors, each a node beside a Gaussian one
 secondary_shape    beside it `secondary`, a second picture of the same class
@@ -47,7 +48,7 @@ def settings(model: type, world: World, names: str = "") -> dict[str, Any]:
     known = inspect.signature(model).parameters
     places = chosen(world, names)
     kinds = {world.factors[k].name: len(world.factors[k].values) for k in _classes(world, places)}
-    if {"classes", "structure"} & known.keys() and not kinds:
+    if {"classes", "experts", "structure"} & known.keys() and not kinds:
         raise ValueError(f"{model.__name__} learns classes, and none of {', '.join(world.names)} is one it can be told")
     found: dict[str, Any] = {}
     if "classes" in known:
@@ -74,14 +75,14 @@ def labelled(
     x: Tensor, factors: Tensor, world: World, settings: Mapping[str, Any], size: int, names: str = ""
 ) -> Draw | None:
     """What draws batches of pictures x [N, C, H, W] with labels from their factor rows [N, K]; None without such settings."""
-    if not {"classes", "attributes", "structure"} & settings.keys():
+    if not {"classes", "experts", "attributes", "structure"} & settings.keys():
         return None
     places = chosen(world, names)
     if "attributes" in settings:
         y = factors[:, places]
     else:
         y = factors[:, _classes(world, places)].round().long()
-        y = y[:, 0] if "classes" in settings else y
+        y = y if "structure" in settings else y[:, 0]
 
     def batch(generator: torch.Generator) -> dict[str, Tensor]:
         index = torch.randint(len(x), (size,), generator=generator)

@@ -37,14 +37,14 @@ STEP = 0.005  # heights between the points of an outline that distances are meas
 
 
 @cache
-def fields(font: str) -> tuple[Tensor, Tensor]:
-    """The distances float32 [10, GRID, GRID] of a font's digits, and their widths [10], both in heights."""
+def fields(font: str, symbols: str = "0123456789") -> tuple[Tensor, Tensor]:
+    """The distances float32 [symbols, GRID, GRID] of a font's symbols, and their widths [symbols], both in heights."""
     import matplotlib
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
     file = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf")
-    paths = [TextPath((0, 0), str(digit), size=100, prop=FontProperties(fname=str(file))) for digit in range(10)]
+    paths = [TextPath((0, 0), symbol, size=100, prop=FontProperties(fname=str(file))) for symbol in symbols]
     found = [_field([np.asarray(part, np.float64) for part in path.to_polygons()]) for path in paths]
     return torch.from_numpy(np.stack([field for field, _ in found])).float(), torch.tensor([w for _, w in found])
 
