@@ -12,7 +12,7 @@ are `GRAINS` fields, and which one a picture gets is told by its factors: the sa
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 import torch
@@ -37,10 +37,10 @@ DIRECTIONS: dict[str, tuple[int, int]] = {  # rows down, columns to the right
     "down_left": (1, -1),
     "down_right": (1, 1),
 }
-MECHANISMS = (*DIRECTIONS, "inversion", "noise")
 Mechanism = Literal[
     "up", "down", "left", "right", "up_left", "up_right", "down_left", "down_right", "inversion", "noise"
 ]
+MECHANISMS: tuple[Mechanism, ...] = get_args(Mechanism)
 
 
 class TransformedDigits(World):

@@ -125,7 +125,8 @@ class ClassConditional(Representation):
         """`n` expected pictures [n, C, H, W] of codes drawn from their priors and classes drawn evenly."""
         code = torch.randn(n, self.code_size, generator=generator, device=generator.device)
         labels = torch.randint(self.classes, (n,), generator=generator, device=generator.device)
-        return self.draw(*code.to(self._device).split([self.z_size, self.w_size], 1), labels)
+        z, w = code.to(self._device).split([self.z_size, self.w_size], 1)
+        return self.draw(z, w, labels)
 
     def class_loss(self, code: Tensor, labels: Tensor) -> Tensor:
         """L_class of codes [n, z_size] of pictures of classes `labels` [n], in nats: [n] (eq. 5)."""
@@ -160,7 +161,7 @@ class ClassConditional(Representation):
         with torch.set_grad_enabled(self.learner == "taught"):
             z, w = self.posterior(batch["x"], batch["y"]).sample()
         loss = self.class_loss(z if self.learner == "z" else w, batch["y"]).mean()
-        return loss, {"chance": self.chance}
+        return loss, {}
 
     def objectives(self) -> tuple[Objective, ...]:
         """The autoencoder, and behind it the classifier if there is one; each by Adam."""

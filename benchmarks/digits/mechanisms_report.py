@@ -52,7 +52,7 @@ def tables(out: Path, results: Sequence[Found]) -> Told:
         _table(found, RESTORED, f"causal_mechanisms: test digits, {about}"),
         _table(found, LETTERS, f"causal_mechanisms: printed letters, which no expert saw, {about}"),
     ]
-    pictures = {}
+    pictures: dict[str, Path] = {}
     for place, (variant, rows) in enumerate(found.items()):
         names = {"wins.png": "who won what"}
         if not place:
