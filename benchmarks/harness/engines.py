@@ -88,7 +88,7 @@ class Engine:
         for module in own.modules():  # they need not be installed where the job runs
             ray.cloudpickle.register_pickle_by_value(module)
         about: dict[str, Any] = {"runtime_env": {"working_dir": str(CHECKOUT), "excludes": LEFT_OUT}}
-        own_cluster = {"num_cpus": self.workers or None, "include_dashboard": False}
+        own_cluster = {"address": "local", "num_cpus": self.workers or None, "include_dashboard": False}
         about |= {"address": self.address} if self.address else own_cluster
         ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR, **about)
         gpus = self.gpus if self.gpus is not None else float(torch.cuda.is_available())
