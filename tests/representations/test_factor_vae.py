@@ -62,6 +62,8 @@ def test_the_discriminator_moves_repeats_times(monkeypatch):
 class Given(torch.nn.Module):
     """An autoencoder whose observations are the codes."""
 
+    shape = (10,)
+
     def posterior(self, observations):
         return observations, torch.full_like(observations, -30.0)
 
