@@ -12,6 +12,7 @@ are `GRAINS` fields, and which one a picture gets is told by its factors: the sa
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import numpy as np
@@ -58,7 +59,7 @@ class TransformedDigits(World):
         mechanisms: Annotated[tuple[Mechanism, ...], MinLen(1)] = MECHANISMS,
         side: Literal[20, 24, 32] = 32,
         source: Source = "embedded",
-        path: str | None = None,
+        path: str | Path | None = None,
         split: Split = "all",
     ):
         if len(set(mechanisms)) < len(mechanisms):

@@ -362,7 +362,8 @@ def test_gym_make_imports_and_registers_in_a_fresh_process():
 
 @pytest.mark.parametrize("name", [n for n, made in envs.WORLDS.items() if "path" in inspect.signature(made).parameters])
 def test_a_folder_of_data_is_named_by_a_string_or_a_path(name, tmp_path):
-    sources = {"digit_grid": "mnist", "digits": "mnist", "moving_digits": "mnist", "street_digits": "svhn"}
+    sources = dict.fromkeys(("digit_grid", "digits", "moving_digits", "transformed_digits"), "mnist")
+    sources["street_digits"] = "svhn"
     settings = {"source": sources[name]} if name in sources else {}
     for folder in (str(tmp_path), tmp_path, Path("nowhere")):
         with pytest.raises(FileNotFoundError, match=Path(folder).name):
