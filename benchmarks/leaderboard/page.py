@@ -107,7 +107,7 @@ def chart(rows: Sequence[Mapping[str, Any]]) -> alt.VConcatChart:
     bars = (
         base.mark_bar()
         .encode(
-            x=alt.X("mean(y):Q", title="mean of what is chosen as up"),
+            x=alt.X("mean(y):Q", stack=None, title="mean of what is chosen as up"),
             y=alt.Y("row:N", sort="-x", title=None),
             color=alt.Color("learner:N"),
         )
