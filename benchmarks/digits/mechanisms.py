@@ -293,7 +293,10 @@ def figures(model: CausalMechanisms, world: TransformedDigits, wins: Tensor, of_
     won = logits.argmax(1)
     lines = [framed(seen, torch.zeros(count, dtype=torch.bool))]
     lines += [framed(made[:, j], won == j) for j in range(experts)]
-    write_figure(sheet(lines, ["input", *(f"expert {j}" for j in range(experts))]), folder / "experts.png")
+    figure = sheet(lines, ["input", *(f"expert {j}" for j in range(experts))])
+    width = world.side + 2  # of a picture in the sheet
+    figure.axes[0].set_xticks([(i + 0.5) * width for i in range(count)], world.mechanisms, fontsize=7)
+    write_figure(figure, folder / "experts.png")
 
     sample = world.sample(16, seeded(TEST_SEED + 1))
     sample[:, 0] = 1 + torch.arange(16) % count
@@ -312,7 +315,9 @@ def figures(model: CausalMechanisms, world: TransformedDigits, wins: Tensor, of_
 def shares(wins: dict[str, Tensor], mechanisms: tuple[str, ...]) -> Figure:
     """Who won what share of every mechanism's pictures, a map for each kind of glyph."""
     experts = next(iter(wins.values())).shape[1]
-    figure = Figure(figsize=(1.6 + 0.45 * experts * len(wins), 1.0 + 0.3 * len(mechanisms)), layout="constrained")
+    figure = Figure(
+        figsize=(1.6 + max(1.5, 0.45 * experts) * len(wins), 1.0 + 0.3 * len(mechanisms)), layout="constrained"
+    )
     axes = figure.subplots(1, len(wins), squeeze=False, sharey=True)[0]
     for place, (name, share) in zip(axes, wins.items(), strict=True):
         place.imshow(np.asarray(share), vmin=0, vmax=1, cmap="Blues", aspect="auto")
