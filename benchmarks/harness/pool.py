@@ -80,7 +80,7 @@ def keep_memory() -> None:
     """Let this process keep the memory that it frees, where its C library is glibc; elsewhere nothing.
 
     glibc otherwise may give a training step's activations back to the system and take them again page by page, or not, as
-    they happen to lie: steps of the same beta-VAE then took 73 ms or 107.
+    they happen to lie: a tenth to a fifth of a training's time.
     """
     with suppress(OSError, AttributeError, TypeError):
         mallopt, trim, mmap = ctypes.CDLL(None).mallopt, -1, -3

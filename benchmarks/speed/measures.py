@@ -20,7 +20,7 @@ from benchmarks.metrics import ORACLES, PROTOCOLS, SCORES
 from benchmarks.metrics.scoring import Pool, draw_pool
 from benchmarks.speed.locally_linear import LocallyLinear, generated, read
 from benchmarks.speed.rows import ONE, TWO_PROCESSES, TWO_THREADS, Bar, Row, Sizes
-from benchmarks.speed.scaling import SHARE, scaling
+from benchmarks.speed.scaling import EFFICIENCY, scaling
 from benchmarks.speed.training import training
 from envs import make_world
 from planners import Plan, ilqr
@@ -226,9 +226,9 @@ BARS = (
     ),
     *(
         Bar(
-            SHARE.format(name),
+            EFFICIENCY.format(name),
             90,
-            f"a sweep by {name}: once begun, 90 % of two workers' time is in jobs of half a minute",
+            f"a sweep by {name}: two workers at 90 % of twice one worker's speed, on jobs of half a minute",
         )
         for name in ENGINES
     ),
