@@ -123,7 +123,8 @@ def corrected(xy: float, xz: float, yz: float, reliability: float) -> float:
     a, b = xz / reliability**0.5, yz / reliability**0.5
     if abs(a) >= 1 or abs(b) >= 1:
         return float("nan")
-    return (xy - a * b) / ((1 - a**2) * (1 - b**2)) ** 0.5
+    found = (xy - a * b) / ((1 - a**2) * (1 - b**2)) ** 0.5
+    return found if abs(found) <= 1 else float("nan")
 
 
 def smallest_correlation(count: int, given: int, power: float = 0.8, level: float = 0.05) -> float:

@@ -158,7 +158,7 @@ def hypothesis(found: Board, stratum: str) -> tuple[Claim, Table | None]:
         f"of {TESTS} hypotheses; {len(counts)} worlds, {sum(counts.values())} rows, spread between worlds {pooled.spread:.2f}; "
         f"within learners {within}, between {between}; least correlation to be seen {least:.2f}"
     )
-    return Claim(says, _decided(pooled, p), evidence), _curve(worlds)
+    return Claim(says, _decided(pooled, p), evidence), _curve(worlds, stratum)
 
 
 def _mean_known(values: Sequence[float]) -> str:
@@ -173,7 +173,7 @@ def _decided(pooled: Pooled, p: float) -> bool | None:
     return False if pooled.high < MARGIN else None
 
 
-def _curve(worlds: Mapping[str, tuple[Floats, Floats, Floats, list[str]]]) -> Table:
+def _curve(worlds: Mapping[str, tuple[Floats, Floats, Floats, list[str]]], stratum: str) -> Table:
     """The mean partial correlation given informativeness alone, had that been measured with some reliability."""
     cells = []
     for reliability in RELIABILITIES:
@@ -186,7 +186,7 @@ def _curve(worlds: Mapping[str, tuple[Floats, Floats, Floats, list[str]]]) -> Ta
             values.append(corrected(xy, xz, yz, reliability))
         known = [v for v in values if np.isfinite(v)]
         cells.append(f"{np.mean(known):+.2f}" if known else "-")
-    title = "partial correlation given informativeness, by the reliability that its measurement is taken to have"
+    title = f"{stratum}: correlation given informativeness, by the reliability that its measurement is taken to have"
     return Table(title, tuple(f"{r:g}" for r in RELIABILITIES), (tuple(cells),))
 
 
