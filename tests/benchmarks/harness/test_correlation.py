@@ -36,6 +36,7 @@ def test_what_is_given_is_taken_out_but_only_as_well_as_it_is_measured():
     assert corrected(xy, xz, yz, 0.8) == pytest.approx(0, abs=0.06)
     assert corrected(xy, xz, yz, 1.0) > 0.15
     assert np.isnan(corrected(0.5, 0.9, 0.5, 0.7))
+    assert np.isnan(corrected(0.2, 0.8, 0.8, 0.7))  # it would be -8
 
 
 def test_a_constant_says_nothing():
