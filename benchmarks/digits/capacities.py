@@ -185,10 +185,10 @@ def figures(model: ClassConditional, test: Digits, folder: Path) -> None:
     for giver in (0, 3, 7):
         given = giver % classes
         lines.append(byte(model.draw(z[given].expand_as(z), w, label)))
-        labels.append(f"with the z of column {given}")
+        labels.append(f"z of column {given}")
         if model.w_size:
             lines.append(byte(model.draw(z, w[given].expand_as(w), label)))
-            labels.append(f"with the w of column {given}")
+            labels.append(f"w of column {given}")
     lines.append(byte(model.draw(z, w, (label + 1) % classes)))
     labels.append("as the next class")
     write_figure(sheet(lines, labels), folder / "swaps.png")
