@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -29,53 +25,17 @@ from borders.files import append_line, claimed, home, read_log, set_aside, write
 from borders.settings import setting
 from representations.batches import Batches, Stream, each
 from representations.checkpoint import Content, Players, Standing, read_checkpoint, restore, write_checkpoint
+from representations.devices import Precision, choose_device, choose_precision
 from representations.model import Batch, Objective, Representation, not_finite
 from representations.parts.together import sharing
 from representations.processes import Processes
+from representations.stopping import Stopped, stopping
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
-Precision = Literal["float32", "bfloat16", "auto"]
-
-
-class Stopped(KeyboardInterrupt):
-    """A signal, `number`, ended a training behind a step, and its state is saved."""
-
-    def __init__(self, message: str, number: int) -> None:
-        super().__init__(message)
-        self.number = number
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """The device `name`, or with "auto" a GPU where there is one; ValueError if it is not to be had."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {name!r} is not available here: {error}") from None
-    if torch.device(name).type == "cpu" and torch.device(name).index:
-        raise ValueError(f"device {name!r} is not available here: there is one cpu")
-    return torch.device(name)
-
-
-def choose_precision(name: str, device: torch.device) -> str:
-    """The precision `name`; with "auto" bfloat16 where the device is faster in it: a GPU that has it, a CPU with AMX.
-
-    With AVX-512 BF16 alone it is not: a beta-VAE of 64 x 64 pictures learned from 650 a second, and from 750 in float32.
-
-    Weights, optimizer and losses stay float32 either way: bfloat16 is torch's autocast, for products and convolutions.
-    """
-    if name not in get_args(Precision):
-        raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, got {name!r}")
-    if name != "auto":
-        return name
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    return "bfloat16" if device.type == "cpu" and torch.cpu._is_amx_tile_supported() else "float32"
 
 
 def fit(
@@ -164,7 +124,7 @@ def fit(
         hidden = None if progress and together.leads else True
         shown: dict[str, Any] = {"desc": label, "disable": hidden, "mininterval": 1, "leave": False}
         bar = tqdm(range(standing.step, steps), initial=standing.step, total=steps, **shown)
-        stop = stack.enter_context(_stopping(folder is not None))
+        stop = stack.enter_context(stopping(folder is not None))
         stack.enter_context(torch.random.fork_rng(devices=[target] if target.type == "cuda" else []))
         stack.callback(bar.close)
         for step in bar:
@@ -291,34 +251,6 @@ def _diverged(bad: list[str], since: int, done: int, folder: Path | None, good: 
     return f"{said}; {kept}"
 
 
-@contextmanager
-def _stopping(wanted: bool) -> Iterator[list[int]]:
-    """Inside, the first SIGINT or SIGTERM is noted in the list that this gives; the next one acts as ever."""
-    asked: list[int] = []
-    if not wanted or threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
-
-    process = os.getpid()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, before[signal.Signals(number)])
-        if os.getpid() == process:
-            asked.append(number)
-        else:  # in a process that was forked off meanwhile
-            os.kill(os.getpid(), number)
-
-    try:
-        for number in before:
-            signal.signal(number, note)
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _board(folder: Path, start: int) -> Any:
     """A writer of TensorBoard's events, those behind step `start` dropped; ImportError where it is not installed."""
     try:
@@ -340,8 +272,12 @@ def _move(player: Objective, optimizer: torch.optim.Optimizer, batch: Batch, pre
     optimizer.step()
     if player.after is not None:
         player.after()
-    plain = {key: value.detach() if isinstance(value, Tensor) else value for key, value in logs.items()}
-    return {f"{player.name}/loss": loss.detach(), **{f"{player.name}/{key}": value for key, value in plain.items()}}
+    told = {f"{player.name}/{key}": value for key, value in logs.items()}
+    for key, value in told.items():
+        if not hasattr(value, "__float__"):
+            raise TypeError(f"the log {key} must be a number or a tensor of one, got {value!r}")
+    plain = {key: value.detach() if isinstance(value, Tensor) else value for key, value in told.items()}
+    return {f"{player.name}/loss": loss.detach(), **plain}
 
 
 def _keep_log(path: Path, standing: Standing) -> list[dict[str, float]]:

@@ -18,7 +18,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from annotated_types import MinLen
@@ -125,20 +125,11 @@ class DigitClassifier(Representation):
         return (Objective("error", self.loss, tuple(self.parameters()), adam),)
 
 
-class SingleClassifier(DigitClassifier):
-    """The classifier of primary pictures alone, through a bottleneck of `content` numbers, which are the code."""
+class Bottleneck(DigitClassifier):
+    """What the two baselines have in common: a bottleneck of `content` numbers, which are the code."""
 
-    def __init__(
-        self,
-        shape: Shape = (3, 32, 32),
-        classes: Size = 10,
-        content: Size = 10,
-        filters: Filters = PRIMARY,
-        hidden: Size = 250,
-        dropout: Share = 0.5,
-        learning_rate: Positive = 1e-3,
-    ):
-        super().__init__(shape, classes, content, hidden, dropout, learning_rate)
+    def __init__(self, filters: tuple[int, ...], shape: tuple[int, ...], classes: int, content: int, *rest: Any):
+        super().__init__(shape, classes, content, *rest)
         self.code_size = content
         self.encoder = tower(shape, filters, content)
 
@@ -151,13 +142,29 @@ class SingleClassifier(DigitClassifier):
         """The classes' logits [n, classes] of primary pictures [n, C, H, W]."""
         return self.classifier(self.encode(observations)).float()
 
+
+class SingleClassifier(Bottleneck):
+    """The classifier of primary pictures alone, through a bottleneck of `content` numbers, which are the code."""
+
+    def __init__(
+        self,
+        shape: Shape = (3, 32, 32),
+        classes: Size = 10,
+        content: Size = 10,
+        filters: Filters = PRIMARY,
+        hidden: Size = 250,
+        dropout: Share = 0.5,
+        learning_rate: Positive = 1e-3,
+    ):
+        super().__init__(filters, shape, classes, content, hidden, dropout, learning_rate)
+
     def loss(self, batch: Batch) -> tuple[Tensor, Logs]:
         """The cross-entropy of primary pictures, in nats."""
         loss = functional.cross_entropy(self.classify(batch["x"]), self.labels(batch))
         return loss, {"label": loss}
 
 
-class PairedClassifier(DigitClassifier):
+class PairedClassifier(Bottleneck):
     """Two bottlenecks, of primary pictures `shape` and of secondary ones, before one classifier."""
 
     def __init__(
@@ -172,19 +179,9 @@ class PairedClassifier(DigitClassifier):
         dropout: Share = 0.5,
         learning_rate: Positive = 1e-3,
     ):
-        super().__init__(shape, classes, content, hidden, dropout, learning_rate)
-        self.code_size, self.secondary_shape = content, tuple(secondary_shape)
-        self.encoder = tower(shape, filters, content)
+        super().__init__(filters, shape, classes, content, hidden, dropout, learning_rate)
+        self.secondary_shape = tuple(secondary_shape)
         self.secondary = tower(secondary_shape, secondary_filters, content)
-
-    def encode(self, observations: Tensor) -> Tensor:
-        """The bottleneck [n, content] of primary pictures [n, C, H, W]."""
-        check_pictures(observations, self.shape)
-        return self.encoder(pixels(observations)).float()
-
-    def classify(self, observations: Tensor) -> Tensor:
-        """The classes' logits [n, classes] of primary pictures [n, C, H, W]."""
-        return self.classifier(self.encode(observations)).float()
 
     def classify_secondary(self, observations: Tensor) -> Tensor:
         """The classes' logits [n, classes] of secondary pictures."""

@@ -30,7 +30,7 @@ from benchmarks.metrics.scoring import score_pool
 from borders import Count, NonNegative, checked
 from envs import make_world
 from representations import Representation, fit
-from representations.fit import choose_device, choose_precision
+from representations.devices import choose_device, choose_precision
 
 AUTOENCODERS: dict[str, dict[str, Any]] = {
     "dense": {"network": "dense"},

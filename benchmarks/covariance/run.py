@@ -34,7 +34,7 @@ from borders.files.pictures import write_figure
 from envs.files.cifar10 import load_cifar10
 from envs.objects3d import Objects3D
 from representations import fit
-from representations.fit import Precision, choose_device
+from representations.devices import Precision, choose_device
 from representations.model import pixels
 
 PENALTIES = {"covariance_penalty": "covariance", "l1": "l1", "none": "covariance"}

@@ -29,7 +29,7 @@ from benchmarks.metrics.regressors import Regressor
 from borders import Count, Positive, checked
 from envs.objects3d import Objects3D, gap
 from representations import fit
-from representations.fit import choose_device
+from representations.devices import choose_device
 
 LEARNERS = ("infogan", "pca")
 REGRESSORS: tuple[Regressor, ...] = ("lasso", "forest")

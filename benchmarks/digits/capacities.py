@@ -22,15 +22,13 @@ from torch import Tensor
 import representations
 from benchmarks.digits.capacities_report import tables
 from benchmarks.digits.constraints import byte, shown
-from benchmarks.digits.job import Job, Settings, digits, sized
-from benchmarks.harness.autoencoding import seeded, sheet
-from benchmarks.harness.progress import bar
+from benchmarks.digits.job import Job, Settings, digits, sized, trained
+from benchmarks.harness.autoencoding import sheet
 from benchmarks.metrics import score_codes
 from borders import Count, NonNegative, Positive, Share, Size, checked
 from borders.files.pictures import write_figure
 from envs.digits import Digits
 from envs.world import World
-from representations import fit
 from representations.class_conditional import ClassConditional, Learner, Posterior
 from representations.model import pixels
 from representations.parts.terms import bernoulli_nll, gaussian_kl_each
@@ -116,11 +114,8 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
         rows = train.sample(sizes.batch, generator)
         return {"x": train.render(rows), "y": rows[:, 0].long()}
 
-    options: dict[str, Any] = {"device": job.device, "resume": resume, "progress": bar()}
-    fit(model, batches, sizes.steps, seeded(job.seed), folder, **options)
-    settings = {"style": list(STYLES)} if not job.data else {}
-    representations.save(model, folder / "model", "digits" if settings else "", settings)
-    model = representations.load(folder / "model")  # type: ignore[assignment]
+    drawn = ("", {}) if job.data else ("digits", {"style": list(STYLES)})
+    model = trained(model, batches, sizes.steps, job, folder, resume, *drawn)
     figures(model, test, folder)
     return measure(model, train, test, sizes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.digits.constraints_report import cells, over
+from benchmarks.digits.cells import by_variant, over
 from benchmarks.digits.job import Found, Told
 from benchmarks.harness.table import DOWN, UP, Claim, Interval, Table, interval, over_seeds
 
@@ -40,7 +40,7 @@ Cells = Mapping[str, Sequence[Found]]
 
 def tables(out: Path, results: Sequence[Found]) -> Told:
     """Tables 1 and 2, one of all else, the claims, and the first seed's pictures."""
-    found = cells(results)
+    found = by_variant(results)
     seeds = len({each.job.seed for each in results})
     about = f"preset {results[0].job.preset}; {over_seeds(seeds)}"
     lines = [_line(name, rows, CLASS, PUBLISHED_1.get(name, ("-", "-"))) for name, rows in found.items()]

@@ -18,8 +18,13 @@ def cells_of(results: Sequence[Found]) -> Cells:
     return found
 
 
-def over(rows: Sequence[Found], name: str, scale: float = 100) -> Interval:
-    """A score over seeds, in per cent unless told."""
+def by_variant(results: Sequence[Found]) -> dict[str, list[Found]]:
+    """The results of every variant of one model, over seeds."""
+    return {variant: rows for (_, variant), rows in cells_of(results).items()}
+
+
+def over(rows: Sequence[Found], name: str, scale: float = 1) -> Interval:
+    """A score over seeds, `scale` times as large."""
     return interval([scale * row.scores[name] for row in rows])
 
 

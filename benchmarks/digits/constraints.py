@@ -20,15 +20,13 @@ from torch import Tensor
 
 import representations
 from benchmarks.digits.constraints_report import tables
-from benchmarks.digits.job import Job, Settings, digits, sized
+from benchmarks.digits.job import Job, Settings, digits, sized, trained
 from benchmarks.digits.judge import Judge, train_judge
 from benchmarks.harness.autoencoding import seeded, sheet
-from benchmarks.harness.progress import bar
 from borders import Count, NonNegative, Positive, Size, checked
 from borders.files.pictures import write_figure
 from envs.digits import Digits
 from envs.world import World
-from representations import fit
 from representations.linear_constraints import LinearConstraints, peaked
 from representations.model import pixels
 
@@ -120,11 +118,8 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
         index = torch.randint(len(x), (sizes.batch,), generator=generator)
         return {"x": x[index], "y": y[index]}
 
-    options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": True, "progress": bar()}
-    fit(model, batches, sizes.steps, seeded(job.seed), folder, **options)
-    settings = {"style": list(style)} if not job.data else {}
-    representations.save(model, folder / "model", "digits" if settings else "", settings)
-    model = representations.load(folder / "model")  # type: ignore[assignment]
+    drawn = ("", {}) if job.data else ("digits", {"style": list(style)})
+    model = trained(model, batches, sizes.steps, job, folder, resume, *drawn, decay=True)
     judge = judge_of(job.data, sizes.source, style, sizes.judge_steps)
     if sizes.joint:
         figures(model, test, folder)

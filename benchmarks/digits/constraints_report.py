@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.digits.cells import by_variant, over
 from benchmarks.digits.job import Found, Told
-from benchmarks.harness.table import DOWN, UP, Claim, Interval, Table, interval, over_seeds
+from benchmarks.harness.table import DOWN, UP, Claim, Table, interval, over_seeds
 
 PUBLISHED = {"AE, separate": "39.1", "AE, joint": "70.1", "VAE, separate": "76.5", "VAE, joint": "79.1"}
 READ = {"accuracy": f"accuracy %{UP}", "probe": f"linear probe %{UP}", "error": f"squared error{DOWN}"}
@@ -32,22 +33,9 @@ NUMBERS = {
 AGREES = 0.9  # of the judge's verdicts: pictures are classified as requested
 
 
-def cells(results: Sequence[Found]) -> dict[str, list[Found]]:
-    """The results of every cell over seeds."""
-    found: dict[str, list[Found]] = {}
-    for each in results:
-        found.setdefault(each.job.variant, []).append(each)
-    return found
-
-
-def over(rows: Sequence[Found], name: str) -> Interval:
-    """A score over seeds."""
-    return interval([row.scores[name] for row in rows])
-
-
 def tables(out: Path, results: Sequence[Found]) -> Told:
     """Two tables of classes, one of numbers; the claims; the first seed's pictures."""
-    found = cells(results)
+    found = by_variant(results)
     preset = results[0].job.preset
     title = f"preset {preset}; {over_seeds(len({each.job.seed for each in results}))}"
     made = [

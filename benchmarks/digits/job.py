@@ -8,24 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+import torch
+
+import representations
+from benchmarks.harness.options import Trial
+from benchmarks.harness.progress import bar
 from benchmarks.harness.table import Claim, Table
-from borders import Natural, checked, nearest
+from borders import checked, nearest
 from envs.digits import Digits
 from envs.files.idx import Split
+from representations import Representation, fit
+from representations.batches import Batches
 
 Settings = dict[str, Any]
 S = TypeVar("S")
+M = TypeVar("M", bound=Representation)
 
 
 @checked
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class Job(Trial):
     """One model in one cell of a paper's tables with one seed; `variant` names the cell, such as "joint, 2"."""
 
-    model: str
-    preset: str
-    seed: Natural
-    device: str
     paper: str
     variant: str
     data: str = ""
@@ -89,3 +93,24 @@ def digits(data: str, split: Split, source: str = "", style: tuple[str, ...] = (
     if not data:
         return Digits(style, "embedded", split=split)
     return Digits(style, source or "mnist", data, split)  # type: ignore[arg-type]
+
+
+def trained(
+    model: M,
+    batches: Batches,
+    steps: int,
+    job: Job,
+    folder: Path,
+    resume: bool,
+    world: str = "",
+    settings: Mapping[str, Any] | None = None,
+    decay: bool = False,
+) -> M:
+    """The model after `steps` of training by the job's seed, kept in the folder's `model` beside the world it is shown on.
+
+    It is read back from there: what is scored is what a user loads.
+    """
+    generator = torch.Generator().manual_seed(job.seed)
+    fit(model, batches, steps, generator, folder, device=job.device, resume=resume, decay=decay, progress=bar())
+    representations.save(model, folder / "model", world, settings or {})
+    return representations.load(folder / "model")  # type: ignore[return-value]

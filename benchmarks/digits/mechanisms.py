@@ -19,12 +19,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import representations
-from benchmarks.digits.job import Job, Settings, sized
+from benchmarks.digits.job import Job, Settings, sized, trained
 from benchmarks.digits.judge import Judge, train_judge
 from benchmarks.digits.letters import letters
 from benchmarks.digits.mechanisms_report import tables
 from benchmarks.harness.autoencoding import seeded, sheet
-from benchmarks.harness.progress import bar
 from benchmarks.metrics import score_codes
 from benchmarks.metrics.scoring import LEAST
 from borders import Count, Natural, Positive, Size, checked
@@ -32,7 +31,6 @@ from borders.files.pictures import write_figure
 from envs.files.idx import Split
 from envs.transformed_digits import GRAINS, MECHANISMS, Mechanism, TransformedDigits, transform
 from envs.world import Factor, World
-from representations import fit
 from representations.causal_mechanisms import CausalMechanisms
 from representations.model import pixels
 
@@ -146,11 +144,9 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
         rows = halves(train, sizes.batch, generator)
         return {"x": train.render(rows), "y": rows[:, 0].long()}
 
-    options: dict[str, Any] = {"device": job.device, "resume": resume, "progress": bar()}
-    fit(model, batches, sizes.steps, seeded(job.seed), folder, **options)
-    settings = {"mechanisms": list(sizes.mechanisms), "side": sizes.side} if not job.data else {}
-    representations.save(model, folder / "model", "transformed_digits" if settings else "", settings)
-    model = representations.load(folder / "model")  # type: ignore[assignment]
+    settings = {"mechanisms": list(sizes.mechanisms), "side": sizes.side}
+    drawn = ("", {}) if job.data else ("transformed_digits", settings)
+    model = trained(model, batches, sizes.steps, job, folder, resume, *drawn)
     judge = judge_of(sizes.mechanisms, sizes.side, sizes.source, job.data, sizes.judge_steps)
     rows = each_mechanism(test, sizes.test)
     scores, wins = measure(model, judge, test, rows)

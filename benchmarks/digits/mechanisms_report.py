@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.digits.constraints_report import cells, over
+from benchmarks.digits.cells import by_variant, over
 from benchmarks.digits.job import Found, Told
 from benchmarks.harness.table import DOWN, UP, Claim, Table, interval
 
@@ -44,7 +44,7 @@ Cells = Mapping[str, Sequence[Found]]
 
 def tables(out: Path, results: Sequence[Found]) -> Told:
     """Three tables, the claims, and the first seed's pictures."""
-    found = cells(results)
+    found = by_variant(results)
     job = results[0].job
     about = f"preset {job.preset}, {len(job.settings.get('mechanisms') or range(10))} mechanisms"
     made = [

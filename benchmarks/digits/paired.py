@@ -16,16 +16,14 @@ from annotated_types import Interval
 from torch import Tensor
 
 import representations
-from benchmarks.digits.job import Job, Settings, digits, sized
+from benchmarks.digits.job import Job, Settings, digits, sized, trained
 from benchmarks.digits.labels import labelled_rows
 from benchmarks.digits.paired_report import activations, tables
 from benchmarks.harness.autoencoding import seeded, sheet
-from benchmarks.harness.progress import bar
 from borders import Count, NonNegative, Positive, Share, Size, checked
 from borders.files.pictures import write_figure
 from envs.street_digits import StreetDigits
 from envs.world import World
-from representations import fit
 from representations.jade import DigitClassifier, Jade, PairedClassifier
 
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
@@ -129,12 +127,10 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     many = by_class(secondary(sizes, "train", job.data), sizes.secondary, SECONDARY_SEED)
     torch.manual_seed(job.seed)
     model = build(job.model, sizes)
-    options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": True, "progress": bar()}
-    fit(model, pairs(few, many, sizes.batch), sizes.steps, seeded(job.seed), folder, **options)
     hard = {name: getattr(sizes, name) for name in HARD}
-    named = sizes.street == "drawn"
-    representations.save(model, folder / "model", "street_digits" if named else "", hard if named else {})
-    model = representations.load(folder / "model")  # type: ignore[assignment]
+    drawn_on = ("street_digits", hard) if sizes.street == "drawn" else ("", {})
+    batches = pairs(few, many, sizes.batch)
+    model = trained(model, batches, sizes.steps, job, folder, resume, *drawn_on, decay=True)
     x, label = drawn(primary(sizes, "test", job.data), sizes.test, TEST_SEED)
     y, second = drawn(secondary(sizes, "test", job.data), sizes.test, TEST_SEED)
     found = {

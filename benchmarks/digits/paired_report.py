@@ -34,8 +34,8 @@ def tables(out: Path, results: Sequence[Found]) -> Told:
     title = f"preset {results[0].job.preset}; {over_seeds(len({each.job.seed for each in results}))}"
     lines = [(f"{model}, published", "100 (SVHN, MNIST)", *errors, "-") for model, errors in PUBLISHED.items()]
     for (model, variant), rows in cells.items():
-        second = over(rows, "error_secondary").text(2) if "error_secondary" in rows[0].scores else "-"
-        lines.append((model, variant, over(rows, "error").text(2), second, over(rows, "trained").text(2)))
+        second = over(rows, "error_secondary", 100).text(2) if "error_secondary" in rows[0].scores else "-"
+        lines.append((model, variant, over(rows, "error", 100).text(2), second, over(rows, "trained", 100).text(2)))
     columns = (
         "model",
         "labels a class",
@@ -45,7 +45,7 @@ def tables(out: Path, results: Sequence[Found]) -> Told:
     )
     made = [Table(f"jade and its baselines: classes of house numbers read wrongly, {title}", columns, tuple(lines))]
     seen = [
-        (variant, *(over(rows, name, 1).text(2) for name in UNITS))
+        (variant, *(over(rows, name).text(2) for name in UNITS))
         for (model, variant), rows in cells.items()
         if model == "jade"
     ]
@@ -79,7 +79,7 @@ def claims(cells: Cells) -> list[Claim]:
             rows = cells["jade", variant]
             apart = interval([row.scores["within_style"] - row.scores["within_content"] for row in rows])
             text = f"{variant}: within a class jade's content varies less than its style, in shares of the variance over all"
-            evidence = f"{over(rows, 'within_content', 1).text(2)} against {over(rows, 'within_style', 1).text(2)}"
+            evidence = f"{over(rows, 'within_content').text(2)} against {over(rows, 'within_style').text(2)}"
             made.append(Claim(text, apart.low > 0, evidence))
     return made
 

@@ -18,19 +18,17 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 import representations
-from benchmarks.digits.job import Job, Settings, digits, sized
+from benchmarks.digits.job import Job, Settings, digits, sized, trained
 from benchmarks.digits.judge import Judge, train_judge
 from benchmarks.digits.labels import Pictures, every, labelled_rows, supervised
 from benchmarks.digits.structured_figures import figures
 from benchmarks.digits.structured_report import tables
 from benchmarks.harness.autoencoding import seeded
-from benchmarks.harness.progress import bar
 from benchmarks.metrics.codes import score_codes
 from borders import Count, NonNegative, Positive, Share, Size, checked
 from envs.files.idx import Split
 from envs.street_digits import StreetDigits
 from envs.world import World
-from representations import fit
 from representations.parts.latent_graph import Estimator, GraphVAE, Structure
 
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
@@ -188,10 +186,7 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     torch.manual_seed(job.seed)
     model = build(job.model, sizes, tuple(data.x.shape[1:]))
     batches = supervised(data, labelled, sizes.street_batch if sizes.kind == "street" else sizes.batch, sizes.rate)
-    options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": True, "progress": bar()}
-    fit(model, batches, steps_of(sizes), seeded(job.seed), folder, **options)
-    representations.save(model, folder / "model", *shown_on(sizes, job.data))
-    model = representations.load(folder / "model")  # type: ignore[assignment]
+    model = trained(model, batches, steps_of(sizes), job, folder, resume, *shown_on(sizes, job.data), decay=True)
     seen = pictures(sizes, test, sizes.test, seeded(TEST_SEED))
     figures(model, seen.x, seen.labels, folder)
     found = measure(model, seen)

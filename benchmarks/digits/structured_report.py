@@ -63,9 +63,9 @@ def tables(out: Path, results: Sequence[Found]) -> Told:
         (
             f"{model}, {variant}",
             PUBLISHED.get((model, variant), "-"),
-            over(rows, "error").text(2),
-            over(rows, "matched").text(2),
-            over(rows, "doubt", 1).text(3),
+            over(rows, "error", 100).text(2),
+            over(rows, "matched", 100).text(2),
+            over(rows, "doubt").text(3),
         )
         for (model, variant), rows in cells.items()
     ]
@@ -106,18 +106,18 @@ def claims(cells: Cells) -> list[Claim]:
         ]
         if len(plain) > 1:
             falls = all(gap(a, b).low > 0 for (_, a), (_, b) in pairwise(plain))
-            evidence = ", ".join(f"{variant} {over(rows, 'error').text(2, unit=' %')}" for variant, rows in plain)
+            evidence = ", ".join(f"{variant} {over(rows, 'error', 100).text(2, unit=' %')}" for variant, rows in plain)
             made.append(Claim(f"{model}: the error falls with labels", falls, evidence))
     street = [rows for (_, variant), rows in cells.items() if variant.startswith("street")]
     if len(street) > 1:
-        evidence = ", ".join(f"{over(rows, 'error').text(1, unit=' %')}" for rows in street)
+        evidence = ", ".join(f"{over(rows, 'error', 100).text(1, unit=' %')}" for rows in street)
         falls = all(gap(a, b).low > 0 for a, b in pairwise(street))
         made.append(Claim("structured_vae: on house numbers too", falls, evidence))
     for count, curve in curves(cells).items():
         steps = list(curve.items())
         rises = [f"{a:g} to {b:g}" for (a, one), (b, two) in pairwise(steps) if gap(one, two).high < 0]
         falls = gap(steps[0][1], steps[-1][1]).low > 0 and not rises
-        evidence = ", ".join(f"{rate:g}: {over(rows, 'error').text(1, unit=' %')}" for rate, rows in steps)
+        evidence = ", ".join(f"{rate:g}: {over(rows, 'error', 100).text(1, unit=' %')}" for rate, rows in steps)
         made.append(Claim(f"{count} labels: the error falls with the supervision rate", falls, evidence))
     alike = []
     for (model, variant), rows in cells.items():
@@ -130,8 +130,8 @@ def claims(cells: Cells) -> list[Claim]:
         made.append(Claim("plugging in is comparable with m2 (within 2 points)", found, evidence))
     for (model, variant), rows in cells.items():
         if "analogies" in rows[0].scores and variant == "100 labels":
-            share = over(rows, "analogies")
-            evidence = f"{share.text(1, unit=' %')}; of real pictures {over(rows, 'judge').text(1, 1, ' %')}"
+            share = over(rows, "analogies", 100)
+            evidence = f"{share.text(1, unit=' %')}; of real pictures {over(rows, 'judge', 100).text(1, 1, ' %')}"
             text = f"{model}, {variant}: a judge sees the digit that the class is set to, style held, in 90 %"
             made.append(Claim(text, share.low >= 100 * SAID, evidence))
     return made
@@ -164,7 +164,7 @@ def curve_figure(drawn: dict[int, dict[float, list[Found]]]) -> Figure:
     axes = figure.add_subplot()
     for count, curve in drawn.items():
         rates = list(curve)
-        errors = [over(rows, "error") for rows in curve.values()]
+        errors = [over(rows, "error", 100) for rows in curve.values()]
         axes.plot(rates, [e.mean for e in errors], "o-", markersize=4, label=f"{count} labels a class")
         axes.fill_between(rates, [e.low for e in errors], [e.high for e in errors], alpha=0.2)
     axes.set_xscale("symlog", linthresh=0.01, linscale=0.5)

@@ -15,11 +15,11 @@ from typing import Any
 
 from benchmarks.faults.trials import TRIALS
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import ALONE, Common
+from benchmarks.harness.options import ALONE, Common, Run
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import ENOUGH, Claim, Table
-from borders import Count, Natural, checked
+from borders import Count, checked
 
 INTRODUCTION = (
     "Every trial compares with a run that nothing happened to, to the last bit of its weights and its log.",
@@ -39,13 +39,10 @@ class Faults:
 
 
 @checked
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class Job(Run):
     """One fault."""
 
-    model: str
-    preset: str
-    seed: Natural
     kills: Count
 
 
@@ -56,7 +53,7 @@ def plan(own: Common, values: dict[str, Any]) -> Plan:
     unknown = [name for name in chosen if name not in TRIALS]
     if unknown:
         raise ValueError(f"unknown fault {unknown[0]!r}; the faults are {', '.join(TRIALS)}")
-    return Plan([Job(name, own.preset, own.seed or 0, options.kills) for name in chosen])
+    return Plan([Job(name, own.preset, own.seed or 0, kills=options.kills) for name in chosen])
 
 
 def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from representations.fit import Stopped
+from representations.stopping import Stopped
 
 PATIENCE = 600.0  # seconds for what takes one or two, on a machine that others use too
 

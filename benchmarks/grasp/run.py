@@ -34,7 +34,7 @@ from borders.files import home
 from envs.grasp.objects import CATEGORIES, library
 from envs.grasp.scene import REASONS
 from representations import fit, load, make, save
-from representations.fit import Precision
+from representations.devices import Precision
 from representations.parts.grasping import BOX, facing
 
 MODELS = ("geometry_grasp", "grasp_cnn")

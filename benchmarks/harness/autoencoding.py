@@ -16,7 +16,7 @@ from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics.plots import traversals
 from benchmarks.metrics.scoring import Samples
 from borders import Count, checked
-from representations.fit import Precision, choose_device, choose_precision
+from representations.devices import Precision, choose_device, choose_precision
 from representations.model import pixels
 from representations.parts.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
 
@@ -93,7 +93,8 @@ def sheet(rows: Sequence[Tensor], labels: Sequence[str]) -> Figure:
     padded = [torch.nn.functional.pad(row.cpu(), (1, 1, 1, 1), value=128) for row in rows]
     grid = torch.stack(padded).permute(0, 3, 1, 4, 2)
     down, height, across, width, channels = grid.shape
-    figure = Figure(figsize=(0.7 * across + 1.6, 0.7 * down + 0.2), layout="constrained")
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    figure = Figure(figsize=(0.7 * across + 0.6 + 0.09 * longest, 0.7 * down + 0.2), layout="constrained")
     axes = figure.add_subplot()
     image = grid.reshape(down * height, across * width, channels).expand(-1, -1, 3)
     axes.imshow(image.numpy(), interpolation="nearest")

@@ -21,7 +21,7 @@ from benchmarks.harness.runs import claim_folder, compute, folder_name, job_fold
 from benchmarks.harness.summary import Summary, conclude
 from benchmarks.harness.table import tolerate_encodings
 from borders.files import claimed, home
-from representations.fit import choose_device
+from representations.devices import choose_device
 
 
 @dataclass(frozen=True)

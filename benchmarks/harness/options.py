@@ -16,7 +16,7 @@ from benchmarks.harness.engines import Engine
 from benchmarks.metrics.scoring import chosen_scores
 from borders import Count, Natural, checked
 from representations import MODELS
-from representations.fit import Precision
+from representations.devices import Precision
 
 Batch = Annotated[int, Interval(ge=2, le=10**6)]
 
@@ -112,12 +112,19 @@ TOGETHER = (*ALONE, "workers", "engine", "ray_address", "gpus_per_job", "retries
 
 @checked
 @dataclass(frozen=True)
-class Trial:
-    """What every job says: which model it is, by which preset and seed, and where it computes."""
+class Run:
+    """What every job says: which model it is of, by which preset and seed."""
 
     model: str = ""
     preset: str = "default"
     seed: Natural = 0
+
+
+@checked
+@dataclass(frozen=True)
+class Trial(Run):
+    """A job that says where it computes, too."""
+
     device: str = "auto"
 
 

@@ -28,7 +28,7 @@ from benchmarks.harness.pool import Failure
 from benchmarks.harness.progress import Count, line, phase, shown
 from benchmarks.harness.rooms import CHECKOUT
 from borders.files import claimed, read_json, read_text, read_yaml, set_aside, write_json, write_yaml
-from representations.fit import Stopped
+from representations.stopping import Stopped
 
 RESULT = "result.json"
 ERROR = "error.json"

@@ -17,13 +17,13 @@ import numpy as np
 from annotated_types import Interval
 
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Sweep
+from benchmarks.harness.options import Run, Sweep
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.ladder.codes import CODES, code, oracle
 from benchmarks.ladder.report import summary
 from benchmarks.metrics import dci, mig, modularity, sap
 from benchmarks.metrics.control import CONSUMERS, TASKS, Bench, Sizes, make_task
-from borders import Natural, checked
+from borders import checked
 
 ROWS = 1000  # states that a code's factor scores are measured on
 
@@ -42,13 +42,10 @@ class Options:
 
 
 @checked
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class Job(Run):
     """One code (`model`) of one task in one part with one seed."""
 
-    model: str
-    preset: str
-    seed: Natural
     part: str
     task: str
     distractors: Annotated[int, Interval(ge=0, le=1000)]
@@ -82,12 +79,12 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
             name,
             own.preset,
             seed,
-            part,
-            task,
-            about["distractors"],
-            about.get("mixed", False),
-            tuple(about["consumers"]),
-            sizes,
+            part=part,
+            task=task,
+            distractors=about["distractors"],
+            mixed=about.get("mixed", False),
+            consumers=tuple(about["consumers"]),
+            sizes=sizes,
         )
         for seed in own.all_seeds()
         for part, about in options.parts.items()

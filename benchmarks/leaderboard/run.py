@@ -23,7 +23,7 @@ from torch import Tensor
 import representations
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.observations import Observations
-from benchmarks.harness.options import Sweep
+from benchmarks.harness.options import Run, Sweep
 from benchmarks.harness.pretraining import batches_of
 from benchmarks.harness.progress import bar
 from benchmarks.harness.rooms import CHECKOUT
@@ -33,6 +33,7 @@ from benchmarks.leaderboard.pictures import Clearing, Pictures
 from benchmarks.leaderboard.report import summary
 from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS, turned
 from benchmarks.metrics.control import CONSUMERS, TASKS, Bench, ControlTask, Sizes, make_task, policy
+from borders import Count, Natural, checked
 from borders.files import append_line, read_log, write_json
 from representations import MODELS, Predicts, Representation, fit
 from representations.batches import Batches
@@ -74,22 +75,20 @@ class Options:
     """A file with a line for every finished job, which is read, and written to; none unless told."""
 
 
-@dataclass(frozen=True)
-class Job:
+@checked
+@dataclass(frozen=True, kw_only=True)
+class Job(Run):
     """One row (`model`: a learner or a row of honesty, with its setting's number) in one task with one seed."""
 
-    model: str
-    preset: str
-    seed: int
     task: str
-    number: int
+    number: Natural
     settings: dict[str, Any]
     consumers: tuple[str, ...]
     rotated: tuple[str, ...]
     held: bool
-    pictures: int
-    steps: int
-    batch: int
+    pictures: Count
+    steps: Count
+    batch: Count
     sizes: Sizes
     ledger: str
 
@@ -125,11 +124,11 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     again = range(seeds.stop, seeds.start + 3)
     trained = [(seed, *row) for seed in seeds for row in rows]
     trained += [(seed, *row) for seed in again for row in rows if row[0] in options.repeated and row[1] == 0]
-    shared = (tuple(options.consumers), tuple(options.rotated), options.held)
-    lengths = (options.pictures, options.steps, options.batch)
-    sizes = Sizes(**options.sizes)
+    shared: dict[str, Any] = {"consumers": tuple(options.consumers), "rotated": tuple(options.rotated)}
+    shared |= {name: getattr(options, name) for name in ("held", "pictures", "steps", "batch", "ledger")}
+    shared |= {"sizes": Sizes(**options.sizes)}
     return [
-        Job(name, own.preset, seed, task, number, settings, *shared, *lengths, sizes, options.ledger)
+        Job(name, own.preset, seed, task=task, number=number, settings=settings, **shared)
         for seed, name, number, settings in trained
         for task in tasks
     ]

@@ -15,14 +15,14 @@ from typing import Any
 
 from benchmarks.harness.engines import Engine
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import TOGETHER, Common, Timed, listed
+from benchmarks.harness.options import TOGETHER, Common, Run, Timed, listed
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import ENOUGH, Claim, Table
 from benchmarks.speed.locally_linear import read
 from benchmarks.speed.measures import ASKED, BARS, GROUPS
 from benchmarks.speed.rows import LINEAR, Bar, Row, Sizes
-from borders import Natural, checked
+from borders import checked
 
 COLUMNS = ("figure", "run as", "unit", "by the clock", "by processor time", "bar", "elsewhere", "limited by, or how")
 INTRODUCTION = (
@@ -44,13 +44,10 @@ class Speed(Sizes):
 
 
 @checked
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class Job(Run):
     """One group of measurements."""
 
-    model: str
-    preset: str
-    seed: Natural
     sizes: Sizes
 
 
@@ -73,7 +70,7 @@ def plan(own: Common, values: dict[str, Any]) -> Plan:
     chosen = chosen_groups(options.only)
     if "scaling" in chosen:
         Engine("ray").check()
-    return Plan([Job(name, own.preset, sizes.seed, sizes) for name in chosen])
+    return Plan([Job(name, own.preset, sizes.seed, sizes=sizes) for name in chosen])
 
 
 def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from benchmarks.harness.timing import in_turn
 from benchmarks.speed.rows import ONE, Row, Sizes
 from envs import make_world
 from representations import fit, make
-from representations.fit import choose_precision
+from representations.devices import choose_precision
 
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS: dict[Precision, str] = {"float32": "convolutions", "bfloat16": "emulation, on CPUs without bfloat16"}

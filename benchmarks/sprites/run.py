@@ -38,7 +38,7 @@ from envs import WORLDS
 from envs.stored import Stored, drawn, open_world
 from envs.world import World
 from representations import MODELS, Representation, fit
-from representations.fit import choose_device, choose_precision
+from representations.devices import choose_device, choose_precision
 
 LEARNERS = ("vae", "beta_vae", "capacity_vae", "dip_vae", "dip_vae_ii", "factor_vae", "factor_bottleneck")
 SECOND = {"dip_vae_ii": ("dip_vae", {"kind": "II"})}  # second forms of a learner: its name there, and what differs

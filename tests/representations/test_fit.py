@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from borders.files import FolderInUse
 from representations import fit
 from representations.batches import Stream
-from representations.fit import Stopped
 from representations.model import Objective
+from representations.stopping import Stopped
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -235,6 +235,8 @@ def test_plain_numbers_may_be_logged_and_other_things_are_named():
     assert (logs[0]["p0/rate"], logs[0]["p0/count"]) == (0.5, 3.0)
     with pytest.raises(TypeError, match="the log p0/codes must be a number or a tensor of one"):
         fit(Line(logs={"codes": torch.zeros(3)}), numbers, 4, seeded(), **QUIET)
+    with pytest.raises(TypeError, match="the log p0/name must be a number or a tensor of one, got 'line'"):
+        fit(Line(logs={"name": "line"}), numbers, 4, seeded(), **QUIET)
 
 
 class Pair(NamedTuple):

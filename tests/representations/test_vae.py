@@ -8,8 +8,8 @@ import torch
 
 import representations
 from representations import MODELS, Decodes, Generates, fit
+from representations.devices import choose_precision
 from representations.disentangled_autoencoder import salt_and_pepper
-from representations.fit import choose_precision
 from representations.parts.terms import bernoulli_nll, gaussian_kl
 
 torch.set_num_threads(1)

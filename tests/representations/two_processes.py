@@ -15,7 +15,7 @@ from torch import nn
 
 import representations
 from representations import Objective, Rendered, fit
-from representations.fit import Stopped
+from representations.stopping import Stopped
 
 SMALL = {"shape": (1, 16, 16), "code_size": 3}
 NET = SMALL | {"channels": 4, "hidden": 8}

@@ -15,7 +15,9 @@ STYLED = ASKED | {"exact": 0.0, "either": 0.9, "edited": 0.9, "held": 0.5}
 
 def found(variant: str, tmp_path, **scores: float) -> list[Found]:
     rows = READ | (STYLED if variant.endswith("16") else ASKED) | scores
-    jobs = [Job("linear_constraints", "default", seed, "cpu", "constraints", variant) for seed in range(3)]
+    jobs = [
+        Job("linear_constraints", "default", seed, "cpu", paper="constraints", variant=variant) for seed in range(3)
+    ]
     return [
         Found(job, tmp_path, {k: v + 0.001 * job.seed * (k == "accuracy") for k, v in rows.items()}) for job in jobs
     ]

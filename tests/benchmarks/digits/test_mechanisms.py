@@ -50,7 +50,7 @@ def settings_of(paper):
 
 
 def found(paper, variant, seed, scores, **more):
-    return Found(Job(paper, "default", seed, "cpu", paper, variant, "", more), None, scores)
+    return Found(Job(paper, "default", seed, "cpu", paper=paper, variant=variant, settings=more), None, scores)
 
 
 def test_experts_that_know_are_told_to():

@@ -97,7 +97,7 @@ def test_pairs_are_of_one_class_and_drawn_anew(generator):
 
 
 def found(model, variant, seed, tmp_path, settings=None, **scores):
-    job = Job(model, "default", seed, "cpu", "structured", variant, "", settings or {})
+    job = Job(model, "default", seed, "cpu", paper="structured", variant=variant, settings=settings or {})
     return Found(job, tmp_path, scores)
 
 

@@ -17,7 +17,7 @@ from benchmarks import pretrain
 from benchmarks.harness.ending import plain_errors
 from benchmarks.harness.runs import ERROR, JobsFailed, revision, sweep
 from borders.files import FolderInUse, claimed
-from representations.fit import Stopped
+from representations.stopping import Stopped
 
 CHECKOUT = Path(__file__).parents[3]
 

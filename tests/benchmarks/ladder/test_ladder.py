@@ -84,7 +84,17 @@ def made(model, task, seed, shift=0.0):
     ]
     names += [s for about in RULES["checks"].values() for s in about["scores"]]
     noise = np.random.default_rng([seed, len(task)]).normal(0, 0.02, 50)
-    job = Job(model, "default", seed, "ladder", task, 4, False, ("sparse",), Sizes())
+    job = Job(
+        model,
+        "default",
+        seed,
+        part="ladder",
+        task=task,
+        distractors=4,
+        mixed=False,
+        consumers=("sparse",),
+        sizes=Sizes(),
+    )
     episodes = {name: (0.5 + shift + noise).tolist() for name in names}
     return job, {"scores": {"episodes": episodes, "numbers": {}, "factors": {}}}
 
