@@ -60,7 +60,7 @@ class Sizes:
     """Steps of training."""
     train_batch: Count = 64
     """Pictures a step of training."""
-    jobs: Count = 4
+    jobs: Count = 8
     """Trainings of the sweep that is to scale."""
     job_steps: Count = 450
     """Steps of each of them: half a minute of a core."""
