@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from borders import make_named
 from envs.blobs import Blobs
+from envs.characters import Characters
 from envs.digit_grid import DigitGrid
 from envs.digits import Digits
 from envs.dsprites import ColorDSprites, DSprites
@@ -22,6 +23,7 @@ from envs.world import World
 
 WORLDS: dict[str, type[World]] = {
     "blobs": Blobs,
+    "characters": Characters,
     "color_dsprites": ColorDSprites,
     "digit_grid": DigitGrid,
     "digits": Digits,
