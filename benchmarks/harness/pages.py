@@ -65,9 +65,18 @@ def benchmarks_part(page: Path) -> str:
     """Every room with its question and time, and the links to their pages, as seen from `page`."""
     items = [f"- [{room.name}]: {room.question} ({room.time})" for room in rooms()]
     lines = [line for item in items for line in textwrap.wrap(item, 80, subsequent_indent="  ")]
+    return "\n".join([*lines, "", *_links(page)]) + "\n"
+
+
+def rooms_part(page: Path) -> str:
+    """The names of all rooms and the links to their pages, as seen from `page`."""
+    names = textwrap.wrap(", ".join(f"[{room.name}]" for room in rooms()), 80, break_on_hyphens=False)
+    return "\n".join([*names, "", *_links(page)]) + "\n"
+
+
+def _links(page: Path) -> list[str]:
     where = os.path.relpath(ROOMS, page.parent)
-    links = [f"[{room.name}]: {os.path.normpath(f'{where}/{room.name}')}/README.md" for room in rooms()]
-    return "\n".join([*lines, "", *links]) + "\n"
+    return [f"[{room.name}]: {os.path.normpath(f'{where}/{room.name}')}/README.md" for room in rooms()]
 
 
 def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -162,6 +171,7 @@ def filled(page: Path) -> str:
         "scores": of_room("scores", lambda room, results: Page(**room.page).scores(results).markdown()),
         "systems": lambda words: systems_part(),
         "benchmarks": lambda words: benchmarks_part(page),
+        "rooms": lambda words: rooms_part(page),
         "worlds": lambda words: worlds_part(),
         "environments": lambda words: environments_part(),
         "models": lambda words: models_part(),
