@@ -8,6 +8,7 @@ from envs.characters import Characters
 from envs.digit_grid import DigitGrid
 from envs.digits import Digits
 from envs.dsprites import ColorDSprites, DSprites
+from envs.faces import Faces
 from envs.grasp.world import Grasp
 from envs.moving_digits import MovingDigits
 from envs.multi_sprites import MultiSprites
@@ -28,6 +29,7 @@ WORLDS: dict[str, type[World]] = {
     "digit_grid": DigitGrid,
     "digits": Digits,
     "dsprites": DSprites,
+    "faces": Faces,
     "grasp": Grasp,
     "moving_digits": MovingDigits,
     "multi_sprites": MultiSprites,
