@@ -8,6 +8,7 @@ from typing import Any
 
 from borders import make_named
 from borders.files import home
+from representations.attribute_transfer import AttributeTransfer
 from representations.capacity_vae import CapacityVAE, FactorBottleneck
 from representations.causal_mechanisms import CausalMechanisms
 from representations.class_conditional import ClassConditional
@@ -28,10 +29,12 @@ from representations.m2 import M2
 from representations.model import Representation, read_config, read_weights, write_model
 from representations.pca import PCA
 from representations.rce import RCE
+from representations.sentiment_mmd import SentimentMMD
 from representations.structured_vae import StructuredVAE
 from representations.vae import VAE, BetaVAE
 
 MODELS: dict[str, type[Representation]] = {
+    "attribute_transfer": AttributeTransfer,
     "beta_vae": BetaVAE,
     "capacity_vae": CapacityVAE,
     "causal_mechanisms": CausalMechanisms,
@@ -55,6 +58,7 @@ MODELS: dict[str, type[Representation]] = {
     "paired_classifier": PairedClassifier,
     "pca": PCA,
     "rce": RCE,
+    "sentiment_mmd": SentimentMMD,
     "single_classifier": SingleClassifier,
     "structured_vae": StructuredVAE,
     "vae": VAE,

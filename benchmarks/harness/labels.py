@@ -46,6 +46,8 @@ def settings(model: type, world: World, names: str = "") -> dict[str, Any]:
     ValueError where a learner of classes is to learn a world that has none.
     """
     known = inspect.signature(model).parameters
+    if "words" in known:  # a learner of sentences
+        return {}
     places = chosen(world, names)
     kinds = {world.factors[k].name: len(world.factors[k].values) for k in _classes(world, places)}
     if {"classes", "experts", "structure"} & known.keys() and not kinds:

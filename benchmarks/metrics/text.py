@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 import sacrebleu
 import torch
-from jaxtyping import Integer
 from numpy.typing import ArrayLike
 from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -40,9 +39,7 @@ from benchmarks.metrics.arrays import as_matrix, generator_or_default
 from borders import Count, Positive, Size, checked
 from representations.fit import fit
 from representations.model import Logs, Objective, Representation
-
-PADDING, BEGIN = 0, 1
-Sentences = Integer[Tensor, "n positions"]
+from representations.parts.sentences import BEGIN, PADDING, Sentences, check_sentences
 
 
 @checked
@@ -195,12 +192,9 @@ class LanguageModel(Representation):
         return states
 
     def _check(self, ids: Tensor, least: int = 1) -> None:
-        if len(ids) < least or not (ids != PADDING).any():
-            raise ValueError(
-                f"ids must hold words of at least {least} sentence{'s' * (least > 1)}, got {list(ids.shape)}"
-            )
-        if ids.min() < 0 or ids.max() >= self.words:
-            raise ValueError(f"ids must lie in 0 .. {self.words - 1}, got {ids.min().item()} .. {ids.max().item()}")
+        if len(ids) < least:
+            raise ValueError(f"ids must hold at least {least} sentence{'s' * (least > 1)}, got {list(ids.shape)}")
+        check_sentences(ids, self.words)
 
 
 @checked

@@ -74,12 +74,14 @@ def seeded() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def pictures(learner: Any) -> Tensor:
-    """Three observations that a learner takes."""
+def observed(learner: Any) -> dict[str, Tensor]:
+    """Three observations that a learner takes, by the name of the argument: sentences of ids, or pictures."""
+    if hasattr(learner, "words"):
+        return {"ids": torch.tensor([[3, 3, 2], [3, 2, 0], [2, 0, 0]])}
     axes = hints_of(type(learner).encode)["observations"]
     if not _is_array(axes) or "shape" in axes.dim_str:
-        return torch.full((3, *learner.shape), 0.5)
-    return torch.rand(3, getattr(learner, axes.dim_str.split()[-1]))
+        return {"observations": torch.full((3, *learner.shape), 0.5)}
+    return {"observations": torch.rand(3, getattr(learner, axes.dim_str.split()[-1]))}
 
 
 def good_tensor(learner: Any, argument: str) -> Any:
@@ -105,7 +107,7 @@ def model_entries() -> Iterator[Entry]:
             hints = {a: hint if "jaxtyping" in str(hint) else contract.get(a, hint) for a, hint in hints.items()}
             good = {argument: good_tensor(learner, argument) for argument in contract if argument != "observations"}
             if method == "encode":
-                good = {"observations": pictures(learner)}
+                good = observed(learner)
             tried = {argument: hint for argument, hint in hints.items() if argument in good}
             yield Entry(f"{name}.{method}", getattr(learner, method), good, tried)
 
@@ -313,6 +315,19 @@ def wrong(hint: Any, argument: str, good: Any = None) -> list[Any]:
         told = [wrong(part, argument, good) for part in parts if part is not type(None)]
         both = [value for value in told[0] if all(_among(value, other) for other in told[1:])]
         return [value for value in both if value is not None or type(None) not in parts]
+    if _is_array(hint) and hint.dtype is jaxtyping.Integer:
+        kinds = [
+            good.float(),
+            good.bool(),
+            good.to("meta"),
+            good.to_sparse(),
+            good.numpy(),
+            good.tolist(),
+            "x",
+            None,
+            3,
+        ]
+        return [good[0], good[None], good - 9, good + 10**6, good * 0, *kinds]
     if _is_array(hint):
         found = wrong_tensors(good, bound=_bound(hint))
         return found if "*" in hint.dim_str or "..." in hint.dim_str or not found else [*found, good[None]]

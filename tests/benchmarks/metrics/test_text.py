@@ -126,7 +126,7 @@ def test_a_language_model_of_one_sentence_is_not_perplexed_by_it():
 
 def test_a_language_model_refuses_what_it_cannot_read():
     model = LanguageModel(8, 4)
-    for wrong, said in ((torch.zeros(3, 4, dtype=torch.int64), "hold words"), (torch.full((2, 3), 8), "0 .. 7")):
+    for wrong, said in ((torch.zeros(3, 4, dtype=torch.int64), "padding only"), (torch.full((2, 3), 8), "0 .. 7")):
         with pytest.raises(ValueError, match=said):
             model.perplexity(wrong)
     with pytest.raises(ValueError, match="at least 2 sentences"):

@@ -1,0 +1,70 @@
+"""What learners of sentences share: ids, soft words, and filters over n-grams.
+
+A sentence is a row of ids: words, then the end, then padding. Where a generator must be differentiable it is soft: a
+distribution over words [n, T, words] and a mask [n, T] of what lies before or at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Integer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from representations.parts.together import uniform_like
+
+PADDING, BEGIN, END, UNKNOWN = range(4)
+Sentences = Integer[Tensor, "n positions"]
+
+
+def check_sentences(ids: Tensor, words: int) -> None:
+    """Raise ValueError unless every row of ids [n, T] has a word or an end first, and all are in 0 .. words - 1."""
+    if ids.numel() and not (ids.min() >= 0 and ids.max() < words):
+        raise ValueError(f"ids must lie in 0 .. {words - 1}, got {ids.min().item()} .. {ids.max().item()}")
+    if not ids.shape[1] or (ids[:, 0] == PADDING).any():
+        raise ValueError("ids must hold a word or an end in every row, and one has padding only")
+
+
+def begun(ids: Tensor) -> Tensor:
+    """What a decoder reads to say sentences [n, T]: the begin, then all words but the last."""
+    return functional.pad(ids[:, :-1], (1, 0), value=BEGIN)
+
+
+def mean_nll(logits: Tensor, ids: Tensor) -> Tensor:
+    """-log p of sentences [n, T] in nats a word, ends counted, by logits [n, T, words]: []."""
+    return functional.cross_entropy(logits.float().flatten(0, 1), ids.flatten(), ignore_index=PADDING)
+
+
+def gumbel_softmax(logits: Tensor, temperature: float) -> Tensor:
+    """Soft draws of words, logits [..., words] -> [..., words] (Jang et al. 2017, eq. 2; Maddison et al. 2017)."""
+    noise = -torch.log(-torch.log(uniform_like(logits).clamp(1e-10, 1 - 1e-7)))
+    return torch.softmax((logits.float() + noise) / temperature, -1)
+
+
+def spoken(words: Tensor) -> Tensor:
+    """The mask [n, T] of words [n, T] up to their first end, with it; all are where there is none."""
+    ended = words == END
+    return ended.cumsum(1) - ended.long() == 0
+
+
+class NgramFilters(nn.Module):
+    """Embedded sentences [n, T, size] -> [n, len(widths) filters]: each filter's greatest response over a sentence, ReLU.
+
+    As in Kim 2014: `filters` of every width in `widths`, over windows of so many words, and zeros behind the last.
+    """
+
+    def __init__(self, size: int, widths: Sequence[int], filters: int):
+        super().__init__()
+        self.convolutions = nn.ModuleList(nn.Conv1d(size, filters, width) for width in widths)
+        self.widths = tuple(widths)
+
+    def forward(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """The features of embedded sentences [n, T, size], of which those words count that `mask` [n, T] has."""
+        channels = (embedded * mask[..., None]).transpose(1, 2)
+        found = []
+        for width, convolution in zip(self.widths, self.convolutions, strict=True):
+            response = convolution(functional.pad(channels, (0, width - 1)))
+            found.append(torch.relu(response.masked_fill(~mask[:, None], float("-inf")).amax(2)))
+        return torch.cat(found, 1)
