@@ -24,6 +24,7 @@ from representations.icf import ICF
 from representations.icf_discrete import ICFDiscrete
 from representations.infogan import InfoGAN
 from representations.jade import Jade, PairedClassifier, SingleClassifier
+from representations.language_multitask import LanguageMultitask
 from representations.linear_constraints import LinearConstraints
 from representations.m2 import M2
 from representations.model import Representation, read_config, read_weights, write_model
@@ -53,6 +54,7 @@ MODELS: dict[str, type[Representation]] = {
     "icf_discrete": ICFDiscrete,
     "infogan": InfoGAN,
     "jade": Jade,
+    "language_multitask": LanguageMultitask,
     "linear_constraints": LinearConstraints,
     "m2": M2,
     "paired_classifier": PairedClassifier,
