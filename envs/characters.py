@@ -1,14 +1,14 @@
 """Characters of a game: 672 identities of seven attributes, in several poses and seen from four sides.
 
-    identity    (body, arms, hair, gender, armour, greaves, weapon), every combination       2 x 2 x 7 x 2 x 2 x 2 x 3 = 672
+    identity    (body, arms, hair, gender, armour, greaves, weapon), every combination       2 x 2 x 3 x 2 x 2 x 2 x 7 = 672
     view        a pose, one of its frames, and the side from which it is seen                         5 x 4 x 4 = 80
 
 After the sprites of Reed et al. 2015 as Ridgeway & Mozer 2018 (arXiv 1802.05312, section 3) describe them: 60 x 60 pixels in
 colour, seven attributes, 672 identities, every combination. They say "2 to 5 distinct values"; no product of such numbers
-is 672 = 2^5 3 7, so that here one attribute, the hair, has seven.
+is 672 = 2^5 3 7, so that here one attribute, the weapon, has seven.
 
 A character is a figure of capsules on a skeleton that the pose bends. Gender, weapon, pose, frame and side say which of
-480 maps of tones it is drawn from, the other attributes which colours these have: drawing is looking up.
+1,120 maps of tones it is drawn from, the other attributes which colours these have: drawing is looking up.
 """
 
 from __future__ import annotations
@@ -30,17 +30,35 @@ from envs.world import Factor, World
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "body": ("light", "dark"),
     "arms": ("bare", "gauntlets"),
-    "hair": ("black", "brown", "blond", "red", "white", "blue", "pink"),
+    "hair": ("black", "blond", "red"),
     "gender": ("man", "woman"),
     "armour": ("leather", "plate"),
     "greaves": ("cloth", "gold"),
-    "weapon": ("spear", "sword", "bow"),
+    "weapon": ("spear", "sword", "bow", "axe", "staff", "torch", "mace"),
 }
 POSES = ("walk", "thrust", "slash", "cast", "shoot")
 FRAMES = 4
 SIDES = tuple(math.pi * k / 2 for k in range(4))  # front, facing right, back, facing left
 PITCH = 0.22  # radian that the camera looks down
-MATERIALS = ("skin", "arm", "hair", "torso", "trim", "leg", "boot", "eye", "wood", "steel", "bow", "grip")
+MATERIALS = (
+    "skin",
+    "arm",
+    "hair",
+    "torso",
+    "trim",
+    "leg",
+    "boot",
+    "eye",
+    "wood",
+    "steel",
+    "bow",
+    "grip",
+    "head",
+    "rod",
+    "orb",
+    "flame",
+    "iron",
+)
 Colour = tuple[int, int, int]
 SET: dict[str, Colour] = {  # what no attribute changes
     "ground": (112, 148, 100),
@@ -51,8 +69,13 @@ SET: dict[str, Colour] = {  # what no attribute changes
     "steel": (236, 240, 248),
     "bow": (200, 56, 40),
     "grip": (232, 176, 32),
+    "head": (96, 120, 168),
+    "rod": (72, 40, 96),
+    "orb": (64, 232, 248),
+    "flame": (255, 140, 0),
+    "iron": (52, 52, 60),
 }
-HAIRS = ((40, 36, 44), (120, 68, 28), (248, 216, 80), (212, 60, 20), (250, 250, 250), (48, 96, 236), (248, 112, 196))
+HAIRS = ((40, 36, 44), (248, 216, 80), (212, 60, 20))
 CHANGED: dict[str, tuple[str, tuple[Colour, ...]]] = {  # material -> the attribute that changes it, and its colours
     "skin": ("body", ((250, 206, 172), (100, 58, 38))),
     "hair": ("hair", HAIRS),
@@ -64,6 +87,14 @@ CHANGED: dict[str, tuple[str, tuple[Colour, ...]]] = {  # material -> the attrib
 SHADE = 0.72  # of a material's colour, in its own shade
 SCALE, ORIGIN, OUTLINE = 0.68, (0.5, 0.9), 0.013  # of the picture's side
 CHUNK = 64  # pictures drawn at a time, so that the work stays in the processor's cache
+
+
+TOPS = {  # of weapons on a shaft: materials of shaft and top, how far the top is from the hand, and its radius
+    "axe": ("wood", "head", 0.34, 0.1),
+    "staff": ("rod", "orb", 0.35, 0.085),
+    "torch": ("wood", "flame", 0.26, 0.1),
+    "mace": ("rod", "iron", 0.28, 0.1),
+}
 
 
 class Capsule(NamedTuple):
@@ -96,7 +127,7 @@ def stance(pose: str, frame: int) -> Stance:
         left = (0.09, 0.05 + 0.05 * max(swing, 0), 0.2 * swing)
         right = (-0.09, 0.05 + 0.05 * max(-swing, 0), -0.2 * swing)
         bob = 0.02 * (frame % 2)
-        return Stance(left, right, (0.3, 0.36, -0.2 * swing), (-0.3, 0.38, 0.16 * swing), (-0.1, 1.0, 0.5), bob)
+        return Stance(left, right, (0.3, 0.36, -0.2 * swing), (-0.3, 0.38, 0.12 + 0.08 * swing), (-0.1, 1.0, 0.6), bob)
     if pose == "thrust":
         reach = (0.0, 0.08, 0.18, 0.12)[frame]
         wide = ((0.12, 0.05, -0.1), (-0.12, 0.05, 0.06 + 0.3 * reach))
@@ -145,6 +176,14 @@ def held(weapon: str, hand: tuple[float, float, float], way: tuple[float, float,
             Capsule("grip", along(guard, side, -0.09), along(guard, side, 0.09), 0.025, 0.025),
             Capsule("steel", along(hand, way, 0.11), along(hand, way, 0.4), 0.055, 0.045),
         ]
+    if weapon in TOPS:
+        shaft, top, far, wide = TOPS[weapon]
+        end = along(hand, way, far)
+        shown = [Capsule(shaft, along(hand, way, -0.5 * far), end, 0.022, 0.022)]
+        if weapon == "axe":
+            blade = along(end, (way[1], -way[0], 0.0) if abs(way[2]) < 0.7 else (0.0, 1.0, 0.0), 0.09)
+            return [*shown, Capsule(top, along(end, way, -0.04), blade, 0.05, wide)]
+        return [*shown, Capsule(top, end, along(end, way, 0.05), wide, 0.4 * wide if weapon == "torch" else wide)]
     # A bow stands across the way of its arrow: along `way`, its belly forward.
     level = abs(way[2]) > 0.7 * math.sqrt(sum(w * w for w in way))
     belly = (0.0, 1.0, 0.0) if level else (0.0, 0.0, 1.0)
@@ -200,7 +239,7 @@ MAPPED = ("gender", "weapon", "pose", "frame", "facing")  # what chooses a map
 
 @lru_cache(maxsize=4)
 def tones(samples: int, device: torch.device) -> Tensor:
-    """The maps of all genders, weapons, poses, frames and sides, in this order: uint8 [480, samples * samples]."""
+    """The maps of all genders, weapons, poses, frames and sides, in this order: uint8 [1120, samples * samples]."""
     figures = [
         figure(gender, weapon, pose, frame)
         for gender in ATTRIBUTES["gender"]
@@ -300,7 +339,7 @@ class Characters(World):
         values = classes(factors, self.factors)
         named = dict(zip(self.names, values.unbind(1), strict=True))
         place = torch.zeros_like(named["pose"])
-        for name, size in zip(MAPPED, (2, 3, len(POSES), FRAMES, len(SIDES)), strict=True):
+        for name, size in zip(MAPPED, (2, 7, len(POSES), FRAMES, len(SIDES)), strict=True):
             place = place * size + named[name]
         fixed, changed = palette(device)
         colours = fixed.expand(n, -1).clone()

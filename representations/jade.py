@@ -27,6 +27,7 @@ from torch.nn import functional
 
 from borders import NonNegative, Positive, Shape, Share, Size
 from representations.model import Logs, Objective, Representation, check_pictures, pixels
+from representations.parts.labels import known_classes
 from representations.parts.networks import Background, Standardise, he_weights
 from representations.parts.terms import bernoulli_nll, gaussian_kl, gaussian_kl_each, gaussian_sample
 
@@ -112,12 +113,7 @@ class DigitClassifier(Representation):
 
     def labels(self, batch: Batch) -> Tensor:
         """The classes [n] of a batch; ValueError where one is not known or there is no such class."""
-        if not batch.get("labelled", torch.ones(1)).bool().all():
-            raise ValueError(f"{type(self).__name__} learns from labelled pictures alone, got some without a label")
-        labels = batch["y"].long()
-        if len(labels) and not 0 <= labels.amin() <= labels.amax() < self.classes:
-            raise ValueError(f"y must be classes below {self.classes}, got {labels.amin()} to {labels.amax()}")
-        return labels
+        return known_classes(batch, self.classes, type(self).__name__)
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: all networks, by Adam."""

@@ -17,6 +17,7 @@ from representations.dip_vae import DIPVAE
 from representations.disentangled_autoencoder import DisentangledAutoencoder
 from representations.dyn_content import DynContent
 from representations.e2c import E2C
+from representations.f_statistic import BinomialDeviance, FStatistic, Histogram, Triplet
 from representations.factor_vae import FactorVAE
 from representations.geometry_grasp import GeometryGrasp
 from representations.grasp_cnn import GraspCNN
@@ -37,6 +38,7 @@ from representations.vae import VAE, BetaVAE
 MODELS: dict[str, type[Representation]] = {
     "attribute_transfer": AttributeTransfer,
     "beta_vae": BetaVAE,
+    "binomial_deviance": BinomialDeviance,
     "capacity_vae": CapacityVAE,
     "causal_mechanisms": CausalMechanisms,
     "class_conditional": ClassConditional,
@@ -46,10 +48,12 @@ MODELS: dict[str, type[Representation]] = {
     "disentangled_autoencoder": DisentangledAutoencoder,
     "dyn_content": DynContent,
     "e2c": E2C,
+    "f_statistic": FStatistic,
     "factor_bottleneck": FactorBottleneck,
     "factor_vae": FactorVAE,
     "geometry_grasp": GeometryGrasp,
     "grasp_cnn": GraspCNN,
+    "histogram": Histogram,
     "icf": ICF,
     "icf_discrete": ICFDiscrete,
     "infogan": InfoGAN,
@@ -63,6 +67,7 @@ MODELS: dict[str, type[Representation]] = {
     "sentiment_mmd": SentimentMMD,
     "single_classifier": SingleClassifier,
     "structured_vae": StructuredVAE,
+    "triplet": Triplet,
     "vae": VAE,
 }
 

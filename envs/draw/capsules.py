@@ -5,8 +5,8 @@ A capsule runs from p to q, with the radius r_p at one end and r_q at the other.
     t = clamp((s - p) . (q - p) / |q - p|^2, 0, 1)
     d = |s - p - t (q - p)| - (r_p + t (r_q - r_p))
 
-A sample with d < 0 has the tone of the capsule's material, one with 0 <= d < outline that of the line around it. Capsules
-are painted one over the other, the farthest first. What is kept is the tone of each sample and not its colour, so that one
+A sample with d < 0 has the tone of the capsule's material, one with 0 <= d < outline that of the line around it; where several
+do so, the capsule counts whose middle is nearest. What is kept is the tone of each sample and not its colour, so that one
 map serves every choice of colours.
 """
 
@@ -42,14 +42,16 @@ def paint(ends: Tensor, radii: Tensor, materials: Tensor, side: int, outline: fl
     """
     maps = torch.full((len(ends), side, side), GROUND, dtype=torch.uint8)
     axis = (torch.arange(side) + 0.5) / side
-    across, down = axis[None, None, :], axis[None, :, None]
-    order = ends[..., 2].mean(-1).argsort(1)
-    ends, radii = ends.take_along_dim(order[..., None, None], 1), radii.take_along_dim(order[..., None], 1)
-    materials = materials.take_along_dim(order, 1)
     for tones, end, radius, material in zip(
         *(each.split(CHUNK) for each in (maps, ends, radii, materials)), strict=True
     ):
+        nearest = torch.full(tones.shape, -math.inf)
         for k in range(end.shape[1]):
+            low, high = (end[:, k, :, :2] - radius[:, k, :, None], end[:, k, :, :2] + radius[:, k, :, None])
+            first = ((low.amin((0, 1)) - outline) * side).floor().long().clamp(0, side).tolist()
+            last = ((high.amax((0, 1)) + outline) * side).ceil().long().clamp(0, side).tolist()
+            columns, rows = (slice(a, b) for a, b in zip(first, last, strict=True))  # where one of the chunk can be
+            across, down = axis[None, None, columns], axis[None, rows, None]
             (px, py), (qx, qy) = (end[:, k, j, :2, None, None].unbind(1) for j in range(2))
             p, q = radius[:, k, :, None, None].unbind(1)
             length = ((qx - px) ** 2 + (qy - py) ** 2).clamp(min=1e-9)
@@ -58,7 +60,10 @@ def paint(ends: Tensor, radii: Tensor, materials: Tensor, side: int, outline: fl
             wide = p + t * (q - p)
             distance = (aside.square() + below.square()).sqrt_() - wide
             shade = aside * LIGHT[0] + below * LIGHT[1] < -0.35 * wide
-            there = material[:, k, None, None]
-            tone = torch.where(distance < 0, 2 * there + shade, LINE)
-            tones.copy_(torch.where((distance < outline) & (there > 0), tone.to(torch.uint8), tones))
+            near, there = end[:, k, :, 2].mean(1)[:, None, None], material[:, k, None, None]
+            tone = torch.where(distance < 0, 2 * there + shade, LINE).to(torch.uint8)
+            window = (slice(None), rows, columns)
+            shown = (distance < outline) & (there > 0) & (near > nearest[window])
+            tones[window] = torch.where(shown, tone, tones[window])
+            nearest[window] = torch.where(shown, near, nearest[window])
     return maps

@@ -56,7 +56,7 @@ def test_every_value_of_every_attribute_shows_in_every_view(world, generator):
 @pytest.mark.parametrize("side", [32, 60])
 def test_no_figure_leaves_its_picture(side):
     maps = tones(2 * side, torch.device("cpu")).view(-1, 2 * side, 2 * side)
-    assert len(maps) == 480
+    assert len(maps) == 1120
     for edge in (maps[:, 0], maps[:, -1], maps[:, :, 0], maps[:, :, -1]):
         assert (edge == GROUND).all()
 
