@@ -1,8 +1,8 @@
 """What every world looks like and how fast it is drawn: `python -m benchmarks.worlds --out DIR`.
 
 A world of pictures gets a contact sheet, one row per factor: it runs over its grid while the others keep the values of
-a typical sample. A world of points gets a scatter plot, a world of videos also a GIF. The speed is that of
-`render`, the median over repeats, by the clock and by the processor time of all threads.
+a typical sample. A world of points gets a scatter plot, a world of sentences its lines, a world of videos also a GIF. The
+speed is that of `render`, the median over repeats, by the clock and by the processor time of all threads.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from benchmarks.harness.table import UP, Table
 from benchmarks.harness.timing import Work, rate
 from borders.files.pictures import write_animation, write_figure
 from envs import WORLDS, VideoWorld, World, make_world
+from envs.text.sentences import Sentences
 
 LARGE = 72  # a smaller picture is magnified by the whole number that brings its side nearest to this, from below
 DOTS = 100  # pixels of a sheet per inch
@@ -33,7 +34,7 @@ MARGIN = 1.5  # inches for the labels
 CAPTIONS = {"factors.png": "a row for every factor, which runs over its grid", "clips.gif": "eight clips"}
 INTRODUCTION = (
     "In a sheet one factor runs along each row over its grid, the others keep the values of a typical sample; a world "
-    "of points is drawn once for every factor, which gives the colour.",
+    "of points is drawn once for every factor, which gives the colour, and of a world of sentences the lines stand there.",
     "The speed is that of drawing a batch, the median over repeats, by the clock and by processor time of all threads.",
 )
 
@@ -121,6 +122,24 @@ def scatter(world: World, generator: torch.Generator, path: Path) -> None:
     write_figure(figure, path, dpi=120)
 
 
+def sentences(world: Sentences, columns: int, generator: torch.Generator, path: Path) -> None:
+    """Write a PNG with the lines of a world of sentences: behind each factor, one for every value on its grid."""
+    drawn = world.sample(64, generator)
+    telling = drawn[world.told(drawn).long().argmax(0)]  # for each factor a sentence that tells it
+    lines = []
+    for k, (factor, row) in enumerate(zip(world.factors, telling, strict=True)):
+        values = factor.grid(columns)
+        rows = row.repeat(len(values), 1)
+        rows[:, k] = values
+        lines += [(factor.name if not place else "", line) for place, line in enumerate(world.lines(rows)["en"])]
+    figure = Figure(figsize=(9, 0.16 * len(lines) + 0.1))
+    for place, (name, line) in enumerate(lines):
+        height = 1 - (place + 1) / (len(lines) + 1)
+        figure.text(0.01, height, name, fontsize=7, weight="bold")
+        figure.text(0.12, height, line, fontsize=7)
+    write_figure(figure, path, dpi=DOTS)
+
+
 def animation(world: VideoWorld, length: int, generator: torch.Generator, path: Path) -> None:
     """Write a GIF of eight clips, side by side in two rows."""
     frames = world.clip(8, length, generator).frames
@@ -169,6 +188,8 @@ def draw(world: World, job: Worlds, generator: torch.Generator, folder: Path) ->
     """Write what there is to see of a world: a sheet or a scatter plot, and a GIF of a world of videos."""
     if len(world.shape) == 3:
         contact_sheet(world, job.columns, generator, folder / "factors.png")
+    elif isinstance(world, Sentences):
+        sentences(world, job.columns, generator, folder / "factors.png")
     elif world.render(world.sample(1, generator)).is_floating_point():
         scatter(world, generator, folder / "factors.png")
     if isinstance(world, VideoWorld):

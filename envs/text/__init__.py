@@ -1,0 +1,1 @@
+"""Worlds of sentences, and how sentences become ids."""
