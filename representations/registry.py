@@ -12,7 +12,10 @@ from representations.attribute_transfer import AttributeTransfer
 from representations.capacity_vae import CapacityVAE, FactorBottleneck
 from representations.causal_mechanisms import CausalMechanisms
 from representations.class_conditional import ClassConditional
+from representations.cond_vae import CondVAE
+from representations.cond_vae_info import CondVAEInfo
 from representations.covariance_penalty import CovarianceClassifier, CovariancePenalty
+from representations.csvae import CSVAE
 from representations.dip_vae import DIPVAE
 from representations.disentangled_autoencoder import DisentangledAutoencoder
 from representations.dyn_content import DynContent
@@ -42,8 +45,11 @@ MODELS: dict[str, type[Representation]] = {
     "capacity_vae": CapacityVAE,
     "causal_mechanisms": CausalMechanisms,
     "class_conditional": ClassConditional,
+    "cond_vae": CondVAE,
+    "cond_vae_info": CondVAEInfo,
     "covariance_classifier": CovarianceClassifier,
     "covariance_penalty": CovariancePenalty,
+    "csvae": CSVAE,
     "dip_vae": DIPVAE,
     "disentangled_autoencoder": DisentangledAutoencoder,
     "dyn_content": DynContent,

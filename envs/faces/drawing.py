@@ -172,8 +172,8 @@ def _beard(canvas: Canvas, hair: Tensor) -> None:
     """A moustache, a goatee, or a full beard from ear to ear; all of the hair's colour, and the denser the more opaque."""
     kind, density = canvas["beard"].round(), canvas["density"]
     u, v = canvas.turned(0.1), canvas.v
-    colour, opaque = 0.75 * hair, 0.55 + 0.45 * density
-    thick = 0.6 + 0.6 * density
+    colour, opaque = 0.65 * hair, 0.65 + 0.35 * density
+    thick = 0.85 + 0.5 * density
     bent = v - (MOUTH - 0.1) - 0.9 * u.square()
     lip = _egg(u / 0.24, bent / (0.065 * thick)).mul_(0.06)
     tuft = _egg(u / (0.13 * thick), (v - canvas["chin"] + 0.09) / (0.15 * thick)).mul_(0.12)

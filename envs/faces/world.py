@@ -13,9 +13,11 @@ attribute.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from dataclasses import replace
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Float
 from torch import Tensor
 
@@ -53,7 +55,8 @@ IDENTITY = (
     Factor.categorical("hair", len(STYLES)),
     Factor.categorical("hair_colour", len(HAIR)),
 )
-ATTRIBUTES = {
+Attribute = Literal["glasses", "facial_hair", "smile", "hat"]
+ATTRIBUTES: dict[Attribute, tuple[Factor, ...]] = {
     "glasses": (
         Factor.categorical("rims", len(RIMS)),
         Factor.continuous("thickness", 0.012, 0.04, "half picture"),
@@ -63,12 +66,16 @@ ATTRIBUTES = {
     "smile": (Factor.categorical("grin", len(GRINS)),),
     "hat": (Factor.categorical("crown", len(HATS)), Factor.circular("hat_hue", 2 * math.pi)),
 }
-NUISANCE = (
+WORN = tuple(name for attribute, styles in ATTRIBUTES.items() for name in (attribute, *(s.name for s in styles)))
+POSE = (
     Factor.continuous("x", -ACROSS, ACROSS, "half picture"),
     Factor.continuous("y", *DOWN, "half picture"),
     Factor.continuous("scale", *SCALE, "ratio"),
     Factor.continuous("roll", -ROLL, ROLL, "radian"),
     Factor.continuous("yaw", -1.0, 1.0, "ratio"),
+)
+NUISANCE = (
+    *POSE,
     Factor.continuous("light", -1.0, 1.0, "ratio"),
     Factor.continuous("exposure", 0.65, 1.05, "ratio"),
     Factor.circular("backdrop", 2 * math.pi),
@@ -76,17 +83,34 @@ NUISANCE = (
 )
 
 
+def _within(factor: Factor, share: float) -> Factor:
+    """A number of the middle of a factor's range."""
+    middle, half = (factor.low + factor.high) / 2, share * (factor.high - factor.low) / 2
+    return replace(factor, low=middle - half, high=middle + half)
+
+
 class Faces(World):
     """A face: who it is, what is on it, how it was taken; pictures uint8 [n, 3, size, size], size 32 or 64.
 
-    Factors are `IDENTITY`, `ATTRIBUTES` and `NUISANCE`, in that order.
-    Every attribute is there (1) in a share `present` of all samples, and followed by the factors of its style.
+    Factors are `IDENTITY`, those of `attributes` (all of ATTRIBUTES unless told; the others are never there) and `NUISANCE`,
+    in that order.
+    `pose` is the share of the ranges of POSE, about their middles, that are taken: small where pictures were aligned, as
+    CelebA's are. Every attribute is there (1) in a share `present` of all samples, and followed by the factors of its style.
     """
 
-    def __init__(self, size: Literal[32, 64] = 64, present: Share = 1 / 3) -> None:
-        self.size, self.shape, self.present, self.traits = size, (3, size, size), present, len(IDENTITY)
-        worn = tuple(factor for name, styles in ATTRIBUTES.items() for factor in (Factor.categorical(name, 2), *styles))
-        self.factors = (*IDENTITY, *worn, *NUISANCE)
+    def __init__(
+        self,
+        size: Literal[32, 64] = 64,
+        present: Share = 1 / 3,
+        pose: Annotated[float, Interval(ge=0.01, le=1)] = 1.0,
+        attributes: tuple[Attribute, ...] = ("glasses", "facial_hair", "smile", "hat"),
+    ) -> None:
+        if len(set(attributes)) < len(attributes):
+            raise ValueError(f"attributes must be different ones, got {attributes}")
+        self.size, self.shape, self.present = size, (3, size, size), present
+        self.attributes, self.traits = attributes, len(IDENTITY)
+        worn = (factor for name in attributes for factor in (Factor.categorical(name, 2), *ATTRIBUTES[name]))
+        self.factors = (*IDENTITY, *worn, *(_within(factor, pose) for factor in POSE), *NUISANCE[len(POSE) :])
 
     def identities(self, n: Natural, generator: torch.Generator) -> Tensor:
         """`n` people, each different: the factors of IDENTITY, float32 [n, I].
@@ -103,10 +127,11 @@ class Faces(World):
 
     def _draw(self, n: int, generator: torch.Generator) -> Tensor:
         rows = super()._draw(n, generator)
-        for name in ATTRIBUTES:
+        for name in self.attributes:
             there = torch.rand(n, generator=generator, device=generator.device) < self.present
             rows[:, self.names.index(name)] = there.float()
         return rows
 
     def _render(self, factors: Tensor) -> Tensor:
-        return render(dict(zip(self.names, factors.unbind(1), strict=True)), self.size)
+        nothing = torch.zeros_like(factors[:, 0])
+        return render(dict.fromkeys(WORN, nothing) | dict(zip(self.names, factors.unbind(1), strict=True)), self.size)

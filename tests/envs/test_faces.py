@@ -121,3 +121,21 @@ def test_the_head_is_where_the_pose_says(world, generator):
     shifted = base.clone()
     shifted[:, column(world, "x")] = 3 / 32  # three pixels to the right
     assert (world.render(shifted)[..., 3:].int() - picture[..., :-3].int()).abs().max() <= 1
+
+
+def test_a_world_of_fewer_attributes_and_less_pose_draws_what_the_whole_one_does(world, generator):
+    few = Faces(attributes=("smile",), pose=0.5)
+    assert few.names == (*(f.name for f in IDENTITY), "smile", "grin", *(f.name for f in NUISANCE))
+    rows = few.sample(500, generator)
+    across = rows[:, few.names.index("x")]
+    assert 0.055 < across.max() <= 0.06  # half of 0.12
+    whole = torch.zeros(500, len(world.factors))
+    for k, name in enumerate(few.names):
+        whole[:, column(world, name)] = rows[:, k]
+    for name, least in (("thickness", 0.012),):
+        whole[:, column(world, name)] = least
+    assert torch.equal(few.render(rows), world.render(whole))
+    with pytest.raises(ValueError, match="different ones"):
+        Faces(attributes=("hat", "hat"))
+    with pytest.raises(ValueError, match="pose"):
+        Faces(pose=0.0)

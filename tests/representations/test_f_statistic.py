@@ -68,5 +68,5 @@ def test_labels_that_cannot_be_are_refused(name, generator):
     learner, batch = model(name), batch_of(generator)
     with pytest.raises(ValueError, match="y must be classes below 5"):
         learner.loss(batch | {"y": batch["y"] + 1})
-    with pytest.raises(ValueError, match="labelled pictures alone"):
+    with pytest.raises(ValueError, match="labelled examples alone"):
         learner.loss(batch | {"labelled": torch.arange(20) < 3})

@@ -138,7 +138,7 @@ def test_labels_that_cannot_be_are_refused(name, generator):
     learner, batch = model(name), batch_of(generator)
     with pytest.raises(ValueError, match="y must be classes below 3"):
         learner.loss(batch | {"y": batch["y"] + 3})
-    with pytest.raises(ValueError, match="labelled pictures alone"):
+    with pytest.raises(ValueError, match="labelled examples alone"):
         learner.loss(batch | {"labelled": torch.arange(6) < 3})
     with pytest.raises(ValueError, match="at least 8 pixels"):
         model(name, shape=(3, 4, 16))
