@@ -19,6 +19,7 @@ from envs.shapes2d import Shapes2D
 from envs.street_digits import StreetDigits
 from envs.swiss_roll import SwissRoll
 from envs.switch_maze import SwitchMaze
+from envs.text.reviews import Reviews
 from envs.text.sentences import Sentences
 from envs.transformed_digits import TransformedDigits
 from envs.world import World
@@ -36,6 +37,7 @@ WORLDS: dict[str, type[World]] = {
     "multi_sprites": MultiSprites,
     "objects3d": Objects3D,
     "planar": Planar,
+    "reviews": Reviews,
     "sentences": Sentences,
     "shape_motion": ShapeMotion,
     "shapes2d": Shapes2D,

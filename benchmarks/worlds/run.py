@@ -26,6 +26,7 @@ from benchmarks.harness.table import UP, Table
 from benchmarks.harness.timing import Work, rate
 from borders.files.pictures import write_animation, write_figure
 from envs import WORLDS, VideoWorld, World, make_world
+from envs.text.reviews import Reviews
 from envs.text.sentences import Sentences
 
 LARGE = 72  # a smaller picture is magnified by the whole number that brings its side nearest to this, from below
@@ -122,7 +123,7 @@ def scatter(world: World, generator: torch.Generator, path: Path) -> None:
     write_figure(figure, path, dpi=120)
 
 
-def sentences(world: Sentences, columns: int, generator: torch.Generator, path: Path) -> None:
+def sentences(world: Sentences | Reviews, columns: int, generator: torch.Generator, path: Path) -> None:
     """Write a PNG with the lines of a world of sentences: behind each factor, one for every value on its grid."""
     drawn = world.sample(64, generator)
     telling = drawn[world.told(drawn).long().argmax(0)]  # for each factor a sentence that tells it
@@ -131,7 +132,10 @@ def sentences(world: Sentences, columns: int, generator: torch.Generator, path: 
         values = factor.grid(columns)
         rows = row.repeat(len(values), 1)
         rows[:, k] = values
-        lines += [(factor.name if not place else "", line) for place, line in enumerate(world.lines(rows)["en"])]
+        lines += [
+            (factor.name if not place else "", line)
+            for place, line in enumerate(world.vocabulary.lines(world.render(rows)))
+        ]
     figure = Figure(figsize=(9, 0.16 * len(lines) + 0.1))
     for place, (name, line) in enumerate(lines):
         height = 1 - (place + 1) / (len(lines) + 1)
@@ -188,7 +192,7 @@ def draw(world: World, job: Worlds, generator: torch.Generator, folder: Path) ->
     """Write what there is to see of a world: a sheet or a scatter plot, and a GIF of a world of videos."""
     if len(world.shape) == 3:
         contact_sheet(world, job.columns, generator, folder / "factors.png")
-    elif isinstance(world, Sentences):
+    elif isinstance(world, Sentences | Reviews):
         sentences(world, job.columns, generator, folder / "factors.png")
     elif world.render(world.sample(1, generator)).is_floating_point():
         scatter(world, generator, folder / "factors.png")
