@@ -15,6 +15,7 @@ from representations.class_conditional import ClassConditional
 from representations.cond_vae import CondVAE
 from representations.cond_vae_info import CondVAEInfo
 from representations.covariance_penalty import CovarianceClassifier, CovariancePenalty
+from representations.cross_aligned import CrossAligned
 from representations.csvae import CSVAE
 from representations.dip_vae import DIPVAE
 from representations.disentangled_autoencoder import DisentangledAutoencoder
@@ -49,6 +50,7 @@ MODELS: dict[str, type[Representation]] = {
     "cond_vae_info": CondVAEInfo,
     "covariance_classifier": CovarianceClassifier,
     "covariance_penalty": CovariancePenalty,
+    "cross_aligned": CrossAligned,
     "csvae": CSVAE,
     "dip_vae": DIPVAE,
     "disentangled_autoencoder": DisentangledAutoencoder,
