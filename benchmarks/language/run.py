@@ -59,7 +59,7 @@ class Budget(Scored):
 
     data: str = "sentences"
     """sentences (the world), multi30k (in DISCO_DATA) or multi30k:PATH."""
-    steps: Count = 1600
+    steps: Count = 1000
     """Steps of training."""
     batch: Count = 32
     """Sentences a step."""
