@@ -6,15 +6,12 @@ digits are styled, so that it is known what the codes should hold beside the cla
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
@@ -22,8 +19,10 @@ from torch import Tensor
 import representations
 from benchmarks.digits.capacities_report import tables
 from benchmarks.digits.constraints import byte, shown
-from benchmarks.digits.job import Job, Settings, digits, sized, trained
+from benchmarks.digits.source import digits
 from benchmarks.harness.autoencoding import sheet
+from benchmarks.harness.papers import Job, Settings, sized, trained
+from benchmarks.harness.probes import probe
 from benchmarks.metrics import score_codes
 from borders import Count, NonNegative, Positive, Share, Size, checked
 from borders.files.pictures import write_figure
@@ -156,15 +155,6 @@ def measure(model: ClassConditional, train: World, test: World, sizes: Sizes) ->
     kinds = [test.factors[k] for k in told]
     scored = score_codes(model.encode(pictures), rows[:, told], kinds, ["mig", "dci_lasso"])
     return found | {"mig": scored["mig"], "disentanglement": scored["dci_lasso_disentanglement"]}
-
-
-def probe(codes: Tensor, labels: Tensor, test: Tensor, test_labels: Tensor) -> float:
-    """The accuracy on other codes of a network of 64 units fitted to codes [n, d] and labels [n]."""
-    network = MLPClassifier((64,), learning_rate_init=5e-3, early_stopping=True, max_iter=100, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = make_pipeline(StandardScaler(), network).fit(codes.numpy(), labels.numpy())
-    return float(fitted.score(test.numpy(), test_labels.numpy()))
 
 
 @torch.no_grad()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.digits.cells import by_variant, over
-from benchmarks.digits.job import Found, Told
+from benchmarks.harness.papers import Found, Told, by_variant, over
 from benchmarks.harness.table import DOWN, UP, Claim, Interval, Table, interval, over_seeds
 
 WITHOUT, ON_Z, ON_W, TAUGHT = (

@@ -20,9 +20,10 @@ from torch import Tensor
 
 import representations
 from benchmarks.digits.constraints_report import tables
-from benchmarks.digits.job import Job, Settings, digits, sized, trained
 from benchmarks.digits.judge import Judge, train_judge
+from benchmarks.digits.source import digits
 from benchmarks.harness.autoencoding import seeded, sheet
+from benchmarks.harness.papers import Job, Settings, sized, trained
 from borders import Count, NonNegative, Positive, Size, checked
 from borders.files.pictures import write_figure
 from envs.digits import Digits

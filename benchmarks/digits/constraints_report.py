@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.digits.cells import by_variant, over
-from benchmarks.digits.job import Found, Told
+from benchmarks.harness.papers import Found, Told, by_variant, over
 from benchmarks.harness.table import DOWN, UP, Claim, Table, interval, over_seeds
 
 PUBLISHED = {"AE, separate": "39.1", "AE, joint": "70.1", "VAE, separate": "76.5", "VAE, joint": "79.1"}

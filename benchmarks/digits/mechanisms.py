@@ -19,11 +19,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import representations
-from benchmarks.digits.job import Job, Settings, sized, trained
 from benchmarks.digits.judge import Judge, train_judge
 from benchmarks.digits.letters import letters
 from benchmarks.digits.mechanisms_report import tables
 from benchmarks.harness.autoencoding import seeded, sheet
+from benchmarks.harness.papers import Job, Settings, sized, trained
 from benchmarks.metrics import score_codes
 from benchmarks.metrics.scoring import LEAST
 from borders import Count, Natural, Positive, Size, checked

@@ -16,10 +16,11 @@ from annotated_types import Interval
 from torch import Tensor
 
 import representations
-from benchmarks.digits.job import Job, Settings, digits, sized, trained
 from benchmarks.digits.labels import labelled_rows
 from benchmarks.digits.paired_report import activations, tables
+from benchmarks.digits.source import digits
 from benchmarks.harness.autoencoding import seeded, sheet
+from benchmarks.harness.papers import Job, Settings, sized, trained
 from borders import Count, NonNegative, Positive, Share, Size, checked
 from borders.files.pictures import write_figure
 from envs.street_digits import StreetDigits

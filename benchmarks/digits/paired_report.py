@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from benchmarks.digits.cells import Cells, cells_of, gap, over
-from benchmarks.digits.job import Found, Told
+from benchmarks.harness.papers import Cells, Found, Told, cells_of, gap, over
 from benchmarks.harness.table import DOWN, UP, Claim, Table, interval, over_seeds
 
 PUBLISHED = {

@@ -18,12 +18,13 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 import representations
-from benchmarks.digits.job import Job, Settings, digits, sized, trained
 from benchmarks.digits.judge import Judge, train_judge
 from benchmarks.digits.labels import Pictures, every, labelled_rows, supervised
+from benchmarks.digits.source import digits
 from benchmarks.digits.structured_figures import figures
 from benchmarks.digits.structured_report import tables
 from benchmarks.harness.autoencoding import seeded
+from benchmarks.harness.papers import Job, Settings, sized, trained
 from benchmarks.metrics.codes import score_codes
 from borders import Count, NonNegative, Positive, Share, Size, checked
 from envs.files.idx import Split

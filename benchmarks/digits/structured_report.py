@@ -8,8 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from benchmarks.digits.cells import Cells, cells_of, gap, over
-from benchmarks.digits.job import Found, Told
+from benchmarks.harness.papers import Cells, Found, Told, cells_of, gap, over
 from benchmarks.harness.table import DOWN, UP, Claim, Table, over_seeds
 from borders.files.pictures import write_figure
 

@@ -178,29 +178,40 @@ def _halvings(height: int, width: int) -> list[tuple[int, int]]:
     return sizes
 
 
-def conv_encoder(shape: tuple[int, ...], outputs: int, channels: int = 32, hidden: int = 256) -> nn.Sequential:
+def _normed(channels: int, norm: bool) -> list[nn.Module]:
+    return [nn.BatchNorm2d(channels)] if norm else []
+
+
+def conv_encoder(
+    shape: tuple[int, ...], outputs: int, channels: int = 32, hidden: int = 256, norm: bool = False
+) -> nn.Sequential:
     """Pictures [n, C, H, W] -> [n, outputs]: 4 x 4 convolutions of stride 2, two layers of `hidden` units, ReLU.
 
     At 64 x 64 it is the encoder of Burgess et al. 2018, appendix A.1: four convolutions of 32 channels, 256 and 256
-    units; other sizes are halved until the shorter side is below 8.
+    units; other sizes are halved until the shorter side is below 8. `norm` normalises the batch behind every convolution.
     """
     sizes = _halvings(*shape[1:])
     layers: list[nn.Module] = []
     for depth in range(len(sizes) - 1):
-        layers += [HalvingConv(channels if depth else shape[0], channels), nn.ReLU()]
+        layers += [HalvingConv(channels if depth else shape[0], channels), *_normed(channels, norm), nn.ReLU()]
     flat = math.prod(sizes[-1]) * (channels if len(sizes) > 1 else shape[0])
     return nn.Sequential(*layers, nn.Flatten(), mlp(flat, hidden, hidden, outputs))
 
 
-def conv_decoder(inputs: int, shape: tuple[int, ...], channels: int = 32, hidden: int = 256) -> nn.Sequential:
-    """Codes [n, inputs] -> logits [n, C, H, W]: the transpose of `conv_encoder` (Burgess et al. 2018, appendix A.1)."""
+def conv_decoder(
+    inputs: int, shape: tuple[int, ...], channels: int = 32, hidden: int = 256, norm: bool = False
+) -> nn.Sequential:
+    """Codes [n, inputs] -> logits [n, C, H, W]: the transpose of `conv_encoder` (Burgess et al. 2018, appendix A.1).
+
+    `norm` normalises the batch behind every convolution but the last.
+    """
     sizes = _halvings(*shape[1:])
     deepest = (channels if len(sizes) > 1 else shape[0], *sizes[-1])
     layers: list[nn.Module] = [mlp(inputs, hidden, hidden, math.prod(deepest)), nn.Unflatten(1, deepest)]
     for depth in range(len(sizes) - 1, 0, -1):
         odd = (sizes[depth - 1][0] % 2, sizes[depth - 1][1] % 2)
         outputs = channels if depth > 1 else shape[0]
-        layers += [nn.ReLU(), _ConvTranspose(channels, outputs, odd)]
+        layers += [nn.ReLU(), _ConvTranspose(channels, outputs, odd), *_normed(channels, norm and depth > 1)]
     return nn.Sequential(*layers)
 
 

@@ -4,8 +4,9 @@ import torch
 from benchmarks.digits import constraints
 from benchmarks.digits.constraints import Sizes, asked, build, explained
 from benchmarks.digits.constraints_report import claims, tables
-from benchmarks.digits.job import Found, Job, digits
 from benchmarks.digits.judge import train_judge
+from benchmarks.digits.source import digits
+from benchmarks.harness.papers import Found, Job
 
 FEW = {"steps": 5, "batch": 16, "judge_steps": 5, "pool": 50, "test": 60, "hidden": 8}
 READ = {"accuracy": 0.5, "probe": 0.6, "error": 30.0}

@@ -3,9 +3,10 @@ import json
 import pytest
 
 from benchmarks.digits import run as digits
-from benchmarks.digits.run import OWNERS, PAPERS, Options, jobs
+from benchmarks.digits.run import PAPERS, Options, jobs
 from benchmarks.harness.command import presets_of
 from benchmarks.harness.options import Sweep
+from benchmarks.harness.papers import models_of
 
 
 def test_every_model_has_cells_in_every_preset_and_a_papers_seeds_are_its_own():
@@ -13,7 +14,7 @@ def test_every_model_has_cells_in_every_preset_and_a_papers_seeds_are_its_own():
         papers = options["papers"]
         assert papers.keys() == PAPERS.keys(), preset
         found = jobs(Sweep(preset=preset), Options(papers=papers))
-        assert {job.model for job in found} == set(OWNERS)
+        assert {job.model for job in found} == set(models_of(PAPERS))
         rows = {(job.row, job.seed) for job in found}
         assert len(rows) == len(found)
     few = presets_of("digits")["quick"]["papers"]

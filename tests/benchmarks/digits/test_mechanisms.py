@@ -9,12 +9,12 @@ from benchmarks.digits import capacities, mechanisms
 from benchmarks.digits import run as digits
 from benchmarks.digits.capacities_report import CLASS, ON_W, REST, WITHOUT
 from benchmarks.digits.capacities_report import claims as capacity_claims
-from benchmarks.digits.job import Found, Job
 from benchmarks.digits.letters import letters
 from benchmarks.digits.mechanisms_report import claims
 from benchmarks.digits.run import Options, jobs
 from benchmarks.harness.command import presets_of
 from benchmarks.harness.options import Sweep
+from benchmarks.harness.papers import Found, Job
 from envs.transformed_digits import SHIFT, TransformedDigits
 
 KINDS = ("right", "inversion")

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from benchmarks.digits import run as digits
-from benchmarks.digits.job import Found, Job
 from benchmarks.digits.labels import Pictures, every, labelled_rows, supervised
 from benchmarks.digits.paired import by_class, pairs
 from benchmarks.digits.paired_report import claims as paired_claims
 from benchmarks.digits.structured import Sizes, check, matched, pictures, variants, world_of
 from benchmarks.digits.structured_report import claims, curves
 from benchmarks.harness.command import presets_of
+from benchmarks.harness.papers import Found, Job
 from envs.digits import Digits
 
 

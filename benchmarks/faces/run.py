@@ -1,0 +1,64 @@
+"""Attributes in subspaces of their own: `python -m benchmarks.faces --model csvae`.
+
+A job trains one model on the Swiss roll or on faces with one seed, and measures what becomes of switched labels. Both parts
+are modules of this room with settings of their own, `--papers.PART.NAME VALUE`; without --part both run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.faces import attributes, swiss
+from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.options import Sweep
+from benchmarks.harness.papers import Job, Paper, models_of, paper_jobs, run_paper, summarise
+from benchmarks.harness.summary import Summary
+from borders import checked, nearest
+
+PARTS: dict[str, Paper] = {"swiss": swiss, "attributes": attributes}
+INTRODUCTION = (
+    "Labels say whether an attribute is there; a model is to switch it, in whichever style, and leave all else as it is. "
+    "Judges, probes and the renderer, which knows the true picture, are independent of the models.",
+)
+
+
+@checked
+@dataclass(frozen=True)
+class Options:
+    """What the learners of attributes can be told."""
+
+    part: str = ""
+    """swiss or attributes; both unless told."""
+    papers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by part."""
+
+
+def jobs(own: Sweep, options: Options) -> list[Job]:
+    """The jobs of a sweep; ValueError or TypeError for an unknown part or model, and for settings that a part refuses."""
+    if options.part and options.part not in PARTS:
+        raise ValueError(f"unknown part {options.part!r}; the parts are {nearest(options.part, PARTS)}")
+    chosen = {name: part for name, part in PARTS.items() if options.part in ("", name)}
+    told = {name: settings for name, settings in options.papers.items() if name not in PARTS or name in chosen}
+    return paper_jobs(chosen, own, told)
+
+
+def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
+    """Train, measure and draw one job in `folder`; the result as `result.json` holds it."""
+    return run_paper("faces", PARTS, job, folder, resume)
+
+
+def summary(out: Path, todo: Sequence[Job], results: Sequence[Mapping[str, Any]]) -> Summary:
+    """Tables, claims and figures, part by part."""
+    return summarise("Attributes in subspaces: faces", INTRODUCTION, PARTS, out, todo, results)
+
+
+def plan(own: Sweep, values: dict[str, Any]) -> Plan:
+    """The jobs of the command."""
+    return Plan(jobs(own, Options(**values)))
+
+
+EXPERIMENT = Experiment("faces", Options, plan, run, summary, models=models_of(PARTS), errors=(OSError,))
+main = EXPERIMENT.main
