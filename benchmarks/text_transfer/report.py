@@ -1,0 +1,118 @@
+"""The tables, the claims and the sentences of `benchmarks.text_transfer`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness.runs import job_folders
+from benchmarks.harness.summary import Summary, by_row, first_figures, intervals
+from benchmarks.harness.table import DOWN, UP, Claim, Interval, Table, interval, over_seeds
+from borders.files import read_json
+
+# Sentiment %, content %, perplexity of Melnyk et al. 2017, table 1, Yelp; there cross_aligned is called Shen et al.
+PUBLISHED = {"attribute_transfer": ("94.4", "77.1", "80.1"), "cross_aligned": ("86.5", "38.3", "27.0")}
+MAIN = {
+    "transfer": f"sentiment %{UP}",
+    "content": f"content %{UP}",
+    "perplexity": f"perplexity{DOWN}",
+    "reverse": f"reverse{DOWN}",
+    "bleu": f"BLEU with the source{UP}",
+    "same_bleu": f"BLEU said again{UP}",
+}
+ORACLE = {
+    "parsed_fluent": f"sentences %{UP}",
+    "parsed_turned": f"with the other sentiment %{UP}",
+    "parsed_kept": f"about the same %{UP}",
+    "parsed_exact": f"both %{UP}",
+    "mig": f"MIG of the code{UP}",
+    "explicitness": f"explicitness{UP}",
+}
+MOVED = {
+    "moved_stayed_sentiment": "there before %",
+    "moved_sentiment": f"in the other sentiment's cluster %{UP}",
+    "shifted_sentiment": "by the means' difference %",
+    "moved_stayed_topic": "in its topic's before %",
+    "moved_topic": f"in its topic's cluster %{UP}",
+    "shifted_topic": "by the means' difference %",
+}
+SHARES = ("transfer", "content", "parsed_", "moved_", "shifted_")
+TOPIC_LOST = 0.05  # share of the sentences whose codes may leave their topic's cluster
+INTRODUCTION = (
+    "Every learner is shown sentences of two sentiments, no two of which are a pair, and says test sentences with the other "
+    "sentiment. A classifier of n-grams and a language model that learned from the same real sentences judge them.",
+)
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Summary:
+    """Tables, claims, figures and sentences of all jobs."""
+    rows: Rows = by_row(results)
+    about = f"{jobs[0].data.partition(':')[0] or 'files'}, preset {jobs[0].preset}; {over_seeds(len({j.seed for j in jobs}))}"
+    published = {name: cells for name, cells in PUBLISHED.items() if name in rows}
+    first = [(f"{name}, published (Yelp)", *cells, "-", "-", "-") for name, cells in published.items()]
+    made = [Table(f"transferred, {about}", ("model", *MAIN.values()), (*first, *_lines(rows, MAIN)))]
+    if any("parsed_exact" in each[0] for each in rows.values()):
+        made.append(Table(f"as the parser reads them, {about}", ("model", *ORACLE.values()), _lines(rows, ORACLE)))
+    moving = {name: each for name, each in rows.items() if "moved_sentiment" in each[0]}
+    if moving:
+        made.append(Table(f"where codes move, {about}", ("model", *MOVED.values()), _lines(moving, MOVED)))
+    made.append(sentences(out, jobs))
+    captions = {"traversed.png": "codes of films and products, and where some are moved"}
+    return Summary(
+        "Sentences with another sentiment",
+        INTRODUCTION,
+        made,
+        claims(rows),
+        first_figures(jobs, out, captions=captions),
+        intervals(rows),
+    )
+
+
+def _lines(rows: Rows, columns: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
+    return tuple((name, *(_cell(each, key) for key in columns)) for name, each in rows.items())
+
+
+def _cell(each: Sequence[Mapping[str, Any]], key: str) -> str:
+    if key not in each[0]:
+        return "-"
+    share = key.startswith(SHARES)
+    digits = 1 if share or key in ("bleu", "same_bleu", "perplexity", "reverse") else 2
+    return interval([scores[key] for scores in each if key in scores]).text(digits, 100 if share else 1)
+
+
+def sentences(out: Path, jobs: Sequence[Any]) -> Table:
+    """Test sentences of the first seed, and what each learner made of them."""
+    first = [
+        (job, folder) for job, folder in zip(jobs, job_folders(out, jobs), strict=True) if job.seed == jobs[0].seed
+    ]
+    told = {job.model: read_json(folder / "samples.json", "samples of a run")["samples"] for job, folder in first}
+    lines = zip(*told.values(), strict=True)
+    rows = tuple((each[0]["from"], *(one["to"] or "(nothing)" for one in each)) for each in lines)
+    return Table(f"the first seed's sentences, seed {jobs[0].seed}", ("source", *told), rows)
+
+
+def claims(rows: Rows) -> list[Claim]:
+    """attribute_transfer against cross_aligned, seed by seed; and where sentiment_mmd moves codes."""
+    made = []
+    ours, base = rows.get("attribute_transfer"), rows.get("cross_aligned")
+    if ours and base:
+        for name, word in (("transfer", "sentiment"), ("content", "content")):
+            gain = interval([a[name] - b[name] for a, b in zip(ours, base, strict=True)])
+            text = f"attribute_transfer's {word} is above cross_aligned's"
+            made.append(Claim(text, gain.low > 0, f"{gain.text(1, 100)} points"))
+    moving = rows.get("sentiment_mmd")
+    if moving and "moved_sentiment" in moving[0]:
+        there = interval([each["moved_sentiment"] for each in moving])
+        before = interval([each["moved_stayed_sentiment"] for each in moving])
+        text = "sentiment_mmd: most traversed codes lie in the other sentiment's cluster"
+        made.append(Claim(text, there.low > 0.5, f"{_percent(there)} % of them, {_percent(before)} % before"))
+        kept = interval([each["moved_topic"] - each["moved_stayed_topic"] for each in moving])
+        text = f"sentiment_mmd: under {100 * TOPIC_LOST:.0f} % of the traversed codes leave their topic's cluster"
+        made.append(Claim(text, kept.low > -TOPIC_LOST, f"{kept.text(1, 100)} points"))
+    return made
+
+
+def _percent(of: Interval) -> str:
+    return of.text(1, 100)

@@ -1,0 +1,141 @@
+"""The command, its corpora, and what it says."""
+
+import gzip
+import json
+
+import pytest
+import torch
+
+from benchmarks.text_transfer.corpus import drawn, lines_of, read
+from benchmarks.text_transfer.measure import parsed
+from benchmarks.text_transfer.report import claims
+from benchmarks.text_transfer.run import MODELS, Options, jobs, main
+
+torch.set_num_threads(1)
+SIZES = {name: {"steps": 4, "batch": 8} for name in MODELS}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "out"
+    main(["--preset=quick", "--workers=1", f"--out={out}"])
+    return out
+
+
+def test_the_command_runs_every_step_and_says_what_it_shows(told):
+    found = json.loads((told / "result.json").read_text())
+    assert set(found["intervals"]) == set(MODELS)
+    for name in MODELS:
+        assert 0 <= found["scores"][name]["transfer"] <= 1
+        assert found["scores"][name]["real_perplexity"] > 1
+    assert {claim["verdict"] for claim in found["claims"]} == {"undecided"}
+    assert len(found["claims"]) == 4
+    titles = [table["title"] for table in found["tables"]]
+    assert [title.split(",")[0] for title in titles] == [
+        "transferred",
+        "as the parser reads them",
+        "where codes move",
+        "the first seed's sentences",
+    ]
+    folder = next(told.glob("attribute_transfer-*"))
+    assert {"vocabulary.json", "samples.json", "log.jsonl", "best", "model"} <= {path.name for path in folder.iterdir()}
+    assert (next(told.glob("sentiment_mmd-*")) / "traversed.png").exists()
+
+
+def test_one_s_own_sentence_is_transferred(told, capsys):
+    folder = next(told.glob("cross_aligned-*"))
+    said = main(["--sentence", "the zebra was Good .", "--to", "negative", "--run", str(folder)])
+    told = capsys.readouterr()
+    assert told.out == said + "\n"
+    assert "unknown words: zebra" in told.err
+    for words, fault in (
+        (["--to", "angry"], "negative or positive"),
+        (["--to", "negative", "--sentence", " "], "a word"),
+    ):
+        with pytest.raises(SystemExit, match=fault):
+            main(["--sentence", "it is good .", "--run", str(folder), *words])
+
+
+def test_sentences_of_a_seed_are_others_than_those_of_another():
+    first, again, other = drawn(200, 50, 0), drawn(200, 50, 0), drawn(200, 50, 1)
+    assert torch.equal(first.train.x, again.train.x)
+    assert not torch.equal(first.train.x, other.train.x)
+    assert not torch.equal(first.test.x, other.test.x)
+    assert torch.equal(first.test.y, first.test.rows[:, 0].long())  # no label of a test sentence is wrong
+    assert 0.02 < (first.train.y != first.train.rows[:, 0]).float().mean() < 0.2
+    nouns = first.mask(first.train.x)
+    lines = first.vocabulary.lines(first.train.x.where(nouns, 0)[:, :1] * 0 + 2)
+    assert lines == [""] * 200
+    said = [
+        [first.vocabulary.tokens[i - 4] for i in row[mask].tolist()]
+        for row, mask in zip(first.train.x, nouns, strict=True)
+    ]
+    assert all(
+        set(words) == first.nouns(line) for words, line in zip(said, first.vocabulary.lines(first.train.x), strict=True)
+    )
+
+
+def test_the_parser_s_shares_are_those_of_sentences_whose_meaning_is_known():
+    corpus = drawn(50, 60, 0)
+    rows = corpus.test.rows.clone()
+    same = corpus.vocabulary.lines(corpus.test.x)
+    assert parsed(corpus, same) == {"parsed_fluent": 1, "parsed_turned": 0, "parsed_kept": 1, "parsed_exact": 0}
+    rows[:, 0] = 1 - rows[:, 0]
+    assert parsed(corpus, corpus.world.lines(rows)) == dict.fromkeys(parsed(corpus, same), 1)
+    assert set(parsed(corpus, ["the the"] * 59 + [""]).values()) == {0}
+
+
+def test_files_are_read_as_they_are_on_disk(tmp_path):
+    for y, words in enumerate(("bad awful", "good nice")):
+        lines = [f"the {noun} is {word} ." for noun in ("pizza", "waiter", "room") for word in words.split()]
+        for split in ("train", "dev"):
+            (tmp_path / f"{split}.{y}.txt").write_text("\n".join(lines) + "\n\n")
+        (tmp_path / f"test.{y}.txt.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+        (tmp_path / ("neg", "pos")[y]).write_text("\n".join(lines))
+    pytest.importorskip("textblob")
+    for data in (f"yelp:{tmp_path}", str(tmp_path)):
+        corpus = read(data, 8, 4, 12, 9, 0)
+        assert len(corpus.train) <= 8
+        assert corpus.length == 10
+        assert len(corpus.vocabulary) <= 12
+        assert set(corpus.test.y.tolist()) == {0, 1}
+        assert "pizza" in corpus.nouns("the pizza is bad .")
+    with pytest.raises(ValueError, match="nowhere"):
+        read(f"yelp:{tmp_path / 'nowhere'}", 8, 4, 12, 9, 0)
+    with pytest.raises(ValueError, match="yelp:FOLDER"):
+        read(f"cats:{tmp_path}", 8, 4, 12, 9, 0)
+
+
+def test_lines_that_are_no_sentences_are_left_out_and_a_file_without_any_is_named(tmp_path):
+    path = tmp_path / "neg"
+    path.write_text("\n  it   is bad . \n\n" + "word " * 20 + "\n")
+    assert lines_of(path, 10) == ["it is bad ."]
+    path.write_text("\n\n")
+    with pytest.raises(ValueError, match="neg should hold sentences of up to 10 words"):
+        lines_of(path, 10)
+    path.write_bytes("schön".encode("latin-1"))
+    with pytest.raises(ValueError, match="UTF-8"):
+        lines_of(path, 10)
+
+
+def test_unknown_models_and_sizes_are_named():
+    from benchmarks.harness.options import Sweep
+
+    assert len(jobs(Sweep(seeds=2), Options(sizes=SIZES))) == 2 * len(MODELS)
+    with pytest.raises(ValueError, match="sizes of cross_aligned are steps, batch, checks"):
+        jobs(Sweep(model="cross_aligned"), Options(sizes={"cross_aligned": {"steps": 4, "batches": 8}}))
+    with pytest.raises(ValueError, match="unknown model"):
+        jobs(Sweep(model="cross_alined"), Options(sizes=SIZES))
+
+
+def test_claims_are_decided_seed_by_seed():
+    ours = [{"transfer": 0.9 + k / 100, "content": 0.8} for k in range(3)]
+    base = [{"transfer": 0.7 + k / 100, "content": 0.9} for k in range(3)]
+    found = claims({"attribute_transfer": ours, "cross_aligned": base})
+    assert [claim.shown for claim in found] == [True, False]
+    moving = [
+        {"moved_sentiment": 0.8, "moved_stayed_sentiment": 0.1, "moved_topic": 0.7, "moved_stayed_topic": 0.71}
+    ] * 3
+    assert [c.shown for c in claims({"sentiment_mmd": moving})] == [True, True]
+    lost = [m | {"moved_topic": 0.3, "moved_sentiment": 0.4} for m in moving]
+    assert [c.shown for c in claims({"sentiment_mmd": lost})] == [False, False]
