@@ -34,6 +34,7 @@ from representations.parts.sentences import (
     begun,
     check_sentences,
     gumbel_softmax,
+    last_states,
     mean_nll,
     spoken,
 )
@@ -89,8 +90,7 @@ class CrossAligned(Representation):
         """E(x, y): the codes [n, code_size] of sentences [n, T] of styles [n]."""
         first = functional.pad(self.source(styles), (0, self.code_size))
         states, _ = self.encoder(self.embedding(ids), first[None])
-        last = (ids != PADDING).sum(1) - 1
-        return states[torch.arange(len(ids), device=ids.device), last, self.style_size :]
+        return last_states(states, ids)[:, self.style_size :]
 
     def transfer(self, ids: Sentences, y_target: Values) -> Tensor:
         """Sentences [n, length] with the content of ids [n, T], taken to be of the other style, in style `y_target` [n]."""

@@ -23,7 +23,18 @@ from torch import Tensor, nn
 from borders import Positive, Size
 from representations.model import Codes, Logs, Objective, Representation
 from representations.parts.players import sole_player
-from representations.parts.sentences import BEGIN, PADDING, Sentences, begun, check_sentences, mean_nll, spoken
+from representations.parts.sentences import (
+    BEGIN,
+    PADDING,
+    Sentences,
+    begun,
+    check_sentences,
+    last_states,
+    likeliest,
+    mean_nll,
+    opened,
+    trimmed,
+)
 
 VIEWS = {"R": "en", "D": "de", "F": "fr", "P": "tags"}  # what each decoder says
 PARTS = (
@@ -84,13 +95,11 @@ class LanguageMultitask(Representation):
         if not len(ids):
             return self.representation.weight.new_zeros(0, self.code_size)
         ids = trimmed(ids)
-        last = (ids != PADDING).sum(1) - 1
-        rows = torch.arange(len(ids), device=ids.device)
         if self.backwards:
-            places = last[:, None] - 1 - torch.arange(ids.shape[1], device=ids.device)
+            places = (ids != PADDING).sum(1, keepdim=True) - 2 - torch.arange(ids.shape[1], device=ids.device)
             ids = ids.gather(1, places.clamp(min=0)).where(places >= 0, ids)
         states, _ = self.encoder(self.embedding(ids))
-        return self.representation(states[rows, last])
+        return self.representation(last_states(states, ids))
 
     def decode(self, code: Codes) -> Tensor:
         """What the first decoder says of codes [n, code_size]: ids [n, length]."""
@@ -157,25 +166,9 @@ class Decoder(nn.Module):
 
     def say(self, code: Tensor, length: int) -> Tensor:
         """The likeliest symbol behind those before it, up to the end: ids [n, length]."""
-        state, said = self.first(code), []
-        word = torch.full((len(code),), BEGIN, device=code.device)
-        for _ in range(length):
-            states, state = self.recurrent(self.embedding(word)[:, None], state)
-            logits = self.output(states[:, 0])
-            logits[:, [PADDING, BEGIN]] = float("-inf")
-            word = logits.argmax(-1)
-            said.append(word)
-        ids = torch.stack(said, 1)
-        return ids.where(spoken(ids), PADDING)
 
+        def step(words: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+            states, state = self.recurrent(self.embedding(words)[:, None], state)
+            return self.output(states[:, 0]), state
 
-def trimmed(ids: Tensor) -> Tensor:
-    """Sentences [n, T] without the columns that are padding in all."""
-    return ids[:, : int((ids != PADDING).sum(1).max())]
-
-
-def opened(lstm: nn.LSTM) -> nn.LSTM:
-    """The LSTM with a bias of 1 on its forget gates."""
-    with torch.no_grad():
-        lstm.get_parameter("bias_ih_l0")[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0  # input, forget, cell, output
-    return lstm
+        return likeliest(step, self.first(code), torch.full((len(code),), BEGIN, device=code.device), length)

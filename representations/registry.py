@@ -8,6 +8,7 @@ from typing import Any
 
 from borders import make_named
 from borders.files import home
+from representations.arae import ARAE
 from representations.attribute_transfer import AttributeTransfer
 from representations.capacity_vae import CapacityVAE, FactorBottleneck
 from representations.causal_mechanisms import CausalMechanisms
@@ -37,9 +38,11 @@ from representations.pca import PCA
 from representations.rce import RCE
 from representations.sentiment_mmd import SentimentMMD
 from representations.structured_vae import StructuredVAE
+from representations.text_ae import TextAE
 from representations.vae import VAE, BetaVAE
 
 MODELS: dict[str, type[Representation]] = {
+    "arae": ARAE,
     "attribute_transfer": AttributeTransfer,
     "beta_vae": BetaVAE,
     "binomial_deviance": BinomialDeviance,
@@ -75,6 +78,7 @@ MODELS: dict[str, type[Representation]] = {
     "sentiment_mmd": SentimentMMD,
     "single_classifier": SingleClassifier,
     "structured_vae": StructuredVAE,
+    "text_ae": TextAE,
     "triplet": Triplet,
     "vae": VAE,
 }

@@ -42,8 +42,8 @@ from representations.parts.sentences import (
     Sentences,
     begun,
     check_sentences,
+    likeliest,
     mean_nll,
-    spoken,
 )
 
 WIDTHS = (1, 2, 3, 4)
@@ -100,16 +100,13 @@ class SentimentMMD(Representation):
 
     def decode(self, code: Codes) -> Tensor:
         """The sentences [n, length] of codes [n, code_size]: the likeliest word behind those before."""
-        state, words = code[None], []
-        word = torch.full((len(code),), BEGIN, device=code.device)
-        for _ in range(self.length):
-            states, state = self.decoder(self.embedding(word)[:, None], state)
-            logits = self.speak(states[:, 0])
-            logits[:, [PADDING, BEGIN]] = float("-inf")
-            word = logits.argmax(-1)
-            words.append(word)
-        said = torch.stack(words, 1)
-        return said.where(spoken(said), PADDING)
+
+        def step(words: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+            states, state = self.decoder(self.embedding(words)[:, None], state)
+            return self.speak(states[:, 0]), state
+
+        begins = torch.full((len(code),), BEGIN, device=code.device)
+        return likeliest(step, code[None], begins, self.length)
 
     def transfer(self, ids: Sentences, y_target: Values) -> Tensor:
         """Sentences [n, length] of the traversed codes of ids [n, T], with the sentiments `y_target` [n]."""

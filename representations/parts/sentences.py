@@ -6,7 +6,8 @@ distribution over words [n, T, words] and a mask [n, T] of what lies before or a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Integer
@@ -32,6 +33,23 @@ def begun(ids: Tensor) -> Tensor:
     return functional.pad(ids[:, :-1], (1, 0), value=BEGIN)
 
 
+def trimmed(ids: Tensor) -> Tensor:
+    """Sentences [n, T], n > 0, without the columns that are padding in all."""
+    return ids[:, : int((ids != PADDING).sum(1).max())]
+
+
+def last_states(states: Tensor, ids: Tensor) -> Tensor:
+    """The states [n, size] behind the last word of sentences [n, T], of states [n, T, size] behind every word."""
+    return states[torch.arange(len(ids), device=ids.device), (ids != PADDING).sum(1) - 1]
+
+
+def opened(lstm: nn.LSTM) -> nn.LSTM:
+    """The LSTM with a bias of 1 on its forget gates, as Jozefowicz et al. 2015 advise."""
+    with torch.no_grad():
+        lstm.get_parameter("bias_ih_l0")[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0  # input, forget, cell, output
+    return lstm
+
+
 def mean_nll(logits: Tensor, ids: Tensor) -> Tensor:
     """-log p of sentences [n, T] in nats a word, ends counted, by logits [n, T, words]: []."""
     return functional.cross_entropy(logits.float().flatten(0, 1), ids.flatten(), ignore_index=PADDING)
@@ -47,6 +65,24 @@ def spoken(words: Tensor) -> Tensor:
     """The mask [n, T] of words [n, T] up to their first end, with it; all are where there is none."""
     ended = words == END
     return ended.cumsum(1) - ended.long() == 0
+
+
+def likeliest(step: Callable[[Tensor, Any], tuple[Tensor, Any]], state: Any, begins: Tensor, length: int) -> Tensor:
+    """Sentences [n, length], each word the likeliest behind those before it, up to the end.
+
+    `step(words, state)` gives logits [n, words] of what follows words [n], and the state behind them; `begins` [n] come first.
+    """
+    word, said = begins, []
+    over = torch.zeros_like(begins, dtype=torch.bool)
+    for _ in range(length):
+        logits, state = step(word, state)
+        logits[:, [PADDING, BEGIN]] = float("-inf")
+        word = logits.argmax(-1)
+        said.append(word.where(~over, PADDING))
+        over = over | (word == END)
+        if over.all():
+            break
+    return functional.pad(torch.stack(said, 1), (0, length - len(said)), value=PADDING)
 
 
 class NgramFilters(nn.Module):

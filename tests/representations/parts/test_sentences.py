@@ -5,7 +5,17 @@ import math
 import pytest
 import torch
 
-from representations.parts.sentences import NgramFilters, begun, check_sentences, gumbel_softmax, mean_nll, spoken
+from representations.parts.sentences import (
+    NgramFilters,
+    begun,
+    check_sentences,
+    gumbel_softmax,
+    last_states,
+    likeliest,
+    mean_nll,
+    spoken,
+    trimmed,
+)
 
 IDS = torch.tensor([[4, 5, 2, 0], [6, 2, 0, 0]])
 
@@ -25,6 +35,26 @@ def test_nats_a_word_count_words_and_ends_but_no_padding():
 def test_what_is_said_ends_with_its_first_end():
     words = torch.tensor([[4, 2, 5, 2], [4, 5, 6, 7], [2, 2, 0, 0]])
     assert spoken(words).tolist() == [[True, True, False, False], [True] * 4, [True, False, False, False]]
+
+
+def test_the_likeliest_words_follow_each_other_up_to_the_end():
+    """What follows is one more than the word before, 2 behind 6; padding and begin are likelier still, but never said."""
+
+    def step(words, state):
+        logits = torch.full((len(words), 8), -9.0)
+        logits[torch.arange(len(words)), torch.where(words == 6, 2, words + 1)] = 1.0
+        logits[:, :2] = 5.0
+        return logits, state + 1
+
+    begins = torch.tensor([3, 4, 6])
+    assert likeliest(step, 0, begins, 5).tolist() == [[4, 5, 6, 2, 0], [5, 6, 2, 0, 0], [2, 0, 0, 0, 0]]
+    assert likeliest(step, 0, begins, 2).tolist() == [[4, 5], [5, 6], [2, 0]]
+    assert likeliest(step, 0, begins[:0], 2).shape == (0, 2)
+
+
+def test_the_last_state_is_the_one_behind_the_end():
+    assert last_states(torch.arange(8.0).view(2, 4, 1), IDS).tolist() == [[2.0], [5.0]]
+    assert trimmed(IDS).tolist() == [[4, 5, 2], [6, 2, 0]]
 
 
 def test_soft_words_are_drawn_by_their_probabilities_and_harden_as_it_cools():
