@@ -21,6 +21,7 @@ from benchmarks.metrics.scoring import Pool, draw_pool
 from benchmarks.speed.locally_linear import LocallyLinear, generated, read
 from benchmarks.speed.rows import ONE, TWO_PROCESSES, TWO_THREADS, Bar, Row, Sizes
 from benchmarks.speed.scaling import EFFICIENCY, scaling
+from benchmarks.speed.sentences import SHARE, sentences
 from benchmarks.speed.training import training
 from envs import make_world
 from planners import Plan, ilqr
@@ -193,6 +194,7 @@ GROUPS: dict[str, Callable[[Sizes], list[Row]]] = {
     "planners": planners,
     "scores": scores,
     "training": training,
+    "sentences": sentences,
     "grasping": grasping,
     "scaling": scaling,
 }
@@ -232,5 +234,6 @@ BARS = (
         )
         for name in ENGINES
     ),
+    Bar(SHARE, 90, "fit of sentences: 90 % of a bare loop's speed, fused recurrent kernels in both"),
     Bar("fit in bfloat16, of the plain float32 loop", 180, "fit in bfloat16: 1.8 times a plain float32 loop's speed"),
 )

@@ -1,0 +1,83 @@
+"""Learning sentences, timed: `fit` beside a bare loop, with fused recurrent kernels in both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.harness.timing import in_turn
+from benchmarks.speed.rows import ONE, Row, Sizes
+from envs import make_world
+from representations import fit, make
+from representations.language_multitask import PARTS, VIEWS
+
+NAME = "language_multitask R-D-P, LSTM 128, batch {}"
+SHARE = NAME.format(64) + ": share"
+SETTINGS: dict[str, Any] = {"decoders": "R,D,P", "hidden": 128, "embedding": 32}
+Batches = Callable[[torch.Generator], dict[str, Tensor]]
+
+
+def bare_loop(model: Any, batches: Batches, steps: int, generator: torch.Generator) -> None:
+    """Train the encoder and its decoders as one would by hand: no logs, no checkpoints, no checks."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=model.learning_rate)
+    for _ in range(steps):
+        loss = hand_loss(model, batches(generator))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def hand_loss(model: Any, batch: Mapping[str, Tensor]) -> Tensor:
+    """The learner's loss on a batch that is cut into parts by length."""
+    symbols = {name: int((batch[VIEWS[name]] != 0).sum()) for name in model.names}
+    loss = torch.zeros(())
+    for rows in (batch["en"] != 0).sum(1).argsort().chunk(PARTS):
+        ids = _cut(batch["en"][rows])
+        states, _ = model.encoder(model.embedding(ids))
+        code = model.representation(states[torch.arange(len(ids)), (ids != 0).sum(1) - 1])
+        for name, decoder in model.decoders.items():
+            said = _cut(batch[VIEWS[name]][rows])
+            first = tuple(part[None].contiguous() for part in decoder.start(code).chunk(2, 1))
+            read = torch.cat([torch.ones(len(said), 1, dtype=torch.int64), said[:, :-1]], 1)
+            states, _ = decoder.recurrent(decoder.embedding(read), first)
+            logits = decoder.output(states[said != 0])
+            loss = loss + functional.cross_entropy(logits, said[said != 0], reduction="sum") / symbols[name]
+    return loss
+
+
+def _cut(ids: Tensor) -> Tensor:
+    return ids[:, : int((ids != 0).sum(1).max())]
+
+
+def sentences(sizes: Sizes) -> list[Row]:
+    """Sentences a second of `fit` and of a bare loop in turn: characters of three languages' sentences, and their tags."""
+    world = make_world("sentences")
+    views = world.views(world.sample(2048, sizes.generator()))  # type: ignore[attr-defined]
+    sizes_of = {"words": len(world.vocabulary), "tags": len(world.tags), **SETTINGS}  # type: ignore[attr-defined]
+
+    def batches(generator: torch.Generator) -> dict[str, Tensor]:
+        rows = torch.randint(2048, (sizes.train_batch,), generator=generator)
+        return {name: _cut(ids[rows]) for name, ids in views.items()}
+
+    torch.manual_seed(sizes.seed)
+    options: dict[str, Any] = {"device": "cpu", "progress": False}
+    fitting = partial(
+        fit, make("language_multitask", **sizes_of), batches, sizes.train_steps, sizes.generator(), **options
+    )
+    bare = partial(bare_loop, make("language_multitask", **sizes_of), batches, sizes.train_steps, sizes.generator())
+    fitted, plain, ratio = in_turn(fitting, bare, sizes.repeats)
+    made, name, limit = (
+        sizes.train_batch * sizes.train_steps,
+        NAME.format(sizes.train_batch),
+        "recurrent layers, step by step",
+    )
+    rows = [
+        Row(f"{name}: {how}", ONE, "sentences/s", made / cost.clock, made / cost.processor, elsewhere, limit)
+        for how, cost, elsewhere in (("fit", fitted, "fused 300, a hand loop 110 (LSTM 512)"), ("bare loop", plain, ""))
+    ]
+    return [*rows, Row(f"{name}: share", ONE, "%", 100 * plain.clock / fitted.clock, 100 * ratio, "", "logs, checks")]
