@@ -36,6 +36,7 @@ from representations.m2 import M2
 from representations.model import Representation, read_config, read_weights, write_model
 from representations.pca import PCA
 from representations.rce import RCE
+from representations.sd_gan import SDGAN
 from representations.sentiment_mmd import SentimentMMD
 from representations.structured_vae import StructuredVAE
 from representations.text_ae import TextAE
@@ -76,6 +77,7 @@ MODELS: dict[str, type[Representation]] = {
     "pca": PCA,
     "rce": RCE,
     "sentiment_mmd": SentimentMMD,
+    "sd_gan": SDGAN,
     "single_classifier": SingleClassifier,
     "structured_vae": StructuredVAE,
     "text_ae": TextAE,

@@ -73,3 +73,23 @@ def told_of_strangers(
 def near_one(areas: Mapping[str, float], least: float) -> float:
     """How many of the areas are at least `least`."""
     return float(sum(area >= least for area in areas.values()))
+
+
+def best_threshold(matched: Tensor, other: Tensor) -> float:
+    """The distance up to which pairs are called matched, so that as many as possible of both kinds are called rightly."""
+    values, order = torch.cat([matched, other]).sort()
+    right = torch.cat([torch.ones(len(matched)) / len(matched), -torch.ones(len(other)) / len(other)])[order].cumsum(0)
+    best = int(right.argmax())
+    beyond = values[min(best + 1, len(values) - 1)]
+    return float((values[best] + beyond) / 2)
+
+
+def verified(matched: Tensor, other: Tensor, threshold: float) -> dict[str, float]:
+    """How well distances [n] of matched pairs and [m] of others tell them apart: `auc`, and `accuracy` at a threshold.
+
+    The area is below 0.5 where matched pairs lie farther apart than others.
+    """
+    ranks = rankdata(torch.cat([matched, other]).double().numpy())[: len(matched)]
+    below = 1 - (ranks.sum() - len(matched) * (len(matched) + 1) / 2) / (len(matched) * len(other))
+    accuracy = ((matched <= threshold).double().mean() + (other > threshold).double().mean()) / 2
+    return {"auc": float(below), "accuracy": accuracy.item()}

@@ -1,6 +1,8 @@
-"""Learners that know which pictures are of one identity: `python -m benchmarks.identities --model f_statistic,triplet`.
+"""Learners that know which pictures are of one identity: `python -m benchmarks.identities --model f_statistic`.
 
     embedding    f_statistic, triplet, histogram, binomial_deviance: who is in the picture, and what single dimensions tell
+
+    pairs        sd_dcgan, sd_began and a GAN without pairs: whether pairs made with one identity code show one person
 
 A job trains one model with one seed. Parts have settings of their own, `--parts.PART.NAME VALUE`.
 """
@@ -16,17 +18,20 @@ from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Sweep, check_keys
 from benchmarks.harness.runs import Timer, describe, job_folders
 from benchmarks.harness.summary import Summary, intervals
-from benchmarks.identities import embedding, embedding_report
+from benchmarks.harness.table import Claim, Table
+from benchmarks.identities import embedding, embedding_report, pairs, pairs_report
 from benchmarks.identities.job import Found, Job
 from borders import checked
 
-PARTS = {"embedding": embedding}
+PARTS: dict[str, Any] = {"embedding": embedding, "pairs": pairs}
+REPORTS: dict[str, Any] = {"embedding": embedding_report, "pairs": pairs_report}
 OWNERS = {model: name for name, part in PARTS.items() for model in part.MODELS}
 INTRODUCTION = (
-    "Models learn from pictures of four fifths of the identities, and who is in them; neighbours are looked for among the "
-    "pictures of the others.",
-    "An AUC is that of the dimension of the code which tells an attribute's value best from its other values, in either "
-    "direction: of 22 dimensions the best is above 0.5 by chance, as the last column says.",
+    "Embeddings learn from pictures of four fifths of the identities, and who is in them; neighbours are looked for among the "
+    "pictures of the others. An AUC is that of the dimension of the code which tells an attribute's value best from its other "
+    "values, in either direction: of 22 dimensions the best is above 0.5 by chance, as the last column says.",
+    "GANs learn from pairs of pictures of one identity; whether the pairs that they make match says a verifier that learned "
+    "from real pictures of other people.",
 )
 
 
@@ -68,7 +73,12 @@ def summary(out: Path, todo: Sequence[Job], results: Sequence[Mapping[str, Any]]
     for each in found:
         numbers = {key: value for key, value in each.scores.items() if isinstance(value, (int, float))}
         rows.setdefault(each.job.model, []).append(numbers)
-    tables, claims, figures = embedding_report.told(out, found)
+    tables: list[Table] = []
+    claims: list[Claim] = []
+    figures: dict[str, Path] = {}
+    for name in dict.fromkeys(job.part for job in todo):
+        told = REPORTS[name].told(out, [each for each in found if each.job.part == name])
+        tables, claims, figures = tables + told[0], claims + told[1], figures | told[2]
     return Summary("Learners that know identities", INTRODUCTION, tables, claims, figures, intervals(rows))
 
 

@@ -135,4 +135,4 @@ def test_the_distribution_begins_with_all_values():
 
 
 def test_every_model_can_be_asked_for():
-    assert set(identities.OWNERS) == set(MODELS)
+    assert set(MODELS) < set(identities.OWNERS)
