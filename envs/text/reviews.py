@@ -83,6 +83,7 @@ TELLS = {
     "PLACE": ("place",),
     "OPENER": ("opener",),
 }
+NEGATED = 0.25  # of all sentences
 Meaning = dict[str, int]
 
 
@@ -90,7 +91,8 @@ class Reviews(World):
     """Sentences of reviews, word ids int64 [n, T], by 17 factors of which a sentence tells those of its template.
 
     `noise` is the share of labels that are wrong; with `correlation` so large a share of the sentences has the sentiment of
-    its topic, negative for every second. A combination is held out by `sample(..., where=...)`.
+    its topic, negative for every second. A quarter of the sentences is negated. `sample(..., where=...)`
+    holds a combination out.
     """
 
     def __init__(self, noise: Share = 0.1, correlation: Share = 0.0) -> None:
@@ -184,6 +186,9 @@ class Reviews(World):
 
     def _draw(self, n: int, generator: torch.Generator) -> Tensor:
         rows = super()._draw(n, generator)
+        rows[:, self.names.index("negation")] = (
+            torch.rand(n, generator=generator, device=generator.device) < NEGATED
+        ).float()
         if self.correlation:
             follows = torch.rand(n, generator=generator, device=generator.device) < self.correlation
             rows[:, 0] = torch.where(follows, rows[:, 1] % 2, rows[:, 0])
@@ -217,10 +222,10 @@ def _ways(slot: str) -> dict[tuple[str, ...], Meaning]:
         for (adverb, told), tense, negated, polarity in kinds:
             meant = told | {"tense": tense, "negation": negated, "sentiment": polarity ^ negated}
             if slot == "IS":
-                start = (("is", "was")[tense], *(("not",) if negated else ()), *adverb)
+                start = (("is", "was")[tense], *adverb, *(("not",) if negated else ()))
                 found |= {(*start, pair[polarity]): meant | {"adjective": k} for k, pair in enumerate(ADJECTIVES)}
                 continue
-            start = ((("do", "did")[tense], "not") if negated else ()) + adverb
+            start = adverb + ((("do", "did")[tense], "not") if negated else ())
             for (k, verb), (j, person) in itertools.product(enumerate(VERBS), enumerate(PERSONS)):
                 form = verb[2 * polarity + (tense and not negated)]
                 found[(*person.split(), *start, form)] = meant | {"verb": k, "person": j}

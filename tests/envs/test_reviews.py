@@ -34,7 +34,7 @@ SAID = [
             "tense": "past",
             "intensity": "strong",
         },
-        "the pasta was not really good .",
+        "the pasta was really not good .",
     ),
     (
         {
@@ -69,7 +69,7 @@ SAID = [
             "negation": "negated",
             "intensity": "mild",
         },
-        "i do not somewhat love the pasta because it is not somewhat good .",
+        "i somewhat do not love the pasta because it is somewhat not good .",
     ),
     (
         {
@@ -106,7 +106,7 @@ def test_what_is_no_sentence_is_none(world):
             "the pasta is",
             "the pasta is good . .",
             "pasta the is good .",
-            "the pasta is really not good .",
+            "the pasta is not really good .",
             "the good is pasta .",
         ),
         *(
@@ -137,6 +137,13 @@ def test_labels_are_wrong_in_the_share_that_is_told(world):
     for noise in (0.0, 0.1, 0.5):
         labels = make_world("reviews", noise=noise).noisy(rows, torch.Generator().manual_seed(1))
         assert (labels != rows[:, 0].long()).float().mean().item() == pytest.approx(noise, abs=0.02)  # four deviations
+
+
+def test_a_quarter_of_the_sentences_is_negated_whatever_their_sentiment(world):
+    rows = world.sample(10_000, torch.Generator().manual_seed(0))
+    for sentiment in (0, 1):
+        negated = rows[rows[:, 0] == sentiment, world.names.index("negation")]
+        assert negated.mean().item() == pytest.approx(0.25, abs=0.025)  # four deviations
 
 
 def test_topics_may_have_a_sentiment_and_combinations_may_be_held_out():
