@@ -5,8 +5,9 @@
                    kinds     K words: continuous, ordinal, categorical, circular:PERIOD  optional, numbers unless told
                    names     K words                                                    optional
 
-Without factors the only factor is which picture it is, and no score of factors applies (`known` is False). A stored world
-draws the rows that it has; it has no picture of another combination.
+A folder with the files of CelebA says what is seen on its faces, and whose they are. Without factors the only factor is
+which picture it is, and no score of factors applies (`known` is False). A stored world draws the rows that it has; it has no
+picture of another combination.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from borders import Count, checked
 from borders.files import LARGEST, read_npz
 from borders.files.pictures import read_picture
+from envs.files.celeba import is_celeba, load_celeba
 from envs.registry import WORLDS, make_world
 from envs.world import Factor, World
 
@@ -68,13 +71,15 @@ def drawn(world: World, n: int, generator: torch.Generator) -> tuple[Tensor, Ten
 def open_world(name: str, **settings: Any) -> World:
     """The world of a name in `envs.WORLDS`, of a folder of pictures (settings side, grey), or of an npz file of them.
 
+    A folder with CelebA's files has its attributes and identities for factors (settings attributes and most, too).
+
     ValueError or TypeError says what is allowed, and what is wrong with a file.
     """
     path = Path(name).expanduser()
     if name in WORLDS or not (path.exists() or path.suffix == ".npz" or "/" in name):
         return make_world(name, **settings)
     if path.is_dir():
-        return read_folder(path, **settings)
+        return read_celeba(path, **settings) if is_celeba(path) else read_folder(path, **settings)
     if settings:
         raise TypeError(f"an npz file of pictures has no settings, got {', '.join(settings)}")
     return read_pictures(path)
@@ -82,18 +87,42 @@ def open_world(name: str, **settings: Any) -> World:
 
 def read_folder(folder: Path, side: int = 64, grey: bool = False) -> Stored:
     """The pictures of a folder and those below it, their middle square as `side` x `side` pixels, in order of their names."""
-    if not isinstance(side, int) or side < 1:
-        raise ValueError(f"side must be a whole number of pixels, at least 1, got {side!r}")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
         raise ValueError(f"{folder} holds no pictures; their names end in {', '.join(SUFFIXES)}")
+    return Stored(_loaded(files, folder, side, grey))
+
+
+@checked
+def read_celeba(
+    folder: Path, side: int = 64, grey: bool = False, attributes: tuple[str, ...] = (), most: Count | None = None
+) -> Stored:
+    """The faces of CelebA in a folder, their middle square as `side` x `side` pixels: see `envs.files.celeba`.
+
+    Factors are the attributes, all 40 or those named, each there (1) or not, and the identity. `most` reads the first ones.
+    """
+    told = load_celeba(folder, attributes, most)
+    pictures = _loaded(told.files, folder, side, grey)
+    known, identities = np.unique(told.identities, return_inverse=True)
+    rows = np.column_stack([told.attributes, identities]).astype(np.float32)
+    factors = (
+        *(Factor.categorical(name, 2) for name in told.names),
+        Factor.categorical("identity", len(known), "person"),
+    )
+    return Stored(pictures, torch.from_numpy(rows), factors)
+
+
+def _loaded(files: Sequence[Path], folder: Path, side: int, grey: bool) -> Tensor:
+    """The middle squares of picture files, uint8 [n, C, side, side]."""
+    if not isinstance(side, int) or side < 1:
+        raise ValueError(f"side must be a whole number of pixels, at least 1, got {side!r}")
     channels = 1 if grey else 3
     if len(files) * channels * side * side > LARGEST:
         raise ValueError(f"the {len(files)} pictures of {folder} take more than {LARGEST:,} bytes at side {side}")
     pictures = torch.empty(len(files), channels, side, side, dtype=torch.uint8)
     for place, file in enumerate(files):
         pictures[place] = _square(torch.from_numpy(read_picture(file, "a picture", grey)), side)
-    return Stored(pictures)
+    return pictures
 
 
 def _square(picture: Tensor, side: int) -> Tensor:
