@@ -53,6 +53,16 @@ def test_every_value_of_every_attribute_shows_in_every_view(world, generator):
                     assert changed.amin() >= 3, (list(ATTRIBUTES)[k], i, j, views[changed.argmin()])
 
 
+def test_a_side_is_the_nearest_on_its_circle(world, generator):
+    rows = world.sample(1, generator).repeat(5, 1)
+    rows[:, 9] = torch.tensor([0.0, 6.2, 0.7, 1.4, math.pi / 2])
+    front, almost, nearly, right, whole = world.render(rows)
+    assert torch.equal(front, almost)
+    assert torch.equal(front, nearly)
+    assert torch.equal(right, whole)
+    assert not torch.equal(front, right)
+
+
 @pytest.mark.parametrize("side", [32, 60])
 def test_no_figure_leaves_its_picture(side):
     maps = tones(2 * side, torch.device("cpu")).view(-1, 2 * side, 2 * side)

@@ -31,6 +31,8 @@ LEARNERS = {
     "pca": ("pca", SMALL | {"rank": 10}),
     "rce": ("rce", MOVES),
     "e2c": ("e2c", MOVES),
+    "f_statistic": ("f_statistic", NET | {"classes": 3}),
+    "histogram": ("histogram", NET | {"classes": 3, "step": 0.1}),
 }
 STEPS, ROWS, LATER = 6, 8, 9
 PICTURES = torch.rand(40, 1, 16, 16, generator=torch.Generator().manual_seed(5))
@@ -44,6 +46,8 @@ def draw(name, generator):
     i, j = torch.randint(len(PICTURES), (2, ROWS), generator=generator)
     if name == "covariance_penalty":
         return PICTURES[i, 0, 0, :6]
+    if name in ("f_statistic", "histogram"):
+        return {"x": PICTURES[i], "y": i % 3}
     return {"x": PICTURES[i], "u": ACTIONS[i], "x_next": PICTURES[j]} if name in ("rce", "e2c") else PICTURES[i]
 
 
