@@ -74,7 +74,9 @@ class Renderer:
 
 
 def test_jobs_are_of_both_parts_and_every_cell(tmp_path):
-    found = jobs(Sweep(preset="quick", seeds=2), Options("", {"attributes": TINY, "swiss": ROLL}))
+    found = jobs(
+        Sweep(preset="quick", seeds=2), Options("", {"attributes": TINY | {"hides": [10.0, 100.0]}, "swiss": ROLL})
+    )
     assert {job.row for job in found} == {
         *("csvae, roll", "csvae, roll, b4 = 1000", "cond_vae, roll", "cond_vae_info, roll"),
         *("csvae, faces", "csvae, faces, b4 = 100", "cond_vae, faces", "cond_vae_info, faces"),
