@@ -19,6 +19,7 @@ The encoder's own moves (3, 3b) are by plain gradient descent, as in the publish
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import torch
@@ -102,7 +103,7 @@ class ARAE(SentenceAutoencoder, Representation):
         """Move 2b: L_class in nats; logs the share of the values that the classifier reads off codes."""
         with torch.no_grad():
             code = self.encode(batch["x"])
-        logits = self.classifier(code).float()
+        logits = self._told(code)
         right = (logits.argmax(-1) == batch["y"]).float().mean()
         return functional.cross_entropy(logits, batch["y"]), {"accuracy": right}
 
@@ -120,7 +121,7 @@ class ARAE(SentenceAutoencoder, Representation):
         """Move 3b: codes that the classifier takes for those of another value."""
         y = batch["y"]
         others = (y + torch.randint_like(y, 1, self.classes)) % self.classes
-        fooled = functional.cross_entropy(self.classifier(self.encode(batch["x"])).float(), others)
+        fooled = functional.cross_entropy(self._told(self.encode(batch["x"])), others)
         return self.weigh_class * fooled, {"fooled": fooled}
 
     def objectives(self) -> tuple[Objective, ...]:
@@ -143,6 +144,10 @@ class ARAE(SentenceAutoencoder, Representation):
     def _worth(self, code: Tensor) -> Tensor:
         """f(c) [n] of codes [n, code_size]."""
         return self.critic(code).float().squeeze(-1)
+
+    def _told(self, code: Tensor) -> Tensor:
+        """The classifier's logits [n, classes] of codes [n, code_size], which it reads as large as the decoders do."""
+        return self.classifier(math.sqrt(self.code_size) * code).float()
 
     def _imagined(self, n: int) -> Tensor:
         """`n` codes of the generator, by torch's own noise."""

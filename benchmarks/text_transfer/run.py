@@ -33,7 +33,7 @@ from envs.text.vocabulary import Vocabulary
 from representations import fit
 from representations.model import Representation
 
-MODELS = ("attribute_transfer", "cross_aligned", "sentiment_mmd")
+MODELS = ("attribute_transfer", "cross_aligned", "sentiment_mmd", "text_ae", "arae")
 VALIDATED = 100  # sentences, whenever a learner is validated
 WORDS = "vocabulary.json"
 BEST = "best"

@@ -29,7 +29,7 @@ def test_the_command_runs_every_step_and_says_what_it_shows(told):
         assert 0 <= found["scores"][name]["transfer"] <= 1
         assert found["scores"][name]["real_perplexity"] > 1
     assert {claim["verdict"] for claim in found["claims"]} == {"undecided"}
-    assert len(found["claims"]) == 4
+    assert len(found["claims"]) == 7
     titles = [table["title"] for table in found["tables"]]
     assert [title.split(",")[0] for title in titles] == [
         "transferred",
