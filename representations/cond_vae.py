@@ -16,7 +16,7 @@ from torch import Tensor
 
 from borders import Natural, NonNegative, Positive, Size
 from representations.model import Logs, Objective, Pictures, Representation
-from representations.parts.attributes import Attributes, Observations, Observed, Told, every_labelling
+from representations.parts.attributes import Attributes, Network, Observations, Observed, Told, every_labelling
 from representations.parts.labels import known_labels
 from representations.parts.players import sole_player
 from representations.parts.terms import gaussian_kl, gaussian_sample
@@ -35,12 +35,13 @@ class CondVAE(Representation):
         z_size: Size = 32,
         reconstruction: Positive = 20.0,
         z_weight: NonNegative = 0.2,
+        network: Network = "conv",
         hidden: Size = 256,
         channels: Size = 32,
         learning_rate: Positive = 5e-4,
     ):
         super().__init__()
-        self.observations = Observations(shape, attributes, hidden, channels)
+        self.observations = Observations(shape, attributes, network, hidden, channels)
         self.shape, self.attributes, self.code_size = tuple(shape), attributes, z_size
         self.reconstruction, self.z_weight, self.learning_rate = reconstruction, z_weight, learning_rate
         self.encoder = self.observations.encoder(2 * z_size, told=True)

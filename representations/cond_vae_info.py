@@ -19,7 +19,7 @@ from torch import Tensor
 
 from borders import Count, Natural, NonNegative, Positive, Size
 from representations.model import Logs, Objective, Pictures, Representation
-from representations.parts.attributes import LOG_2, Attributes, Observations, Observed, Told, label_cost
+from representations.parts.attributes import LOG_2, Attributes, Network, Observations, Observed, Told, label_cost
 from representations.parts.labels import known_labels
 from representations.parts.networks import mlp
 from representations.parts.terms import gaussian_kl, gaussian_sample
@@ -41,12 +41,13 @@ class CondVAEInfo(Representation):
         z_weight: NonNegative = 0.2,
         hide: NonNegative = 10.0,
         reads: Count = 1,
+        network: Network = "conv",
         hidden: Size = 256,
         channels: Size = 32,
         learning_rate: Positive = 5e-4,
     ):
         super().__init__()
-        self.observations = Observations(shape, attributes, hidden, channels)
+        self.observations = Observations(shape, attributes, network, hidden, channels)
         self.shape, self.attributes, self.code_size = tuple(shape), attributes, z_size
         self.reconstruction, self.z_weight, self.hide = reconstruction, z_weight, hide
         self.reads, self.learning_rate = reads, learning_rate

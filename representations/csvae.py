@@ -32,6 +32,7 @@ from borders import Count, Natural, NonNegative, Positive, Real, Size
 from representations.model import Logs, Objective, Pictures, Representation
 from representations.parts.attributes import (
     Attributes,
+    Network,
     Observations,
     Observed,
     Told,
@@ -76,12 +77,13 @@ class CSVAE(Representation):
         z_weight: NonNegative = 0.2,
         hide: NonNegative = 10.0,
         reads: Count = 1,
+        network: Network = "conv",
         hidden: Size = 256,
         channels: Size = 32,
         learning_rate: Positive = 5e-4,
     ):
         super().__init__()
-        self.observations = Observations(shape, attributes, hidden, channels)
+        self.observations = Observations(shape, attributes, network, hidden, channels)
         self.shape, self.attributes, self.z_size, self.w_size = tuple(shape), attributes, z_size, w_size
         self.code_size = z_size + attributes * w_size
         self.present, self.absent = present, absent

@@ -28,6 +28,7 @@ from envs.faces import ATTRIBUTES, Faces
 from envs.faces.world import Attribute
 from representations import Representation
 from representations.model import pixels
+from representations.parts.attributes import Network
 
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
 
@@ -51,6 +52,7 @@ class Sizes:
     pose: Annotated[float, Interval(ge=0.01, le=1)] = 0.3
     present: Share = 1 / 3
     attributes: Annotated[tuple[Attribute, ...], MinLen(1)] = ("glasses", "facial_hair")
+    network: Network = "conv"
     hidden: Size = 256
     channels: Size = 32
     z_size: Size = 32
@@ -94,7 +96,7 @@ def world_of(sizes: Sizes) -> Faces:
 def build(model: str, sizes: Sizes) -> Representation:
     """The model of a cell."""
     settings: dict[str, Any] = {"shape": (3, sizes.size, sizes.size), "attributes": len(sizes.attributes)}
-    settings |= {name: getattr(sizes, name) for name in ("z_size", "hidden", "channels", "learning_rate")}
+    settings |= {name: getattr(sizes, name) for name in ("z_size", "network", "hidden", "channels", "learning_rate")}
     own = {"csvae": ("w_size", "hide"), "cond_vae": (), "cond_vae_info": ("hide",)}[model]
     return representations.make(model, **settings, **{name: getattr(sizes, name) for name in own})
 

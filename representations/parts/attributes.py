@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Interval, Len
@@ -19,10 +19,11 @@ from torch.nn import functional
 
 from borders.settings import Side
 from representations.model import check_pictures, pixels
-from representations.parts.networks import Background, conv_decoder, conv_encoder, mlp
+from representations.parts.networks import Background, conv_decoder, conv_encoder, dense_decoder, dense_encoder
 
 Observed = Annotated[tuple[Side, ...], Len(1, 3)]  # (d,) or (C, H, W)
 Told = Float[Tensor, "n attributes"] | Integer[Tensor, "n attributes"]  # 0 and 1
+Network = Literal["conv", "dense"]
 Attributes = Annotated[int, Interval(ge=1, le=8)]  # codes without labels are means over all 2^K of them
 LOG_2 = math.log(2)
 
@@ -30,30 +31,32 @@ LOG_2 = math.log(2)
 class Observations(nn.Module):
     """How observations of a shape are read and told apart from labels, and what decoded ones cost.
 
-    Pictures (C, H, W) have convolutions of `channels` with batch normalisation, by which small and faint parts come out in
-    half the steps; vectors (d,) have none. Both have two layers of `hidden` units.
+    Networks have two layers of `hidden` units. `network` "conv" has convolutions of `channels` before them, with batch
+    normalisation, by which small and faint parts come out in half the steps; vectors (d,) have none. On small, aligned pictures
+    "dense" learns several times as fast.
     """
 
-    def __init__(self, shape: tuple[int, ...], attributes: int, hidden: int, channels: int):
+    def __init__(self, shape: tuple[int, ...], attributes: int, network: Network, hidden: int, channels: int):
         super().__init__()
         if len(shape) == 2:
             raise ValueError(f"shape must be (C, H, W) of pictures or (d,) of vectors, got {tuple(shape)}")
         self.shape, self.attributes, self.hidden, self.channels = tuple(shape), attributes, hidden, channels
-        self.pictures = len(shape) == 3
+        self.pictures, self.convolutions = len(shape) == 3, len(shape) == 3 and network == "conv"
         self.background = Background()
 
     def encoder(self, outputs: int, told: bool) -> nn.Sequential:
         """A network of observations, and where it is `told` of their labels: [n, outputs]."""
         first = self.shape[0] + told * self.attributes
-        if self.pictures:
-            return conv_encoder((first, *self.shape[1:]), outputs, self.channels, self.hidden, norm=True)
-        return mlp(first, self.hidden, self.hidden, outputs)
+        seen = (first, *self.shape[1:])
+        if self.convolutions:
+            return conv_encoder(seen, outputs, self.channels, self.hidden, norm=True)
+        return dense_encoder(seen, outputs, self.hidden)
 
     def decoder(self, inputs: int) -> nn.Sequential:
         """A network from codes [n, inputs] to what `drawn` makes an observation of."""
-        if self.pictures:
+        if self.convolutions:
             return conv_decoder(inputs, self.shape, self.channels, self.hidden, norm=True)
-        return mlp(inputs, self.hidden, self.hidden, *self.shape)
+        return dense_decoder(inputs, self.shape, self.hidden)
 
     def read(self, observations: Tensor) -> Tensor:
         """Observations as float [n, *shape]: pictures in [0, 1], vectors as they are."""

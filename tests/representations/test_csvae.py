@@ -97,9 +97,10 @@ def test_entropy_and_cost_of_labels_are_those_of_bernoulli_variables():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_codes_pictures_and_samples_have_their_shapes(name, shape, generator):
-    learner, batch = model(name, shape=shape).eval(), batch_of(generator, shape)
+@pytest.mark.parametrize(("shape", "network"), [(SHAPES[0], "conv"), (SHAPES[0], "dense"), (SHAPES[1], "conv")])
+def test_codes_pictures_and_samples_have_their_shapes(name, shape, network, generator):
+    learner, batch = model(name, shape=shape, network=network).eval(), batch_of(generator, shape)
+    assert any(isinstance(layer, nn.Conv2d) for layer in learner.modules()) == (len(shape) == 3 and network == "conv")
     code = learner.encode(batch["x"])
     assert code.shape == (6, learner.code_size)
     assert torch.equal(code, learner.encode(batch["x"]))
