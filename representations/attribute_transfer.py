@@ -17,7 +17,9 @@
 log p_G in nats a word (a noun), log p_C a sentence. r' is the word of x' that attends most to x_r: what the paper calls a
 pair established by attention. Eq. 2 as printed conditions x' on s_i, the value that x has; we take s_j. Words of x'' are
 drawn behind those of x, whose likelihood is L_back_rec, so that it needs no loop over words. Attention reads the decoder's
-state and feeds the output, not the recurrence. The weights are not published.
+state and feeds the output, not the recurrence. The weights are not published. Where the classifier learns from generated
+sentences too, the two may agree on a sign that is no word of any real sentence of the class, such as never to end; so unless
+told otherwise it learns from real ones alone.
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ import torch
 from annotated_types import Interval
 from jaxtyping import Bool, Integer
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional
 
-from borders import Natural, NonNegative, Positive, Size
+from borders import Natural, NonNegative, Positive, Share, Size
 from representations.model import Logs, Objective, Representation
 from representations.parts.ramp import Ramp
 from representations.parts.sentences import (
@@ -50,6 +53,7 @@ Classes = Annotated[int, Interval(ge=2, le=2**14)]
 
 
 Values = Integer[Tensor, " n"]
+WIDTHS = (1, 2, 3, 4, 5)  # of the classifier's filters
 
 
 class Labelled(TypedDict):
@@ -88,12 +92,27 @@ class Said(NamedTuple):
     attention: Tensor
 
 
+class Classifier(nn.Module):
+    """p_C: embedded words [n, T, embedding], of which those in a mask [n, T] count -> logits [n, classes]."""
+
+    def __init__(self, embedding: int, filters: int, classes: int):
+        super().__init__()
+        self.features = NgramFilters(embedding, WIDTHS, filters)
+        self.classify = nn.Linear(len(WIDTHS) * filters, classes)
+
+    def forward(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """The logits of the classes, float32."""
+        return self.classify(self.features(embedded, mask)).float()
+
+
 class AttributeTransfer(Representation):
     """Transfer of one attribute of `classes` values, in sentences over `words` ids of up to `length`, ends counted.
 
     A batch is a dict of sentences `x` [n, T], their values `y` [n], and the mask `nouns` [n, T] of the words that are to be
-    kept. The losses' weights stand behind `weigh_`. For the first `warmup` steps only L_rec and L_class_od are minimised.
-    `temperature` is that of soft words; the classifier has `filters` of each width from 1 to 5.
+    kept. The losses' weights stand behind `weigh_`; L_rec and L_class_od count from the first step, the others, which need
+    generated words, rise to their weights over the second half of `warmup` steps. `collaboration` is the share of L_class_td
+    and L_class_btd that the classifier learns from (1 in the paper). `temperature` is that of soft words; the classifier has
+    `filters` of each width from 1 to 5.
     """
 
     silent: Tensor
@@ -112,6 +131,7 @@ class AttributeTransfer(Representation):
         weigh_class_od: NonNegative = 1.0,
         weigh_class_td: NonNegative = 1.0,
         weigh_class_btd: NonNegative = 1.0,
+        collaboration: Share = 0.0,
         temperature: Positive = 0.5,
         warmup: Natural = 300,
         learning_rate: Positive = 2e-3,
@@ -120,7 +140,7 @@ class AttributeTransfer(Representation):
         self.words, self.length, self.classes, self.code_size = words, length, classes, hidden
         self.weights = {"rec": weigh_rec, "cnt_rec": weigh_cnt_rec, "back_rec": weigh_back_rec}
         self.weights |= {"class_od": weigh_class_od, "class_td": weigh_class_td, "class_btd": weigh_class_btd}
-        self.temperature, self.learning_rate = temperature, learning_rate
+        self.collaboration, self.temperature, self.learning_rate = collaboration, temperature, learning_rate
         self.embedding = nn.Embedding(words, embedding, PADDING)
         self.encoder = nn.GRU(embedding + classes, hidden, batch_first=True)
         self.decoder = nn.GRU(embedding + classes, hidden, batch_first=True)
@@ -128,8 +148,7 @@ class AttributeTransfer(Representation):
         self.key, self.query = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden, bias=False)
         self.score = nn.Linear(hidden, 1, bias=False)
         self.speak = nn.Sequential(nn.Linear(2 * hidden, embedding), nn.Tanh(), nn.Linear(embedding, words))
-        self.features = NgramFilters(embedding, (1, 2, 3, 4, 5), filters)
-        self.classify = nn.Linear(5 * filters, classes)
+        self.classifier = Classifier(embedding, filters, classes)
         self.ramp = Ramp(-1.0, 1.0, warmup)
         silent = torch.zeros(words)
         silent[[PADDING, BEGIN]] = -1e9  # what no sentence says
@@ -153,7 +172,7 @@ class AttributeTransfer(Representation):
 
     def attribute(self, ids: Sentences) -> Tensor:
         """The classifier's guess of the attribute's values [n] of sentences [n, T]."""
-        return self.class_logits(self.embedding(ids), ids != PADDING).argmax(-1)
+        return self.classifier(self.embedding(ids), ids != PADDING).argmax(-1)
 
     def attend(self, embedded: Tensor, mask: Tensor, values: Tensor) -> Memory:
         """E(x, s) of embedded words [n, T, embedding], of which those in `mask` [n, T] count, with values [n]."""
@@ -190,7 +209,7 @@ class AttributeTransfer(Representation):
         """The weighted sum of the six losses."""
         ids, values = batch["x"], batch["y"]
         embedded, known = self.embedding(ids), ids != PADDING
-        memory, logits = self.attend(embedded, known, values), self.class_logits(embedded, known)
+        memory, logits = self.attend(embedded, known, values), self.classifier(embedded, known)
         terms = {
             "rec": mean_nll(self.teach(memory, values, ids), ids),
             "class_od": functional.cross_entropy(logits, values),
@@ -203,9 +222,9 @@ class AttributeTransfer(Representation):
             _, returned = self._draw(back, self.temperature)
             terms |= {
                 "cnt_rec": self.content(said, ids, batch["nouns"]),
-                "class_td": functional.cross_entropy(self.class_logits(said.embedded, said.mask), others),
+                "class_td": self.judged(said.embedded, said.mask, others),
                 "back_rec": mean_nll(back, ids),
-                "class_btd": functional.cross_entropy(self.class_logits(returned, known), values),
+                "class_btd": self.judged(returned, known, values),
             }
         real = {"rec", "class_od"}
         loss = torch.stack([self.weights[k] * term * (1 if k in real else share) for k, term in terms.items()]).sum()
@@ -222,15 +241,18 @@ class AttributeTransfer(Representation):
         place = (said.attention * said.mask[..., None]).argmax(1, keepdim=True)
         return -(log_p.gather(1, place)[:, 0] * nouns).sum() / nouns.sum().clamp(min=1)
 
-    def class_logits(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """The classifier's logits [n, classes] of embedded words [n, T, embedding], of which those in `mask` [n, T] count."""
-        return self.classify(self.features(embedded, mask)).float()
+    def judged(self, embedded: Tensor, mask: Tensor, values: Tensor) -> Tensor:
+        """-log p_C of values [n] for generated words: their gradient reaches the classifier by `collaboration` only."""
+        weights = {
+            name: torch.lerp(p.detach(), p, self.collaboration) for name, p in self.classifier.named_parameters()
+        }
+        return functional.cross_entropy(functional_call(self.classifier, weights, (embedded, mask)), values)
 
     def _draw(self, logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         """Words [...] drawn by logits [..., words], and their embeddings [..., embedding] with the gradient of soft ones."""
-        soft = gumbel_softmax(logits, temperature)
-        words, blend = soft.argmax(-1), soft.to(self.embedding.weight.dtype) @ self.embedding.weight
-        return words, blend + (self.embedding(words) - blend).detach()
+        soft, weight = gumbel_softmax(logits, temperature), self.embedding.weight.detach()
+        words, blend = soft.argmax(-1), soft.to(weight.dtype) @ weight
+        return words, blend + (weight[words] - blend).detach()
 
     def _speak(self, states: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """Logits [n, T, words] of what follows states [n, T, hidden], and attention [n, T, S] (Bahdanau et al. 2015)."""

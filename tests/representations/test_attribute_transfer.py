@@ -122,6 +122,21 @@ def test_losses_on_generated_sentences_move_the_generator():
         assert all(part.abs().sum() > 0 for part in found), name
 
 
+@pytest.mark.parametrize("collaboration", [0.0, 0.5, 1.0])
+def test_the_classifier_learns_from_generated_sentences_by_its_share(collaboration):
+    batch = said(16, torch.Generator().manual_seed(0))
+    found = []
+    for share in (collaboration, 1.0):
+        model = small(warmup=0, collaboration=share)
+        torch.manual_seed(1)
+        loss = model.loss(batch)[1]["class_td"]
+        found.append(torch.autograd.grad(loss, [model.classifier.classify.weight, model.decoder.weight_hh_l0]))
+    (ours, generator), (whole, same) = found
+    assert torch.allclose(ours, collaboration * whole, atol=1e-6)
+    assert torch.allclose(generator, same, atol=1e-6)
+    assert whole.abs().sum() > 0
+
+
 def test_wrong_batches_are_named():
     model, batch = small(), said(4, torch.Generator().manual_seed(0))
     with pytest.raises(ValueError, match="nouns is missing"):
