@@ -55,9 +55,8 @@ class CondVAE(Representation):
 
     def encode(self, observations: Pictures) -> Tensor:
         """The posterior means [n, code_size] of observations whose labels are not known: over all labels, evenly."""
-        every = [
-            self.posterior(observations, y.expand(len(observations), -1))[0] for y in every_labelling(self.attributes)
-        ]
+        labels = every_labelling(self.attributes, observations)
+        every = [self.posterior(observations, y.expand(len(observations), -1))[0] for y in labels]
         return torch.stack(every).mean(0)
 
     def draw(self, z: Float[Tensor, "n code_size"], labels: Told) -> Tensor:
@@ -72,7 +71,8 @@ class CondVAE(Representation):
         """`n` expected observations [n, *shape] of codes from their prior, labels drawn evenly."""
         z = torch.randn(n, self.code_size, generator=generator, device=generator.device)
         labels = torch.randint(2, (n, self.attributes), generator=generator, device=generator.device)
-        return self.draw(z.to(next(self.parameters()).device), labels)
+        device = next(self.parameters()).device
+        return self.draw(z.to(device), labels.to(device))
 
     def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Logs]:
         """Equation 2, in nats an observation."""

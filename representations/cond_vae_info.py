@@ -76,7 +76,8 @@ class CondVAEInfo(Representation):
         """`n` expected observations [n, *shape] of codes from their prior, labels drawn evenly."""
         z = torch.randn(n, self.code_size, generator=generator, device=generator.device)
         labels = torch.randint(2, (n, self.attributes), generator=generator, device=generator.device)
-        return self.draw(z.to(next(self.parameters()).device), labels)
+        device = next(self.parameters()).device
+        return self.draw(z.to(device), labels.to(device))
 
     def loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Logs]:
         """What encoder and decoder minimise, in nats an observation."""

@@ -108,9 +108,8 @@ class CSVAE(Representation):
 
     def encode(self, observations: Pictures) -> Tensor:
         """z and w [n, code_size] of observations whose labels are not known: posterior means, of w over all labels evenly."""
-        every = [
-            self.posterior(observations, y.expand(len(observations), -1)) for y in every_labelling(self.attributes)
-        ]
+        labels = every_labelling(self.attributes, observations)
+        every = [self.posterior(observations, y.expand(len(observations), -1)) for y in labels]
         return torch.cat([every[0].z_mean, torch.stack([q.w_mean for q in every]).mean(0)], 1)
 
     def decode(self, code: Float[Tensor, "n code_size"]) -> Tensor:
@@ -138,7 +137,7 @@ class CSVAE(Representation):
         """`n` expected observations [n, *shape] of codes from their priors, labels drawn evenly."""
         noise = torch.randn(n, self.code_size, generator=generator, device=generator.device).to(self._device)
         labels = torch.randint(2, (n, self.attributes), generator=generator, device=generator.device)
-        mean, logvar = self.prior(labels)
+        mean, logvar = self.prior(labels.to(self._device))
         z, w = noise.split([self.z_size, self.code_size - self.z_size], 1)
         return self.decode(torch.cat([z, mean + w * (0.5 * logvar).exp()], 1))
 

@@ -92,6 +92,6 @@ def label_entropy(logits: Tensor) -> Tensor:
     return functional.softplus(logits) - logits * logits.sigmoid()
 
 
-def every_labelling(attributes: int) -> Tensor:
-    """All 2^K labels, float [2^K, K]."""
-    return torch.tensor(list(itertools.product((0.0, 1.0), repeat=attributes)))
+def every_labelling(attributes: int, like: Tensor) -> Tensor:
+    """All 2^K labels, float [2^K, K], on the device of another tensor."""
+    return torch.tensor(list(itertools.product((0.0, 1.0), repeat=attributes)), device=like.device)

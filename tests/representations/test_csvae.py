@@ -11,6 +11,7 @@ import representations
 from representations import Decodes, Generates, fit
 from representations.parts.attributes import LOG_2, every_labelling, label_cost, label_entropy
 from representations.parts.terms import gaussian_kl
+from tests.elsewhere import Device, There, here, there, there_in
 
 NAMES = ("csvae", "cond_vae", "cond_vae_info")
 SHAPES = ((3, 16, 16), (4,))
@@ -92,7 +93,7 @@ def test_entropy_and_cost_of_labels_are_those_of_bernoulli_variables():
     torch.testing.assert_close(label_cost(logits, labels)[0, 2].item(), math.log(2), atol=1e-6, rtol=0)
     assert label_cost(-logits, labels)[0, 0].item() == pytest.approx(40)
     assert label_entropy(torch.tensor([[1e4, -1e4]])).tolist() == [[0, 0]]
-    rows = every_labelling(3).tolist()
+    rows = every_labelling(3, logits).tolist()
     assert sorted(rows) == sorted(map(list, itertools.product((0.0, 1.0), repeat=3)))
 
 
@@ -164,6 +165,30 @@ def test_each_player_moves_its_own_networks_and_training_lowers_the_error(name, 
 
 def test_an_adversary_that_may_read_more_often_does():
     assert [player.repeats for player in model("csvae", reads=3).objectives()] == [1, 3]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("shape", "network"), [((4,), "conv"), ((3, 16, 16), "conv"), ((3, 16, 16), "dense")])
+def test_everything_is_made_where_the_batch_is(name, shape, network, generator):
+    settings = {"shape": shape, "network": network}
+    learner, away, batch = model(name, **settings), there_in(model(name, **settings)), batch_of(generator, shape)
+    sent = {key: there(value) for key, value in batch.items()}
+    for player, other in zip(learner.objectives(), away.objectives(), strict=True):
+        torch.manual_seed(1)
+        wanted, _ = player.loss(batch)
+        torch.manual_seed(1)
+        with Device():
+            found, _ = other.loss(sent)
+        assert torch.equal(here(found), wanted)
+    learner.eval(), away.eval()
+    with Device():
+        made = away.encode(sent["x"]), away.switch(sent["x"], sent["y"], there(1 - batch["y"]))
+    wanted = learner.encode(batch["x"]), learner.switch(batch["x"], batch["y"], 1 - batch["y"])
+    for found, here_made in zip(made, wanted, strict=True):
+        assert isinstance(found, There)
+        assert torch.equal(here(found), here_made)
+    with Device():
+        assert isinstance(away.generate(3, generator), There)
 
 
 @pytest.mark.parametrize("name", NAMES)
