@@ -2,7 +2,8 @@
 
 classes            y is long [n], the class of the first categorical factor
 experts            the same, of which class 0 is what things are like before anything changed them
-attributes         y is float [n, K], the values of K factors; the setting has class counts, and (low, high) of numbers
+attributes         y is float [n, K], the values of K factors; the setting has class counts, and (low, high) of numbers;
+                   where it is K itself, y is 1 where a factor is above its middle, else 0: factors of two classes, if any
 structure          y is long [n, k], the classes of k categorical factors, each a node beside a Gaussian one
 secondary_shape    beside it `secondary`, a second picture of the same class
 """
@@ -20,6 +21,7 @@ from envs.world import Factor, World
 
 MANY = 100  # classes: more of them tell one picture from another, not one kind from another
 STYLE = 10  # dimensions of the Gaussian node
+BINARY = 8  # attributes that are there or not: some learners visit all 2^K of their combinations
 
 
 def chosen(world: World, names: str = "") -> list[int]:
@@ -57,7 +59,12 @@ def settings(model: type, world: World, names: str = "") -> dict[str, Any]:
         found["classes"] = next(iter(kinds.values()))
     if "attributes" in known:
         factors = [world.factors[k] for k in places]
-        found["attributes"] = tuple(len(f.values) if f.kind == "categorical" else (f.low, f.high) for f in factors)
+        number = isinstance(known["attributes"].default, int)
+        found["attributes"] = (
+            len(_binary(world, places))
+            if number
+            else tuple(len(f.values) if f.kind == "categorical" else (f.low, f.high) for f in factors)
+        )
     if "structure" in known:
         nodes: dict[str, Any] = {name: {"kind": "categorical", "size": size} for name, size in kinds.items()}
         found["structure"] = nodes | {"style": {"kind": "gaussian", "size": STYLE, "reads": list(kinds)}}
@@ -70,6 +77,11 @@ def _classes(world: World, places: list[int]) -> list[int]:
     return [k for k in places if world.factors[k].kind == "categorical"]
 
 
+def _binary(world: World, places: list[int]) -> list[int]:
+    pairs = [k for k in _classes(world, places) if len(world.factors[k].values) == 2]
+    return (pairs or places)[:BINARY]
+
+
 Draw = Callable[[torch.Generator], Mapping[str, Tensor]]
 
 
@@ -80,7 +92,10 @@ def labelled(
     if not {"classes", "experts", "attributes", "structure"} & settings.keys():
         return None
     places = chosen(world, names)
-    if "attributes" in settings:
+    if isinstance(settings.get("attributes"), int):
+        binary = _binary(world, places)
+        y = (factors[:, binary] > torch.tensor([_middle(world.factors[k]) for k in binary])).float()
+    elif "attributes" in settings:
         y = factors[:, places]
     else:
         y = factors[:, _classes(world, places)].round().long()
@@ -94,6 +109,10 @@ def labelled(
         return found
 
     return batch
+
+
+def _middle(factor: Factor) -> float:
+    return 0.5 * (len(factor.values) - 1 if factor.kind == "categorical" else factor.low + factor.high)
 
 
 def companions(y: Tensor, index: Tensor, generator: torch.Generator) -> Tensor:

@@ -19,6 +19,11 @@ class Attributes:
         pass
 
 
+class Binary:
+    def __init__(self, attributes: int = 2):
+        pass
+
+
 class Nodes:
     def __init__(self, structure: dict | None = None):
         pass
@@ -62,6 +67,22 @@ def test_batches_hold_pictures_with_their_own_labels(generator):
             rows = data.factors[(data.x == x).flatten(1).all(1)]
             assert any(torch.equal(row[[0, 2][: len(y)]], y) for row in rows)
     assert labelled(data.x, data.factors, world, {"shape": (1, 28, 28)}, 50) is None
+
+
+def test_binary_attributes_are_factors_of_two_classes_or_halves_of_others(generator):
+    faces = make_world("faces")
+    pairs = [k for k, factor in enumerate(faces.factors) if factor.kind == "categorical" and len(factor.values) == 2]
+    assert settings(Binary, faces) == {"attributes": len(pairs)}
+    factors = faces.sample(40, generator)
+    batch = labelled(torch.arange(40), factors, faces, settings(Binary, faces), 30)(generator)
+    assert torch.equal(batch["y"], factors[batch["x"]][:, pairs])
+    digits = make_world("digits", style=("shear",))
+    factors = digits.sample(40, generator)
+    batch = labelled(torch.arange(40), factors, digits, settings(Binary, digits, "digit,shear"), 30, "digit,shear")(
+        generator
+    )
+    shear = factors[batch["x"], digits.names.index("shear")]
+    assert torch.equal(batch["y"], torch.stack([(factors[batch["x"], 0] >= 5).float(), (shear > 0).float()], 1))
 
 
 def test_companions_are_of_the_same_class_and_any_of_it(generator):
