@@ -52,7 +52,7 @@ class ARAE(SentenceAutoencoder, Representation):
         classes: Classes = 2,
         code_size: Size = 128,
         embedding: Size = 64,
-        noise: NonNegative = 0.05,
+        noise: NonNegative = 0.02,
         anneal: Share = 0.9995,
         hidden: Size = 128,
         latent: Size = 32,
@@ -61,9 +61,9 @@ class ARAE(SentenceAutoencoder, Representation):
         penalty: NonNegative = 0.1,
         clip: NonNegative = 0.0,
         repeats: Size = 5,
-        learning_rate: Positive = 2e-3,
+        learning_rate: Positive = 4e-3,
         adversary_rate: Positive = 1e-3,
-        encoder_rate: Positive = 1.0,
+        encoder_rate: Positive = 0.3,
     ):
         super().__init__(words, length, classes, code_size, embedding, noise, anneal)
         self.latent, self.repeats = latent, repeats

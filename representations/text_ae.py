@@ -29,9 +29,9 @@ class TextAE(SentenceAutoencoder, Representation):
         classes: Classes = 2,
         code_size: Size = 128,
         embedding: Size = 64,
-        noise: NonNegative = 0.05,
+        noise: NonNegative = 0.02,
         anneal: Share = 0.9995,
-        learning_rate: Positive = 2e-3,
+        learning_rate: Positive = 4e-3,
     ):
         super().__init__(words, length, classes, code_size, embedding, noise, anneal)
         self.learning_rate = learning_rate
