@@ -5,8 +5,7 @@
 
 The decoders share their output layer. In training they read c + noise, Gaussian, whose spread falls by `anneal` every 100
 steps: settings of the published program, which the paper does not print. It takes the LSTM's last state for h. The maximum,
-which hears every word directly, and decoders that read sqrt(d) c, numbers of size 1, are ours: the published form took about
-twice as many steps to the same nats a word in a trial of one seed.
+which hears every word directly, and decoders that read sqrt(d) c, numbers of size 1, are ours.
 """
 
 from __future__ import annotations
