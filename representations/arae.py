@@ -28,14 +28,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from borders import Natural, NonNegative, Positive, Share, Size
-from representations.model import Logs, Objective, Representation
+from representations.model import Logs, Objective
 from representations.parts.networks import mlp
 from representations.parts.sentence_autoencoder import Classes, Labelled, SentenceAutoencoder
 from representations.parts.terms import gradient_penalty
 from representations.parts.together import normal_like
 
 
-class ARAE(SentenceAutoencoder, Representation):
+class ARAE(SentenceAutoencoder):
     """Sentences over `words` ids of up to `length`, ends counted; a batch is a dict of `x` [n, T] and values `y` [n].
 
     `noise` is the spread of each number of a code in training, which falls by the factor `anneal` every 100 steps. Generator,

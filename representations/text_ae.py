@@ -11,12 +11,12 @@ from __future__ import annotations
 from torch import Tensor
 
 from borders import NonNegative, Positive, Share, Size
-from representations.model import Logs, Objective, Representation
+from representations.model import Logs, Objective
 from representations.parts.players import sole_player
 from representations.parts.sentence_autoencoder import Classes, Labelled, SentenceAutoencoder
 
 
-class TextAE(SentenceAutoencoder, Representation):
+class TextAE(SentenceAutoencoder):
     """Sentences over `words` ids of up to `length`, ends counted; a batch is a dict of `x` [n, T] and values `y` [n].
 
     `noise` is the spread of each number of a code in training, which falls by the factor `anneal` every 100 steps.

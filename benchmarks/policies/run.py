@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import time
 from dataclasses import dataclass
@@ -129,10 +130,11 @@ def pretrained(job: Policy) -> dict[str, float]:
 
 def label(encoder: str) -> str:
     """The encoder's name in tables: its own, or model@weights for a folder. ValueError for what is neither."""
-    if encoder in SIGHTED or encoder in MODELS:
+    known = (*SIGHTED, *(name for name, model in MODELS.items() if "shape" in inspect.signature(model).parameters))
+    if encoder in known:
         return encoder
     if not home(encoder).is_dir():
-        allowed = ", ".join((*SIGHTED, *MODELS))
+        allowed = ", ".join(known)
         raise ValueError(f"encoder must be a saved model's folder or one of {allowed}, got {encoder!r}")
     folder = find_model(encoder)
     load(folder)

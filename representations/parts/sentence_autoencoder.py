@@ -19,7 +19,7 @@ from jaxtyping import Integer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from representations.model import Codes
+from representations.model import Codes, Representation
 from representations.parts.sentences import (
     BEGIN,
     PADDING,
@@ -45,7 +45,7 @@ class Labelled(TypedDict):
     y: Values
 
 
-class SentenceAutoencoder(nn.Module):
+class SentenceAutoencoder(Representation):
     """Codes of sentences over `words` ids of up to `length`, ends counted, and a decoder for each of `classes` values.
 
     Encoder and decoders have `code_size` units, embeddings `embedding`.
@@ -75,8 +75,12 @@ class SentenceAutoencoder(nn.Module):
         heard = states.masked_fill((ids == PADDING)[..., None], -1.0).amax(1)  # states lie in (-1, 1)
         return functional.normalize(heard.float(), dim=-1)
 
-    def decode(self, code: Codes, y: Values) -> Tensor:
-        """The sentences [n, length] of codes [n, code_size] by the decoders of values [n]: the likeliest words."""
+    def decode(self, code: Codes, y: Values | None = None) -> Tensor:
+        """The sentences [n, length] of codes [n, code_size] by the decoders of values [n]: the likeliest words.
+
+        Where no values are given, by the decoder of value 0.
+        """
+        y = torch.zeros(len(code), dtype=torch.int64, device=code.device) if y is None else y
         said = torch.full((len(code), self.length), PADDING, device=code.device)
         with torch.no_grad():
             for value in y.unique().tolist():

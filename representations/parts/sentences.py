@@ -22,6 +22,8 @@ Sentences = Integer[Tensor, "n positions"]
 
 def check_sentences(ids: Tensor, words: int) -> None:
     """Raise ValueError unless every row of ids [n, T] has a word or an end first, and all are in 0 .. words - 1."""
+    if ids.ndim != 2:
+        raise ValueError(f"ids must be sentences [n, T], got the shape {tuple(ids.shape)}")
     if ids.numel() and not (ids.min() >= 0 and ids.max() < words):
         raise ValueError(f"ids must lie in 0 .. {words - 1}, got {ids.min().item()} .. {ids.max().item()}")
     if not ids.shape[1] or (ids[:, 0] == PADDING).any():
