@@ -119,6 +119,14 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     return describe("text_transfer", job, scores, timer.seconds)
 
 
+def job_folder(folder: Path) -> Path:
+    """The folder of a job: this, or the only one in it. ValueError where several are."""
+    inside = [] if (folder / WORDS).exists() else sorted(path.parent for path in folder.glob(f"*/{WORDS}"))
+    if len(inside) > 1:
+        raise ValueError(f"run must be one of {', '.join(str(path) for path in inside)}, got {folder}")
+    return inside[0] if inside else folder
+
+
 def trained(
     job: Job, corpus: Corpus, judges: Judges, rows: dict[str, torch.Tensor], folder: Path, resume: bool
 ) -> Representation:
@@ -190,7 +198,7 @@ def own_sentence(words: Sequence[str]) -> str:
     with plain_errors(OSError):
         if told.to not in SIDES:
             raise ValueError(f"to must be {' or '.join(SIDES)}, got {told.to!r}")
-        folder = home(told.run)
+        folder = job_folder(home(told.run))
         kept = read_json(folder / WORDS, "the vocabulary of a run of benchmarks.text_transfer", ("tokens", "longest"))
         vocabulary = Vocabulary(tuple(kept["tokens"]), "word")
         line = " ".join(told.sentence.lower().split())

@@ -43,6 +43,8 @@ def test_the_command_runs_every_step_and_says_what_it_shows(told):
 
 
 def test_one_s_own_sentence_is_transferred(told, capsys):
+    with pytest.raises(SystemExit, match=r"run must be one of .*cross_aligned-"):
+        main(["--sentence", "it is good .", "--to", "negative", "--run", str(told)])
     folder = next(told.glob("cross_aligned-*"))
     said = main(["--sentence", "the zebra was Good .", "--to", "negative", "--run", str(folder)])
     told = capsys.readouterr()
