@@ -132,9 +132,14 @@ def over(rows: Sequence[Found], name: str, scale: float = 1) -> Interval:
     return interval([scale * row.scores[name] for row in rows])
 
 
-def gap(first: Sequence[Found], second: Sequence[Found], name: str = "error", scale: float = 100) -> Interval:
-    """How much larger a score is in the first cell, seed by seed, `scale` times as much: points of a share unless told."""
-    both = {row.job.seed: row.scores[name] for row in second}
+def gap(
+    first: Sequence[Found], second: Sequence[Found], name: str = "error", scale: float = 100, other: str = ""
+) -> Interval:
+    """How much larger a score is in the first cell, seed by seed, `scale` times as much: points of a share unless told.
+
+    It is compared with the same score of the second cell, or with its score `other`.
+    """
+    both = {row.job.seed: row.scores[other or name] for row in second}
     return interval([scale * (row.scores[name] - both[row.job.seed]) for row in first if row.job.seed in both])
 
 

@@ -17,20 +17,28 @@ from torch import Tensor
 
 import representations
 from benchmarks.harness.autoencoding import seeded, sheet
-from benchmarks.harness.progress import bar
-from benchmarks.harness.runs import Timer
-from benchmarks.identities.job import Job, Settings
-from benchmarks.identities.measures import auc, near_one, recall, rotated, told, told_of_strangers
+from benchmarks.harness.papers import Job, Settings, sized, trained
+from benchmarks.identities.embedding_report import tables
+from benchmarks.identities.measures import (
+    KS,
+    NEAR,
+    SCORES,
+    auc,
+    near_one,
+    recall,
+    rotated,
+    told,
+    told_of_strangers,
+)
 from benchmarks.metrics import score
 from borders import Count, Size, checked
 from borders.files.pictures import write_figure
 from envs.characters import Characters
-from representations import Representation, fit
+from representations import Representation
+
+__all__ = ["MODELS", "check", "run", "tables", "variants"]
 
 MODELS = ("f_statistic", "triplet", "histogram", "binomial_deviance")
-KS = (1, 2, 5, 10)
-NEAR = (0.95, 0.9)
-SCORES = ("mig", "sap", "modularity", "explicitness")
 SPLIT, TEST, VIEWS, TURN, CHANCE = 1000, 2000, 3000, 4000, 5000  # seeds, behind those of jobs
 CHUNK = 500
 SHOWN = 12
@@ -56,9 +64,9 @@ class Sizes:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, data: str) -> None:
     """Raise ValueError or TypeError for settings that cannot be used."""
-    sizes = Sizes(**settings)
+    sizes = sized(Sizes, "embedding", settings)
     for option in (sizes.classes, sizes.each, sizes.settings):
         for name in option:
             if name not in MODELS:
@@ -67,6 +75,11 @@ def check(settings: Settings) -> None:
                 )
     for model in MODELS:
         build(model, sizes, Characters(sizes.side))
+
+
+def variants(model: str, settings: Settings) -> list[tuple[str, Settings]]:
+    """One cell a model."""
+    return [("", settings)]
 
 
 def build(model: str, sizes: Sizes, world: Characters) -> Representation:
@@ -95,7 +108,7 @@ def batches(
     return draw
 
 
-def run(job: Job, folder: Path, resume: bool, timer: Timer) -> dict[str, Any]:
+def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     """Train, measure and draw one model."""
     sizes = Sizes(**job.settings)
     world = Characters(sizes.side)
@@ -106,16 +119,10 @@ def run(job: Job, folder: Path, resume: bool, timer: Timer) -> dict[str, Any]:
     classes, each = sizes.classes.get(job.model, 12), sizes.each.get(job.model, 10)
     source = batches(world, learned, classes, each)
     steps = max(1, sizes.pictures // (classes * each))
-    options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": True, "progress": bar()}
-    with timer("training"):
-        fit(model, source, steps, seeded(job.seed), folder, **options)
-        representations.save(model, folder / "model", "characters", {"side": sizes.side})
-    model = representations.load(folder / "model")
-    with timer("scoring"):
-        found = neighbours(model, world, held, sizes.test, job.seed, folder)
-        found |= dimensions(model, untrained.eval(), world, sizes.views, job.seed, folder)
-        found |= score(model, world, SCORES, seeded(TEST + job.seed), samples=sizes.samples, seeds=1)
-    return found
+    model = trained(model, source, steps, job, folder, resume, "characters", {"side": sizes.side}, decay=True)
+    found = neighbours(model, world, held, sizes.test, job.seed, folder)
+    found |= dimensions(model, untrained.eval(), world, sizes.views, job.seed, folder)
+    return found | score(model, world, SCORES, seeded(TEST + job.seed), samples=sizes.samples, seeds=1)
 
 
 @torch.no_grad()

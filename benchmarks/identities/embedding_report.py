@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.harness.table import UP, Claim, Interval, Table, interval, over_seeds
-from benchmarks.identities.embedding import KS, NEAR, SCORES
-from benchmarks.identities.job import Found
+from benchmarks.harness.papers import Found, Told, by_row, gap, over
+from benchmarks.harness.table import UP, Claim, Interval, Table, over_seeds
+from benchmarks.identities.measures import KS, NEAR, SCORES
 from borders.files.pictures import write_figure
 from envs.characters import ATTRIBUTES
 
@@ -22,16 +22,9 @@ CAPTIONS = {
 Rows = Mapping[str, Sequence[Found]]
 
 
-def over(rows: Sequence[Found], name: str, scale: float = 1) -> Interval:
-    """A score over seeds, `scale` times as large."""
-    return interval([scale * row.scores[name] for row in rows])
-
-
-def told(out: Path, results: Sequence[Found]) -> tuple[list[Table], list[Claim], dict[str, Path]]:
+def tables(out: Path, results: Sequence[Found]) -> Told:
     """Tables, claims, and figures by caption."""
-    rows: dict[str, list[Found]] = {}
-    for each in results:
-        rows.setdefault(each.job.model, []).append(each)
+    rows = by_row(results)
     figure = distributions(rows)
     write_figure(figure, out / "auc.png")
     figures = {
@@ -43,10 +36,10 @@ def told(out: Path, results: Sequence[Found]) -> tuple[list[Table], list[Claim],
         for name, caption in CAPTIONS.items():
             if found[0].job.seed == first and (found[0].folder / name).exists():
                 figures[f"{model}, seed {first}: {caption}"] = found[0].folder / name
-    return tables(rows), claims(rows), figures
+    return Told(measured(rows), claims(rows), figures)
 
 
-def tables(rows: Rows) -> list[Table]:
+def measured(rows: Rows) -> list[Table]:
     """Recall, AUCs with their controls, AUCs by attribute, and scores on the true factors."""
     some = next(iter(rows.values()))
     title = f"preset {some[0].job.preset}; {over_seeds(len(some))}"
@@ -85,24 +78,24 @@ def claims(rows: Rows) -> list[Claim]:
     low = round(100 * NEAR[1])
     for other in ("triplet", "histogram"):
         if other in rows:
-            more = gap(own, rows[other], f"own_{low}", f"own_{low}")
+            more = gap(own, rows[other], f"own_{low}", 1)
             text = f"f_statistic has more attribute values with an AUC from {NEAR[1]:g} on one dimension than {other}"
             made.append(
                 claim(
                     text, more, f"{over(own, f'own_{low}').text(1)} against {over(rows[other], f'own_{low}').text(1)}"
                 )
             )
-            more = gap(own, rows[other], "own_auc", "own_auc")
+            more = gap(own, rows[other], "own_auc", 1)
             evidence = f"{over(own, 'own_auc').text(3)} against {over(rows[other], 'own_auc').text(3)}"
             made.append(claim(f"the mean AUC of f_statistic's values is above that of {other}", more, evidence))
-    more = gap(own, own, "own_auc", "rotated_auc")
+    more = gap(own, own, "own_auc", 1, "rotated_auc")
     evidence = f"mean AUC {over(own, 'own_auc').text(3)} against {over(own, 'rotated_auc').text(3)}"
     made.append(
         claim("it is the axes: f_statistic's own dimensions tell more than those of its code rotated", more, evidence)
     )
     for other in ("triplet", "histogram"):
         if other in rows:
-            more = gap(own, rows[other], "recall_1", "recall_1")
+            more = gap(own, rows[other], "recall_1")
             evidence = f"{over(own, 'recall_1', 100).text(1)} % against {over(rows[other], 'recall_1', 100).text(1)} %"
             made.append(claim(f"f_statistic has a higher recall@1 than {other}", more, evidence))
     return made
@@ -111,12 +104,6 @@ def claims(rows: Rows) -> list[Claim]:
 def claim(text: str, more: Interval, evidence: str) -> Claim:
     """A claim that a difference is above 0: shown or not by its interval, undecided where that has 0 in it."""
     return Claim(text, True if more.low > 0 else False if more.high <= 0 else None, evidence)
-
-
-def gap(first: Sequence[Found], second: Sequence[Found], name: str, other: str) -> Interval:
-    """How much larger the score `name` of the first is than `other` of the second, seed by seed."""
-    both = {row.job.seed: row.scores[other] for row in second}
-    return interval([row.scores[name] - both[row.job.seed] for row in first if row.job.seed in both])
 
 
 def distributions(rows: Rows) -> Figure:

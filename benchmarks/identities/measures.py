@@ -14,6 +14,9 @@ from envs.characters import ATTRIBUTES
 from representations.parts.separation import squared_distances
 
 Floats = NDArray[np.float64]
+KS = (1, 2, 5, 10)  # of recall at k
+NEAR = (0.95, 0.9)  # areas that count as near 1
+SCORES = ("mig", "sap", "modularity", "explicitness")
 
 
 def recall(codes: Tensor, labels: Tensor, ks: Sequence[int]) -> dict[int, float]:

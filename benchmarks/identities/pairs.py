@@ -24,16 +24,17 @@ from torch import Tensor
 
 import representations
 from benchmarks.harness.autoencoding import seeded, sheet
-from benchmarks.harness.progress import bar
-from benchmarks.harness.runs import Timer
-from benchmarks.identities.job import Job, Settings
+from benchmarks.harness.papers import Job, Settings, sized, trained
 from benchmarks.identities.measures import best_threshold, verified
+from benchmarks.identities.pairs_report import tables
 from borders import Count, Positive, Size, checked
 from borders.files.pictures import write_figure
 from envs.faces import Faces
 from representations import Representation, fit
 from representations.model import pixels
 from representations.sd_gan import SDGAN
+
+__all__ = ["MODELS", "check", "run", "tables", "variants"]
 
 FORMS = {"sd_dcgan": "dcgan", "sd_began": "began", "gan": "dcgan"}
 MODELS = tuple(FORMS)
@@ -60,9 +61,9 @@ class Sizes:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, data: str) -> None:
     """Raise ValueError or TypeError for settings that cannot be used."""
-    sizes = Sizes(**settings)
+    sizes = sized(Sizes, "pairs", settings)
     for option in (sizes.steps, sizes.settings):
         for name in option:
             if name not in MODELS:
@@ -73,6 +74,11 @@ def check(settings: Settings) -> None:
         raise ValueError(f"batch must be at most people, got {sizes.batch}, {sizes.people}")
     for model in MODELS:
         build(model, sizes)
+
+
+def variants(model: str, settings: Settings) -> list[tuple[str, Settings]]:
+    """One cell a model."""
+    return [("", settings)]
 
 
 def build(model: str, sizes: Sizes) -> SDGAN:
@@ -146,45 +152,35 @@ def distances(pairs: Tensor, distance: Distance) -> tuple[Tensor, Tensor]:
     )
 
 
-def run(job: Job, folder: Path, resume: bool, timer: Timer) -> dict[str, Any]:
+def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     """Train, measure and draw one model."""
     sizes = Sizes(**job.settings)
     world = Faces(sizes.side)
-    with timer("data"):
-        pictures = drawn(world, sizes.people, sizes.views, PEOPLE + job.seed)
+    pictures = drawn(world, sizes.people, sizes.views, PEOPLE + job.seed)
     torch.manual_seed(job.seed)
-    model = build(job.model, sizes)
-    options: dict[str, Any] = {"device": job.device, "resume": resume, "progress": bar()}
-    with timer("training"):
-        fit(model, some(pictures, sizes.batch, 2), sizes.steps[job.model], seeded(job.seed), folder, **options)
-        representations.save(model, folder / "model", "faces", {"size": sizes.side})
-    made = representations.load(folder / "model")
-    assert isinstance(made, SDGAN)
-    with timer("verifier"):
-        judge, threshold = verifier(
-            sizes.side,
-            sizes.people,
-            sizes.views,
-            sizes.verifier_steps,
-            sizes.verifier_channels,
-            sizes.verifier_hidden,
-            sizes.verifier_rate,
-        )
-    with timer("scoring"):
-        grid(made, folder)
-        own = torch.cat(
-            [made.views(min(CHUNK, sizes.test), 2, seeded(MADE + k)) for k in range(-(-sizes.test // CHUNK))]
-        )
-        sets = {"real": drawn(world, sizes.test, 2, TEST), "made": own[: sizes.test]}
-        found: dict[str, Any] = {}
-        for kind, pairs in sets.items():
-            matched, other = distances(pairs, between(judge))
-            found |= {f"{kind}_{name}": value for name, value in verified(matched, other, threshold).items()}
-            matched, other = distances(pairs, apart)
-            found[f"{kind}_pixel_auc"] = verified(matched, other, 0.0)["auc"]
-            found |= {f"{kind}_within": matched.mean().sqrt().item(), f"{kind}_across": other.mean().sqrt().item()}
-        found["frechet"] = frechet(*(codes(judge, pairs) for pairs in sets.values()))
-        found["frechet_real"] = frechet(codes(judge, sets["real"]), codes(judge, drawn(world, sizes.test, 2, TEST + 1)))
+    source, told = some(pictures, sizes.batch, 2), {"size": sizes.side}
+    made = trained(build(job.model, sizes), source, sizes.steps[job.model], job, folder, resume, "faces", told)
+    judge, threshold = verifier(
+        sizes.side,
+        sizes.people,
+        sizes.views,
+        sizes.verifier_steps,
+        sizes.verifier_channels,
+        sizes.verifier_hidden,
+        sizes.verifier_rate,
+    )
+    grid(made, folder)
+    own = torch.cat([made.views(min(CHUNK, sizes.test), 2, seeded(MADE + k)) for k in range(-(-sizes.test // CHUNK))])
+    sets = {"real": drawn(world, sizes.test, 2, TEST), "made": own[: sizes.test]}
+    found: dict[str, Any] = {}
+    for kind, pairs in sets.items():
+        matched, other = distances(pairs, between(judge))
+        found |= {f"{kind}_{name}": value for name, value in verified(matched, other, threshold).items()}
+        matched, other = distances(pairs, apart)
+        found[f"{kind}_pixel_auc"] = verified(matched, other, 0.0)["auc"]
+        found |= {f"{kind}_within": matched.mean().sqrt().item(), f"{kind}_across": other.mean().sqrt().item()}
+    found["frechet"] = frechet(*(codes(judge, pairs) for pairs in sets.values()))
+    found["frechet_real"] = frechet(codes(judge, sets["real"]), codes(judge, drawn(world, sizes.test, 2, TEST + 1)))
     return found
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.harness.papers import Found, Told, by_row, gap, over
 from benchmarks.harness.table import DOWN, UP, Claim, Table, over_seeds
-from benchmarks.identities.embedding_report import claim, gap, over
-from benchmarks.identities.job import Found
+from benchmarks.identities.embedding_report import claim
 
 PUBLISHED = {"real": (".913", ".867"), "sd_dcgan": (".823", ".749"), "sd_began": (".928", ".857")}
 HALF = 0.5  # of what real pictures of a person differ by: a generator with less ignores the observation code
@@ -16,17 +16,15 @@ CAPTION = "a row for each identity code, a column for each observation code"
 Rows = Mapping[str, Sequence[Found]]
 
 
-def told(out: Path, results: Sequence[Found]) -> tuple[list[Table], list[Claim], dict[str, Path]]:
+def tables(out: Path, results: Sequence[Found]) -> Told:
     """Tables, claims, and figures by caption."""
-    rows: dict[str, list[Found]] = {}
-    for each in results:
-        rows.setdefault(each.job.model, []).append(each)
+    rows = by_row(results)
     first = results[0].job.seed
     figures = {f"{model}, seed {first}: {CAPTION}": found[0].folder / "grid.png" for model, found in rows.items()}
-    return tables(rows), claims(rows), figures
+    return Told(measured(rows), claims(rows), figures)
 
 
-def tables(rows: Rows) -> list[Table]:
+def measured(rows: Rows) -> list[Table]:
     """Verification beside the published table, and what pairs differ by."""
     some = next(iter(rows.values()))
     title = f"preset {some[0].job.preset}; {over_seeds(len(some))}"
@@ -75,11 +73,11 @@ def claims(rows: Rows) -> list[Claim]:
         made.append(Claim(f"{model}: matched made pairs are verified above chance", shown, f"AUC {auc.text(3)}"))
         if "gan" in rows:
             evidence = f"AUC {auc.text(3)} against {over(rows['gan'], 'made_auc').text(3)}"
-            more = gap(found, rows["gan"], "made_auc", "made_auc")
+            more = gap(found, rows["gan"], "made_auc")
             made.append(claim(f"{model}: they are verified better than those of a GAN without pairs", more, evidence))
         each = shares(found)
         text = (
             f"{model}: the observation code is used, views of one identity differ by at least half of what real ones do"
         )
-        made.append(claim(text, gap(each, each, "share", "half"), over(each, "share").text(2)))
+        made.append(claim(text, gap(each, each, "share", other="half"), over(each, "share").text(2)))
     return made

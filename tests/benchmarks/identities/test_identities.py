@@ -5,10 +5,10 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.harness.papers import Found, Job, models_of
 from benchmarks.identities import run as identities
 from benchmarks.identities.embedding import MODELS, batches, split
 from benchmarks.identities.embedding_report import claims, distributions
-from benchmarks.identities.job import Found, Job
 from benchmarks.identities.measures import auc, near_one, recall, rotated, told, told_of_strangers, values
 from envs.characters import Characters
 
@@ -36,10 +36,10 @@ def test_the_command_runs_every_step_and_says_what_it_shows(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--parts.embeding.pictures=3", "write --parts"),
-        ("--parts.embedding.sides=3", "sides"),
-        ("--parts.embedding.each.vae=3", "by model"),
-        ("--parts.embedding.settings.triplet.margin=-1", "margin"),
+        ("--papers.embeding.pictures=3", "write --papers"),
+        ("--papers.embedding.sides=3", "sides"),
+        ("--papers.embedding.each.vae=3", "by model"),
+        ("--papers.embedding.settings.triplet.margin=-1", "margin"),
         ("--model=tripled", "unknown model 'tripled'; the models are triplet"),
     ],
 )
@@ -104,7 +104,7 @@ def test_codes_that_are_the_attributes_are_told_by_single_dimensions_and_rotated
 
 def found(model, seed, **scores):
     areas = {kind: {"a": scores[f"{kind}_auc"], "b": 0.6} for kind in ("own", "rotated", "untrained", "chance")}
-    return Found(Job(model, seed=seed, part="embedding"), None, scores | {"areas": areas, "values": 2.0})
+    return Found(Job(model, seed=seed, paper="embedding", variant=""), None, scores | {"areas": areas, "values": 2.0})
 
 
 def many(model, **more):
@@ -135,4 +135,4 @@ def test_the_distribution_begins_with_all_values():
 
 
 def test_every_model_can_be_asked_for():
-    assert set(MODELS) < set(identities.OWNERS)
+    assert set(MODELS) < set(models_of(identities.PARTS))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.harness.papers import Found, Job
 from benchmarks.identities import run as identities
-from benchmarks.identities.job import Found, Job
 from benchmarks.identities.measures import best_threshold, verified
 from benchmarks.identities.pairs import apart, distances, drawn, frechet, some
 from benchmarks.identities.pairs_report import claims
@@ -30,10 +30,10 @@ def test_the_command_runs_every_step_and_says_what_it_shows(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--parts.pairs.steps.vae=3", "by model"),
-        ("--parts.pairs.batch=64", "at most people"),
-        ("--parts.pairs.settings.gan.width=0", "width"),
-        ("--parts.pairs.side=48", "side"),
+        ("--papers.pairs.steps.vae=3", "by model"),
+        ("--papers.pairs.batch=64", "at most people"),
+        ("--papers.pairs.settings.gan.width=0", "width"),
+        ("--papers.pairs.side=48", "side"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_runs(option, said, tmp_path):
@@ -83,7 +83,10 @@ def test_the_frechet_distance_of_normal_codes():
 
 def found(model, auc, within=0.2):
     scores = {"made_auc": auc, "made_within": within, "real_within": 0.3, "half": 0.5}
-    return [Found(Job(model, seed=k, part="pairs"), None, scores | {"made_auc": auc + 0.01 * k}) for k in range(3)]
+    return [
+        Found(Job(model, seed=k, paper="pairs", variant=""), None, scores | {"made_auc": auc + 0.01 * k})
+        for k in range(3)
+    ]
 
 
 def test_claims_follow_the_figures():
