@@ -30,7 +30,8 @@ from torch.nn import functional
 from borders import Natural, NonNegative, Positive, Share, Size
 from representations.model import Logs, Objective
 from representations.parts.networks import mlp
-from representations.parts.sentence_autoencoder import Classes, Labelled, SentenceAutoencoder
+from representations.parts.sentence_autoencoder import SentenceAutoencoder
+from representations.parts.sentences import Classes, Labelled
 from representations.parts.terms import gradient_penalty
 from representations.parts.together import normal_like
 

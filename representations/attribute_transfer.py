@@ -25,11 +25,10 @@ told otherwise it learns from real ones alone.
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, NamedTuple, TypedDict
+from typing import NamedTuple
 
 import torch
-from annotated_types import Interval
-from jaxtyping import Bool, Integer
+from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
@@ -40,8 +39,11 @@ from representations.parts.ramp import Ramp
 from representations.parts.sentences import (
     BEGIN,
     PADDING,
+    Classes,
+    Labelled,
     NgramFilters,
     Sentences,
+    Values,
     begun,
     check_sentences,
     gumbel_softmax,
@@ -49,18 +51,12 @@ from representations.parts.sentences import (
     spoken,
 )
 
-Classes = Annotated[int, Interval(ge=2, le=2**14)]
-
-
-Values = Integer[Tensor, " n"]
 WIDTHS = (1, 2, 3, 4, 5)  # of the classifier's filters
 
 
-class Labelled(TypedDict):
+class Tagged(Labelled):
     """Sentences, the values of their attribute, and which of their words are nouns."""
 
-    x: Sentences
-    y: Values
     nouns: Bool[Tensor, "n positions"]
 
 
@@ -205,7 +201,7 @@ class AttributeTransfer(Representation):
         said = torch.stack(words, 1)
         return Said(said, torch.stack(inputs, 1), spoken(said), torch.stack(logs, 1), torch.stack(attentions, 1))
 
-    def loss(self, batch: Labelled) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Tagged) -> tuple[Tensor, Logs]:
         """The weighted sum of the six losses."""
         ids, values = batch["x"], batch["y"]
         embedded, known = self.embedding(ids), ids != PADDING

@@ -17,10 +17,8 @@ and G heed it only while both discriminators' losses are below 1.2, else it woul
 from __future__ import annotations
 
 from functools import partial
-from typing import TypedDict
 
 import torch
-from jaxtyping import Integer
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,8 +27,10 @@ from representations.model import Logs, Objective, Representation
 from representations.parts.sentences import (
     BEGIN,
     PADDING,
+    Labelled,
     NgramFilters,
     Sentences,
+    Values,
     begun,
     check_sentences,
     gumbel_softmax,
@@ -39,16 +39,8 @@ from representations.parts.sentences import (
     spoken,
 )
 
-Values = Integer[Tensor, " n"]
 WIDTHS = (1, 2, 3, 4, 5)
 LEARNED = 1.2  # nats: a discriminator whose loss is higher has nothing to teach
-
-
-class Styled(TypedDict):
-    """Sentences and their styles, 0 or 1."""
-
-    x: Sentences
-    y: Values
 
 
 class CrossAligned(Representation):
@@ -129,7 +121,7 @@ class CrossAligned(Representation):
         said = torch.stack(words, 1)
         return said, torch.stack(states, 1), spoken(said)
 
-    def loss(self, batch: Styled) -> tuple[Tensor, Logs]:
+    def loss(self, batch: Labelled) -> tuple[Tensor, Logs]:
         """What encoder and generator minimise: L_rec, nats a word, and what the discriminators tell from the real."""
         ids, styles = batch["x"], batch["y"]
         code = self.content(ids, styles)
@@ -141,7 +133,7 @@ class CrossAligned(Representation):
         fooled = -functional.logsigmoid(judged).mean() if len(judged) else rec.new_zeros(())
         return rec + self.weight * heeded * fooled, {"rec": rec, "adv": fooled, "heeded": heeded.float()}
 
-    def judge_loss(self, batch: Styled) -> tuple[Tensor, Logs]:
+    def judge_loss(self, batch: Labelled) -> tuple[Tensor, Logs]:
         """What the two discriminators minimise, nats a sentence."""
         ids, styles = batch["x"], batch["y"]
         with torch.no_grad():

@@ -20,12 +20,10 @@ its own codes; ours is free of their scale.
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, TypedDict
 
 import numpy as np
 import torch
-from annotated_types import Interval
-from jaxtyping import Float, Integer
+from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.spatial.distance import pdist
@@ -38,8 +36,11 @@ from representations.parts.ramp import Ramp
 from representations.parts.sentences import (
     BEGIN,
     PADDING,
+    Classes,
+    Labelled,
     NgramFilters,
     Sentences,
+    Values,
     begun,
     check_sentences,
     likeliest,
@@ -47,15 +48,6 @@ from representations.parts.sentences import (
 )
 
 WIDTHS = (1, 2, 3, 4)
-Classes = Annotated[int, Interval(ge=2, le=2**14)]
-Values = Integer[Tensor, " n"]
-
-
-class Labelled(TypedDict):
-    """Sentences and their sentiment."""
-
-    x: Sentences
-    y: Values
 
 
 class SentimentMMD(Representation):

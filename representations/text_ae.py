@@ -13,7 +13,8 @@ from torch import Tensor
 from borders import NonNegative, Positive, Share, Size
 from representations.model import Logs, Objective
 from representations.parts.players import sole_player
-from representations.parts.sentence_autoencoder import Classes, Labelled, SentenceAutoencoder
+from representations.parts.sentence_autoencoder import SentenceAutoencoder
+from representations.parts.sentences import Classes, Labelled
 
 
 class TextAE(SentenceAutoencoder):

@@ -39,7 +39,7 @@ from benchmarks.metrics.arrays import as_matrix, generator_or_default
 from borders import Count, Positive, Size, checked
 from representations.fit import fit
 from representations.model import Logs, Objective, Representation
-from representations.parts.sentences import BEGIN, PADDING, Sentences, check_sentences
+from representations.parts.sentences import BEGIN, PADDING, Sentences, check_sentences, trimmed
 
 
 @checked
@@ -163,7 +163,7 @@ class LanguageModel(Representation):
         every = max(1, steps // 10)
 
         def draw(generator: torch.Generator) -> Tensor:
-            return _cut(rest[torch.randint(len(rest), (batch,), generator=generator)])
+            return trimmed(rest[torch.randint(len(rest), (batch,), generator=generator)])
 
         def look(step: int) -> None:
             if step % every == 0 or step == steps:
@@ -182,7 +182,7 @@ class LanguageModel(Representation):
         """Perplexity a word, ends included, of sentences [n, T]."""
         self._check(ids)
         self.eval()
-        parts = [self.surprise(_cut(part)) for part in ids.split(512)]
+        parts = [self.surprise(trimmed(part)) for part in ids.split(512)]
         return math.exp(sum(float(total) for total, _ in parts) / sum(int(count) for _, count in parts))
 
     def _states(self, ids: Tensor) -> Tensor:
@@ -224,11 +224,6 @@ def clustering_error(
         if not errors[-1]:
             break
     return min(errors)
-
-
-def _cut(ids: Tensor) -> Tensor:
-    """Sentences [n, T] without the columns that are padding in all."""
-    return ids[:, : max(1, int((ids != PADDING).sum(1).max()))]
 
 
 def _check_pairs(first: Any, second: Any, name: str) -> None:

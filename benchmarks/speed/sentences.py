@@ -15,6 +15,7 @@ from benchmarks.speed.rows import ONE, Row, Sizes
 from envs import make_world
 from representations import fit, make
 from representations.language_multitask import PARTS, VIEWS
+from representations.parts.sentences import trimmed
 
 NAME = "language_multitask R-D-P, LSTM 128, batch {}"
 SHARE = NAME.format(64) + ": share"
@@ -37,21 +38,17 @@ def hand_loss(model: Any, batch: Mapping[str, Tensor]) -> Tensor:
     symbols = {name: int((batch[VIEWS[name]] != 0).sum()) for name in model.names}
     loss = torch.zeros(())
     for rows in (batch["en"] != 0).sum(1).argsort().chunk(PARTS):
-        ids = _cut(batch["en"][rows])
+        ids = trimmed(batch["en"][rows])
         states, _ = model.encoder(model.embedding(ids))
         code = model.representation(states[torch.arange(len(ids)), (ids != 0).sum(1) - 1])
         for name, decoder in model.decoders.items():
-            said = _cut(batch[VIEWS[name]][rows])
+            said = trimmed(batch[VIEWS[name]][rows])
             first = tuple(part[None].contiguous() for part in decoder.start(code).chunk(2, 1))
             read = torch.cat([torch.ones(len(said), 1, dtype=torch.int64), said[:, :-1]], 1)
             states, _ = decoder.recurrent(decoder.embedding(read), first)
             logits = decoder.output(states[said != 0])
             loss = loss + functional.cross_entropy(logits, said[said != 0], reduction="sum") / symbols[name]
     return loss
-
-
-def _cut(ids: Tensor) -> Tensor:
-    return ids[:, : int((ids != 0).sum(1).max())]
 
 
 def sentences(sizes: Sizes) -> list[Row]:
@@ -62,7 +59,7 @@ def sentences(sizes: Sizes) -> list[Row]:
 
     def batches(generator: torch.Generator) -> dict[str, Tensor]:
         rows = torch.randint(2048, (sizes.train_batch,), generator=generator)
-        return {name: _cut(ids[rows]) for name, ids in views.items()}
+        return {name: trimmed(ids[rows]) for name, ids in views.items()}
 
     torch.manual_seed(sizes.seed)
     options: dict[str, Any] = {"device": "cpu", "progress": False}

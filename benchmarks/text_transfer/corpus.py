@@ -16,6 +16,7 @@ from torch import Tensor
 
 from benchmarks.metrics.text import tagged_nouns
 from borders.files import home, read_text
+from borders.words import SPECIAL
 from envs.text.reviews import Reviews
 from envs.text.vocabulary import Vocabulary
 
@@ -59,7 +60,7 @@ class Corpus:
             about = self.nouns(line)
             for place, word in enumerate(line.split()):
                 found[row, place] = word in about
-        return found & (ids > 3)
+        return found & (ids >= SPECIAL)
 
 
 def drawn(train: int, test: int, seed: int) -> Corpus:
@@ -106,7 +107,7 @@ def read(data: str, train: int, test: int, words: int, longest: int, seed: int) 
     generator = torch.Generator().manual_seed(WORLD_SEED + seed)
     chosen = [_chosen(of, most, generator) for of, most in zip(found, (train, test, test), strict=True)]
     counted = Vocabulary.of(chosen[0][0], "word")
-    vocabulary = Vocabulary(counted.tokens[: words - 4], "word")
+    vocabulary = Vocabulary(counted.tokens[: words - SPECIAL], "word")
     learned, checked, tried = (Part(vocabulary.ids(lines, longest + 1), y) for lines, y in chosen)
     return Corpus(vocabulary, learned, checked, tried, tagged_nouns)
 

@@ -29,9 +29,11 @@ from benchmarks.text_transfer.measure import Judges, measure, transferred
 from benchmarks.text_transfer.report import summary
 from borders import Count, Natural, checked
 from borders.files import home, read_json, write_json
+from borders.words import UNKNOWN
 from envs.text.vocabulary import Vocabulary
 from representations import fit
 from representations.model import Representation
+from representations.parts.sentences import trimmed
 
 MODELS = ("attribute_transfer", "cross_aligned", "sentiment_mmd", "text_ae", "arae")
 VALIDATED = 100  # sentences, whenever a learner is validated
@@ -137,7 +139,7 @@ def trained(
     def batches(generator: torch.Generator) -> dict[str, torch.Tensor]:
         chosen = torch.randint(len(corpus.train), (job.size.batch,), generator=generator)
         found = {name: of[chosen] for name, of in rows.items()}
-        width = int((found["x"] > 0).sum(1).max())
+        width = trimmed(found["x"]).shape[1]
         return {name: of[:, :width] if of.ndim == 2 else of for name, of in found.items()}
 
     def value(of: Representation) -> float:
@@ -207,7 +209,7 @@ def own_sentence(words: Sequence[str]) -> str:
         ids = vocabulary.ids([line], int(kept["longest"]))
         model: Any = representations.load(folder)
         said = vocabulary.lines(model.transfer(ids, torch.tensor([SIDES.index(told.to)])))[0]
-    unknown = [word for word, number in zip(line.split(), ids[0].tolist(), strict=False) if number == 3]
+    unknown = [word for word, number in zip(line.split(), ids[0].tolist(), strict=False) if number == UNKNOWN]
     if unknown:
         print(f"unknown words: {', '.join(unknown)}", file=sys.stderr)
     print(said)

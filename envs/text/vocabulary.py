@@ -18,8 +18,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-PADDING, BEGIN, END, UNKNOWN = range(4)
-SPECIAL = 4
+from borders.words import END, SPECIAL, UNKNOWN
+
 Level = Literal["character", "word"]
 
 

@@ -11,11 +11,8 @@ which hears every word directly, and decoders that read sqrt(d) c, numbers of si
 from __future__ import annotations
 
 import math
-from typing import Annotated, TypedDict
 
 import torch
-from annotated_types import Interval
-from jaxtyping import Integer
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,7 +20,9 @@ from representations.model import Codes, Representation
 from representations.parts.sentences import (
     BEGIN,
     PADDING,
+    Labelled,
     Sentences,
+    Values,
     begun,
     check_sentences,
     likeliest,
@@ -33,16 +32,7 @@ from representations.parts.sentences import (
 )
 from representations.parts.together import normal_like
 
-Classes = Annotated[int, Interval(ge=2, le=2**14)]
-Values = Integer[Tensor, " n"]
 State = tuple[Tensor, Tensor]
-
-
-class Labelled(TypedDict):
-    """Sentences, and the values of their attribute."""
-
-    x: Sentences
-    y: Values
 
 
 class SentenceAutoencoder(Representation):

@@ -7,17 +7,27 @@ distribution over words [n, T, words] and a mask [n, T] of what lies before or a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Integer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from borders.words import BEGIN, END, PADDING
 from representations.parts.together import uniform_like
 
-PADDING, BEGIN, END, UNKNOWN = range(4)
 Sentences = Integer[Tensor, "n positions"]
+Values = Integer[Tensor, " n"]  # of an attribute
+Classes = Annotated[int, Interval(ge=2, le=2**14)]  # how many values it has
+
+
+class Labelled(TypedDict):
+    """Sentences, and the values of their attribute."""
+
+    x: Sentences
+    y: Values
 
 
 def check_sentences(ids: Tensor, words: int) -> None:
