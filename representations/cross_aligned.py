@@ -12,6 +12,9 @@
 
 What is printed as - lambda L_adv is, as in the authors' released code, the loss that has a gradient where D is certain; and E
 and G heed it only while both discriminators' losses are below 1.2, else it would teach what is not learned yet.
+
+Two things are ours, each because without it a short training undid what the generator had learned: `weight` rises from 0 over
+the second half of `warmup` steps, and the gradient of D goes into the states but not on through the soft words (`through`).
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from borders import NonNegative, Positive, Size
+from borders import Natural, NonNegative, Positive, Size
 from representations.model import Logs, Objective, Representation
+from representations.parts.ramp import Ramp
 from representations.parts.sentences import (
     BEGIN,
     PADDING,
@@ -47,7 +51,7 @@ class CrossAligned(Representation):
     """Transfer between two styles, of sentences over `words` ids of up to `length`, ends counted; batches are dicts of x, y.
 
     `code_size` numbers of content and `style_size` of style are the GRUs' state; `filters` of each width from 1 to 5 read the
-    states of a sentence. The paper has 500, 200 and 128; `weight` is lambda, `temperature` that of soft words.
+    states of a sentence. The paper has 500, 200 and 128; `weight` is lambda, 1 there, `temperature` that of soft words.
     """
 
     def __init__(
@@ -58,13 +62,16 @@ class CrossAligned(Representation):
         style_size: Size = 32,
         embedding: Size = 64,
         filters: Size = 32,
-        weight: NonNegative = 1.0,
+        weight: NonNegative = 0.3,
         temperature: Positive = 0.1,
+        warmup: Natural = 400,
+        through: bool = False,
         learning_rate: Positive = 1e-3,
     ):
         super().__init__()
         self.words, self.length, self.code_size, self.style_size = words, length, code_size, style_size
         self.weight, self.temperature, self.learning_rate = weight, temperature, learning_rate
+        self.through, self.ramp = through, Ramp(-1.0, 1.0, warmup)
         hidden = code_size + style_size
         self.embedding = nn.Embedding(words, embedding, PADDING)
         self.source, self.style = nn.Embedding(2, style_size), nn.Embedding(2, style_size)
@@ -118,6 +125,7 @@ class CrossAligned(Representation):
                 soft = gumbel_softmax(logits, temperature)
                 words.append(soft.argmax(-1))
                 embedded = soft.to(state.dtype) @ self.embedding.weight
+                embedded = embedded if self.through else embedded.detach()
         said = torch.stack(words, 1)
         return said, torch.stack(states, 1), spoken(said)
 
@@ -131,7 +139,11 @@ class CrossAligned(Representation):
         adversary, judged = self._judge(states.detach(), ids != PADDING, styles, other, mask)
         heeded = (torch.stack(adversary) < LEARNED).all()
         fooled = -functional.logsigmoid(judged).mean() if len(judged) else rec.new_zeros(())
-        return rec + self.weight * heeded * fooled, {"rec": rec, "adv": fooled, "heeded": heeded.float()}
+        return rec + self.weight * self.ramp.now().clamp(min=0) * heeded * fooled, {
+            "rec": rec,
+            "adv": fooled,
+            "heeded": heeded.float(),
+        }
 
     def judge_loss(self, batch: Labelled) -> tuple[Tensor, Logs]:
         """What the two discriminators minimise, nats a sentence."""
@@ -151,7 +163,7 @@ class CrossAligned(Representation):
         rest = tuple(parameter for parameter in self.parameters() if id(parameter) not in of_judges)
         return (
             Objective("judges", self.judge_loss, judges, adam),
-            Objective("autoencoder", self.loss, rest, adam),
+            Objective("autoencoder", self.loss, rest, adam, after=self.ramp.advance),
         )
 
     def _judge(

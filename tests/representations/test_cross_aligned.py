@@ -54,8 +54,9 @@ def test_discriminators_that_know_nothing_are_at_chance_and_are_not_heeded():
     assert model.loss(batch)[1]["heeded"] == 0
 
 
-def test_a_discriminator_that_has_learned_moves_the_encoder():
-    model, batch = small(), said(32, torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("through", [False, True])
+def test_a_discriminator_that_has_learned_moves_the_encoder(through):
+    model, batch = small(warmup=0, weight=1.0, through=through), said(32, torch.Generator().manual_seed(0))
     plain = torch.autograd.grad(model.loss(batch)[0], model.encoder.weight_hh_l0)[0]
     judges = torch.optim.Adam(model.judges.parameters(), 1e-2)
     for _ in range(60):
@@ -68,6 +69,25 @@ def test_a_discriminator_that_has_learned_moves_the_encoder():
     assert loss.item() == pytest.approx((logs["rec"] + logs["adv"]).item(), rel=1e-5)
     heeding = torch.autograd.grad(loss, model.encoder.weight_hh_l0)[0]
     assert (heeding - plain).norm() > 0.01 * plain.norm()
+
+
+@pytest.mark.parametrize("through", [False, True])
+def test_states_of_soft_words_have_a_gradient_through_them_where_they_are_to(through):
+    model, batch = small(through=through), said(16, torch.Generator().manual_seed(0))
+    _, states, _ = model.say(model.content(batch["x"], batch["y"]), batch["y"], 4, model.temperature)
+    code, words = torch.autograd.grad(
+        states.square().sum(), [model.encoder.weight_hh_l0, model.speak.weight], allow_unused=True
+    )
+    assert code.norm() > 0
+    assert (words is not None) == through
+
+
+def test_the_adversary_comes_in_behind_half_of_the_warm_up():
+    model, batch = small(warmup=4), said(16, torch.Generator().manual_seed(0))
+    for heard in (False, False, False, True):
+        loss, logs = model.loss(batch | {"x": batch["x"]})
+        assert (loss > logs["rec"]).item() == (heard and logs["heeded"].item() == 1)
+        model.ramp.advance()
 
 
 def test_a_batch_of_one_style_is_no_trouble():
