@@ -171,9 +171,8 @@ class Characters(World):
         """The pictures of a chunk of rows."""
         device, side, n = factors.device, self.side, len(factors)
         named = dict(zip(self.names, classes(factors, self.factors).unbind(1), strict=True))
-        named["facing"] = (factors[:, -1] * (len(SIDES) / (2 * math.pi))).round().long() % len(
-            SIDES
-        )  # a circle's nearest
+        quarters = factors[:, -1] * (len(SIDES) / (2 * math.pi))
+        named["facing"] = quarters.round().long() % len(SIDES)  # a circle's nearest
         place = torch.zeros_like(named["pose"])
         for name in MAPPED:
             place = place * len(self.factors[self.names.index(name)].values) + named[name]

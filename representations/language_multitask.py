@@ -37,9 +37,7 @@ from representations.parts.sentences import (
 )
 
 VIEWS = {"R": "en", "D": "de", "F": "fr", "P": "tags"}  # what each decoder says
-PARTS = (
-    4  # of a batch, by the length of their sentences: less is computed behind their ends, and no batch is of one length
-)
+PARTS = 4  # of a batch, by the length of their sentences: less is computed behind their ends
 
 
 class _English(TypedDict):

@@ -38,8 +38,8 @@ from borders import Count, checked
 from borders.files import write_json, write_npz
 from envs.text.sentences import Sentences
 from representations import fit
-from representations.language_multitask import VIEWS, LanguageMultitask, trimmed
-from representations.parts.sentences import PADDING
+from representations.language_multitask import VIEWS, LanguageMultitask
+from representations.parts.sentences import PADDING, trimmed
 
 # Decoders and the code's size, as the paper names them.
 MODELS: dict[str, tuple[str, int]] = {

@@ -26,8 +26,7 @@ from benchmarks.harness.table import UP, Table
 from benchmarks.harness.timing import Work, rate
 from borders.files.pictures import write_animation, write_figure
 from envs import WORLDS, VideoWorld, World, make_world
-from envs.text.reviews import Reviews
-from envs.text.sentences import Sentences
+from envs.text.world import TextWorld
 
 LARGE = 72  # a smaller picture is magnified by the whole number that brings its side nearest to this, from below
 DOTS = 100  # pixels of a sheet per inch
@@ -123,7 +122,7 @@ def scatter(world: World, generator: torch.Generator, path: Path) -> None:
     write_figure(figure, path, dpi=120)
 
 
-def sentences(world: Sentences | Reviews, columns: int, generator: torch.Generator, path: Path) -> None:
+def sentences(world: TextWorld, columns: int, generator: torch.Generator, path: Path) -> None:
     """Write a PNG with the lines of a world of sentences: behind each factor, one for every value on its grid."""
     drawn = world.sample(64, generator)
     telling = drawn[world.told(drawn).long().argmax(0)]  # for each factor a sentence that tells it
@@ -192,7 +191,7 @@ def draw(world: World, job: Worlds, generator: torch.Generator, folder: Path) ->
     """Write what there is to see of a world: a sheet or a scatter plot, and a GIF of a world of videos."""
     if len(world.shape) == 3:
         contact_sheet(world, job.columns, generator, folder / "factors.png")
-    elif isinstance(world, Sentences | Reviews):
+    elif isinstance(world, TextWorld):
         sentences(world, job.columns, generator, folder / "factors.png")
     elif world.render(world.sample(1, generator)).is_floating_point():
         scatter(world, generator, folder / "factors.png")

@@ -36,7 +36,8 @@ from envs.text.review_words import (
     VERBS,
 )
 from envs.text.vocabulary import Vocabulary
-from envs.world import Factor, World
+from envs.text.world import TextWorld
+from envs.world import Factor
 
 LABELS: dict[str, tuple[str, ...]] = {
     "sentiment": SENTIMENTS,
@@ -87,7 +88,7 @@ NEGATED = 0.25  # of all sentences
 Meaning = dict[str, int]
 
 
-class Reviews(World):
+class Reviews(TextWorld):
     """Sentences of reviews, word ids int64 [n, T], by 17 factors of which a sentence tells those of its template.
 
     `noise` is the share of labels that are wrong; with `correlation` so large a share of the sentences has the sentiment of

@@ -21,7 +21,8 @@ from envs.text.french import french
 from envs.text.german import german
 from envs.text.lexicon import SLOTS, Choice
 from envs.text.vocabulary import Vocabulary
-from envs.world import Factor, World
+from envs.text.world import TextWorld
+from envs.world import Factor
 
 GROUPS = {"all": tuple(TEMPLATES), "clauses": tuple(CLAUSES), "prototypes": tuple(PROTOTYPES)}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -30,7 +31,7 @@ LANGUAGES = ("en", "de", "fr", "tags")
 NUMBERS, TENSES = ("one", "many"), ("present", "past", "future")
 
 
-class Sentences(World):
+class Sentences(TextWorld):
     """English sentences, character ids int64 [n, T], by syntax, number, tense and words; `views` has their translations.
 
     `syntax` says which there are: all, clauses, prototypes, or names of them separated by commas. The factors are those that
