@@ -48,19 +48,24 @@ def tables(out: Path, results: Sequence[Found]) -> Told:
         f"what the codes tell, labels by chance 50 %, styles {chance} %",
     )
     parts = zip(heads, (JUDGED, TRUE, TELLS), strict=True)
-    made = [_table(f"Faces: {head}, {about}", found, columns) for head, columns in parts]
-    first = results[0].job.seed
+    made = [table(f"Faces: {head}, {about}", found, columns) for head, columns in parts]
+    return Told(made, claims(found), drawn(results, ", beside the true pictures"))
+
+
+def drawn(results: Sequence[Found], beside: str = "") -> dict[str, Path]:
+    """The first seed's pictures, by what they show."""
     pictures: dict[str, Path] = {}
     for each in results:
-        if each.job.seed == first:
-            named = {"switched.png": "attributes switched, beside the true pictures"}
+        if each.job.seed == results[0].job.seed:
+            named = {"switched.png": f"attributes switched{beside}"}
             if each.job.model == "csvae":
                 named |= {"styles.png": "styles given to others", "plane.png": "one face over the plane of styles"}
             pictures |= {f"{each.job.row}: {caption}": each.folder / name for name, caption in named.items()}
-    return Told(made, claims(found), pictures)
+    return pictures
 
 
-def _table(title: str, found: Mapping[str, Sequence[Found]], columns: Columns) -> Table:
+def table(title: str, found: Mapping[str, Sequence[Found]], columns: Columns) -> Table:
+    """A line a row of the results, with `columns` by the name of a score: a head, digits and a factor."""
     lines = []
     for name, rows in found.items():
         cells = (
@@ -71,12 +76,13 @@ def _table(title: str, found: Mapping[str, Sequence[Found]], columns: Columns) -
     return Table(title, ("model", *(head for head, _, _ in columns.values())), tuple(lines))
 
 
-def claims(found: Mapping[str, Sequence[Found]]) -> list[Claim]:
+def claims(found: Mapping[str, Sequence[Found]], keys: Sequence[str] = tuple(NAMES)) -> list[Claim]:
     """csvae against the two others of the paper's weights, seed by seed, by the judge and by the true pictures."""
     made = []
     ours = {name: rows for name, rows in found.items() if rows[0].job.model == "csvae"}
     others = {rows[0].job.model: rows for rows in reversed(list(found.values())) if rows[0].job.model != "csvae"}
-    for key, (text, scale, unit) in NAMES.items():
+    for key in keys:
+        text, scale, unit = NAMES[key]
         for name, rows in ours.items():
             for other, base in sorted(others.items()):
                 gain = gap(rows, base, key, scale)

@@ -32,19 +32,25 @@ class Judge:
 def judge_of(size: int, attributes: tuple[str, ...], pose: float, steps: int) -> Judge:
     """The judge of faces in which every attribute is there as often as not; the same for all jobs of a process."""
     world = Faces(size, 0.5, pose, attributes)  # type: ignore[arg-type]
+    rows = world.sample(min(POOL, BATCH * steps), torch.Generator().manual_seed(SEED))
+    return train_judge(world.render(rows), rows[:, [world.names.index(name) for name in attributes]], steps)
+
+
+def train_judge(pictures: Tensor, labels: Tensor, steps: int) -> Judge:
+    """The judge that learns from pictures uint8 [n, 3, H, W] and labels [n, K], either value of a label counting alike."""
     generator = torch.Generator().manual_seed(SEED)
-    rows = world.sample(min(POOL, BATCH * steps), generator)
-    pictures, labels = world.render(rows), rows[:, [world.names.index(name) for name in attributes]]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        network = conv_encoder(world.shape, len(attributes), 32, 128)
+        network = conv_encoder(tuple(pictures.shape[1:]), labels.shape[1], 32, 128)
+    share = labels.mean(0)
+    weights = torch.where(labels > 0.5, 0.5 / share, 0.5 / (1 - share))
     optimizer = torch.optim.Adam(network.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, max(steps, 2))
     for _ in range(steps):
-        chosen = torch.randint(len(rows), (BATCH,), generator=generator)
-        loss = label_cost(network(pixels(pictures[chosen])), labels[chosen]).sum(1).mean()
+        chosen = torch.randint(len(pictures), (BATCH,), generator=generator)
+        cost = label_cost(network(pixels(pictures[chosen])), labels[chosen])
         optimizer.zero_grad()
-        loss.backward()
+        (weights[chosen] * cost).sum(1).mean().backward()
         optimizer.step()
         schedule.step()
     return Judge(network)

@@ -1,7 +1,8 @@
 """Attributes in subspaces of their own: `python -m benchmarks.faces --model csvae`.
 
-A job trains one model on the Swiss roll or on faces with one seed, and measures what becomes of switched labels. Both parts
-are modules of this room with settings of their own, `--papers.PART.NAME VALUE`; without --part both run.
+A job trains one model on the Swiss roll or on faces with one seed, and measures what becomes of switched labels. The parts
+are modules of this room with settings of their own, `--papers.PART.NAME VALUE`: without --part the roll and drawn faces run,
+with --data photographs.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faces import attributes, swiss
+from benchmarks.faces import attributes, photographs, swiss
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Sweep
 from benchmarks.harness.papers import Job, Paper, models_of, paper_jobs, run_paper, summarise
 from benchmarks.harness.summary import Summary
 from borders import checked, nearest
 
-PARTS: dict[str, Paper] = {"swiss": swiss, "attributes": attributes}
+DRAWN: dict[str, Paper] = {"swiss": swiss, "attributes": attributes}
+TAKEN: dict[str, Paper] = {"photographs": photographs}
+PARTS = DRAWN | TAKEN
 INTRODUCTION = (
     "Labels say whether an attribute is there; a model is to switch it, in whichever style, and leave all else as it is. "
     "Judges, probes and the renderer, which knows the true picture, are independent of the models.",
@@ -31,18 +34,26 @@ class Options:
     """What the learners of attributes can be told."""
 
     part: str = ""
-    """swiss or attributes; both unless told."""
+    """swiss or attributes, both unless told; photographs, of `data`."""
     papers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by part."""
+    data: str = ""
+    """A folder with the files of CelebA: then photographs are switched."""
 
 
 def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError or TypeError for an unknown part or model, and for settings that a part refuses."""
     if options.part and options.part not in PARTS:
         raise ValueError(f"unknown part {options.part!r}; the parts are {nearest(options.part, PARTS)}")
-    chosen = {name: part for name, part in PARTS.items() if options.part in ("", name)}
+    if options.part and (options.part in TAKEN) != bool(options.data):
+        raise ValueError(
+            f"part {options.part} is drawn: it has no data, got {options.data!r}"
+            if options.data
+            else f"part {options.part} needs --data, a folder with the files of CelebA"
+        )
+    chosen = {name: part for name, part in (TAKEN if options.data else DRAWN).items() if options.part in ("", name)}
     told = {name: settings for name, settings in options.papers.items() if name not in PARTS or name in chosen}
-    return paper_jobs(chosen, own, told)
+    return paper_jobs(chosen, own, told, options.data)
 
 
 def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from benchmarks.faces import attributes, attributes_report, swiss, swiss_report
-from benchmarks.faces.attributes import donors, even, faces, turned
+from benchmarks.faces.attributes import compared, donors, faces, turned
+from benchmarks.faces.cells import build, even
 from benchmarks.faces.codes import posterior, sampled, switch
 from benchmarks.faces.judge import judge_of
 from benchmarks.faces.run import EXPERIMENT, PARTS, Options, jobs
@@ -84,7 +85,7 @@ def test_jobs_are_of_both_parts_and_every_cell(tmp_path):
     }
     assert len(found) == 18
     strong = next(job for job in found if job.row == "csvae, faces, b4 = 100")
-    assert attributes.build("csvae", attributes.Sizes(**strong.settings)).hide == 100
+    assert build("csvae", attributes.Sizes(**strong.settings), 2).hide == 100
     roll = jobs(Sweep(model="csvae"), Options("swiss", {"attributes": TINY, "swiss": ROLL}))
     assert {job.paper for job in roll} == {"swiss"}
     with pytest.raises(ValueError, match="unknown part 'swis'; the parts are swiss"):
@@ -101,7 +102,7 @@ def test_what_a_learner_that_knows_the_renderer_would_score(world):
         rows.append(turned(world, test, name, donors(test, k, seeded(attributes.TEST_SEED + 1)))[1])
     known = Known(world, torch.cat(rows))
     places = [world.names.index(name) for name in world.attributes]
-    scores = attributes.switched(Renderer(world, known), world, lambda x: known.rows(x)[:, places], test)
+    scores = compared(Renderer(world, known), world, lambda x: known.rows(x)[:, places], test)
     assert scores["accuracy"] == scores["on"] == scores["off"] == scores["rest"] == scores["true"] == 1
     assert scores["still"] == 0
     assert scores["error"] == scores["identity"] == scores["identity_there"] == 0
