@@ -19,16 +19,16 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from benchmarks.harness.experiment import Experiment, Plan
+from benchmarks.harness.films import framed, write_wall
 from benchmarks.harness.options import ALONE, Common, Timed, listed
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary, first_figures
 from benchmarks.harness.table import UP, Table
 from benchmarks.harness.timing import Work, rate
-from borders.files.pictures import write_animation, write_figure
+from borders.files.pictures import write_figure
 from envs import WORLDS, VideoWorld, World, make_world
 from envs.text.world import TextWorld
 
-LARGE = 72  # a smaller picture is magnified by the whole number that brings its side nearest to this, from below
 DOTS = 100  # pixels of a sheet per inch
 MARGIN = 1.5  # inches for the labels
 CAPTIONS = {"factors.png": "a row for every factor, which runs over its grid", "clips.gif": "eight clips"}
@@ -143,22 +143,6 @@ def sentences(world: TextWorld, columns: int, generator: torch.Generator, path: 
     write_figure(figure, path, dpi=DOTS)
 
 
-def animation(world: VideoWorld, length: int, generator: torch.Generator, path: Path) -> None:
-    """Write a GIF of eight clips, side by side in two rows."""
-    frames = world.clip(8, length, generator).frames
-    clips = framed(frames.flatten(0, 1)).reshape(2, 4, length, *framed(frames[0, :1]).shape[1:])
-    wall = np.concatenate(list(np.concatenate(list(clips.swapaxes(0, 1)), axis=3)), axis=1)
-    write_animation(wall, path, milliseconds=80)
-
-
-def framed(pictures: Tensor) -> np.ndarray:
-    """Pictures [n, C, H, W] as colour images [n, H', W', 3], small ones magnified, with a grey line around each."""
-    times = max(1, LARGE // min(pictures.shape[2:]))
-    large = pictures.repeat_interleave(times, 2).repeat_interleave(times, 3)
-    image = torch.nn.functional.pad(large, (1, 1, 1, 1), value=90).movedim(1, -1)
-    return image.expand(*image.shape[:3], 3).numpy()
-
-
 def speed(world: World, batch: int, repeats: int, generator: torch.Generator) -> dict[str, float]:
     """Median pictures per second of `render`: by the clock and by processor time (that of all threads together)."""
     rows = world.sample(batch, generator)
@@ -196,7 +180,8 @@ def draw(world: World, job: Worlds, generator: torch.Generator, folder: Path) ->
     elif world.render(world.sample(1, generator)).is_floating_point():
         scatter(world, generator, folder / "factors.png")
     if isinstance(world, VideoWorld):
-        animation(world, job.frames, generator, folder / "clips.gif")
+        clips = world.clip(8, job.frames, generator).frames
+        write_wall(clips.unflatten(0, (2, 4)), folder / "clips.gif")
 
 
 def table(results: Sequence[Mapping[str, Any]]) -> Table:

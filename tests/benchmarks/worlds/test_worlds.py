@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import envs
-from benchmarks.worlds.run import framed, main, speed, traversals
+from benchmarks.worlds.run import main, speed, traversals
 from envs.digits import Digits
 from envs.moving_digits import MovingDigits
 from envs.shape_motion import ShapeMotion
@@ -41,15 +41,6 @@ def test_traversal_changes_one_factor_along_its_grid():
         assert torch.equal(values, factor.grid(5))
         assert pictures.shape == (len(values), 3, 64, 64)
         assert len(pictures.unique(dim=0)) == len(values)
-
-
-def test_pictures_are_framed_and_small_ones_magnified():
-    pictures = torch.arange(2 * 28 * 28).reshape(2, 1, 28, 28).to(torch.uint8)
-    images = framed(pictures)
-    assert images.shape == (2, 58, 58, 3)
-    assert np.array_equal(images[:, 1:-1:2, 1:-1:2, 1], pictures[:, 0].numpy())
-    assert (images[:, 0] == 90).all()
-    assert framed(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)).shape == (1, 66, 66, 3)
 
 
 def test_every_world_leaves_its_pictures_and_figures(tmp_path, capsys, monkeypatch):
