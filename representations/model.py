@@ -143,7 +143,7 @@ class Generates(Protocol):
     """Can draw new observations."""
 
     def generate(self, n: Natural, generator: torch.Generator) -> Tensor:
-        """`n` new pictures in [0, 1], float [n, C, H, W]."""
+        """`n` new pictures in [0, 1], float [n, C, H, W], or of a learner of videos clips [n, T, C, H, W]."""
         ...
 
 

@@ -33,6 +33,7 @@ from representations.jade import Jade, PairedClassifier, SingleClassifier
 from representations.language_multitask import LanguageMultitask
 from representations.linear_constraints import LinearConstraints
 from representations.m2 import M2
+from representations.mocogan import MoCoGAN
 from representations.model import Representation, read_config, read_weights, write_model
 from representations.pca import PCA
 from representations.rce import RCE
@@ -41,6 +42,7 @@ from representations.sentiment_mmd import SentimentMMD
 from representations.structured_vae import StructuredVAE
 from representations.text_ae import TextAE
 from representations.vae import VAE, BetaVAE
+from representations.vgan import VGAN
 
 MODELS: dict[str, type[Representation]] = {
     "arae": ARAE,
@@ -73,6 +75,7 @@ MODELS: dict[str, type[Representation]] = {
     "language_multitask": LanguageMultitask,
     "linear_constraints": LinearConstraints,
     "m2": M2,
+    "mocogan": MoCoGAN,
     "paired_classifier": PairedClassifier,
     "pca": PCA,
     "rce": RCE,
@@ -83,6 +86,7 @@ MODELS: dict[str, type[Representation]] = {
     "text_ae": TextAE,
     "triplet": Triplet,
     "vae": VAE,
+    "vgan": VGAN,
 }
 
 

@@ -151,7 +151,7 @@ class Background(nn.Module):
         if self.known or not self.training:
             return
         if not self.met:
-            kinds = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
+            kinds = nn.Linear | nn.Conv2d | nn.ConvTranspose2d | nn.ConvTranspose3d
             bias = [layer.bias for layer in decoder.modules() if isinstance(layer, kinds)][-1]
             assert bias is not None
             logit = average(pictures.mean((0, 2, 3))).clamp(1e-3, 1 - 1e-3).logit()
