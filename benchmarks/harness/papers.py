@@ -143,6 +143,11 @@ def gap(
     return interval([scale * (row.scores[name] - both[row.job.seed]) for row in first if row.job.seed in both])
 
 
+def claim(text: str, more: Interval, evidence: str) -> Claim:
+    """A claim that a difference is above 0: shown or not by its interval, undecided where that has 0 in it."""
+    return Claim(text, True if more.low > 0 else False if more.high <= 0 else None, evidence)
+
+
 def by_row(results: Sequence[Found]) -> dict[str, list[Found]]:
     """The results of every row of a table, over seeds."""
     found: dict[str, list[Found]] = {}

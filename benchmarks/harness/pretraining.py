@@ -88,7 +88,8 @@ class PretrainJob(Trial, Scored, Decaying):
 def learners() -> list[str]:
     """The models that learn from pictures, from moves between them, or from pictures and labels."""
     known = {name: inspect.signature(model).parameters for name, model in MODELS.items()}
-    return [name for name, settings in known.items() if "shape" in settings and name not in NEEDY]
+    alone = [name for name, settings in known.items() if "shape" in settings and "frames" not in settings]
+    return [name for name in alone if name not in NEEDY]
 
 
 def build(job: PretrainJob) -> tuple[MovingWorld | Stored, Representation]:
@@ -106,6 +107,8 @@ def build(job: PretrainJob) -> tuple[MovingWorld | Stored, Representation]:
         raise ValueError("factor_bottleneck is given the factors, so there is nothing to pretrain for a policy")
     if "shape" not in known:
         raise ValueError(f"{job.model} does not learn from pictures; choose from {', '.join(learners())}")
+    if "frames" in known:
+        raise ValueError(f"{job.model} learns from clips, not from pictures; choose from {', '.join(learners())}")
     if job.policy and not (home(job.policy) / "policy.zip").exists():
         raise ValueError(f"{job.policy} is not the folder of a policy of benchmarks.policies: it has no policy.zip")
     given: dict[str, Any] = {"shape": tuple(world.shape), "steps": job.steps}

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.harness.papers import Found, Told, by_row, gap, over
-from benchmarks.harness.table import UP, Claim, Interval, Table, over_seeds
+from benchmarks.harness.papers import Found, Told, by_row, claim, gap, over
+from benchmarks.harness.table import UP, Claim, Table, over_seeds
 from benchmarks.identities.measures import KS, NEAR, SCORES
 from borders.files.pictures import write_figure
 from envs.characters import ATTRIBUTES
@@ -99,11 +99,6 @@ def claims(rows: Rows) -> list[Claim]:
             evidence = f"{over(own, 'recall_1', 100).text(1)} % against {over(rows[other], 'recall_1', 100).text(1)} %"
             made.append(claim(f"f_statistic has a higher recall@1 than {other}", more, evidence))
     return made
-
-
-def claim(text: str, more: Interval, evidence: str) -> Claim:
-    """A claim that a difference is above 0: shown or not by its interval, undecided where that has 0 in it."""
-    return Claim(text, True if more.low > 0 else False if more.high <= 0 else None, evidence)
 
 
 def distributions(rows: Rows) -> Figure:

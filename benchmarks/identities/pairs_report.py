@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.harness.papers import Found, Told, by_row, gap, over
+from benchmarks.harness.papers import Found, Told, by_row, claim, gap, over
 from benchmarks.harness.table import DOWN, UP, Claim, Table, over_seeds
-from benchmarks.identities.embedding_report import claim
 
 PUBLISHED = {"real": (".913", ".867"), "sd_dcgan": (".823", ".749"), "sd_began": (".928", ".857")}
 HALF = 0.5  # of what real pictures of a person differ by: a generator with less ignores the observation code

@@ -135,12 +135,18 @@ def test_a_learner_is_pretrained_on_own_pictures_and_traversed(tmp_path, capsys)
         main([*options, "--scores", "beta_vae_changed", "--out", str(tmp_path / "other")])
 
 
+def test_a_learner_of_clips_is_not_shown_pictures():
+    with pytest.raises(ValueError, match="mocogan learns from clips, not from pictures; choose from beta_vae"):
+        build(PretrainJob(model="mocogan"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--model", "beta_va"], "unknown model 'beta_va'; the models are beta_vae"),
         (["--world", "plana"], "unknown world 'plana'; the worlds are planar"),
         (["--model", "covariance_classifier"], "unknown model 'covariance_classifier'; the models are"),
+        (["--model", "mocogan"], "unknown model 'mocogan'; the models are"),
         (["--collect", "video"], "collect must be one of factors, walk, policy, got 'video'"),
         (["--collect", "policy"], "collect policy and a policy's folder go together"),
         (["--collect", "policy", "--policy", "nowhere"], "nowhere is not the folder of a policy"),
