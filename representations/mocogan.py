@@ -147,7 +147,7 @@ class MoCoGAN(Representation):
 
     @property
     def _device(self) -> torch.device:
-        return self.walk.weight_hh_l0.device
+        return next(self.walk.parameters()).device
 
     def _path(self, noise: Tensor, start: Tensor) -> Tensor:
         """R_M's states [n, T, motion] behind noise [n, T, noise]."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch.nn import functional
 from representations.model import Logs, pixels
 from representations.parts.terms import density_ratio_loss
 
+M = TypeVar("M", bound=nn.Module)
 SMALL = 4  # the side of a generator's first maps, and of all kernels
 DEPTH = 3  # convolutions of a judge below its logits
 LEAST_SIDE = 2 ** (DEPTH + 1)
@@ -99,7 +101,7 @@ def told_apart(real: Tensor, fake: Tensor) -> tuple[Tensor, Logs]:
     return density_ratio_loss(real.flatten(), fake.flatten()), right
 
 
-def dcgan_weights(network: nn.Module) -> nn.Module:
+def dcgan_weights(network: M) -> M:
     """Draw the weights anew: of convolutions from N(0, 0.02^2), scales of normalisation around 1, biases 0."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Conv3d | nn.ConvTranspose3d):
