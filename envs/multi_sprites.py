@@ -9,7 +9,7 @@ The paper states neither sizes nor the range of the colours: sprites are those o
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Interval
@@ -24,20 +24,22 @@ CHUNK = 64  # scenes drawn at a time, so that their pictures stay in the process
 
 
 class MultiSprites(World):
-    """Up to `sprites` coloured sprites (the paper has 3 and 8): pictures uint8 [n, 3, 64, 64].
+    """Up to `sprites` coloured sprites (the paper has 3 and 8): pictures uint8 [n, 3, side, side].
 
     Nine factors a sprite, in this order and numbered from 0: exists_k (0 or 1, even odds), shape_k, scale_k,
-    orientation_k, x_k, y_k, red_k, green_k, blue_k. `size` in (0, 1] multiplies dSprites' scales 0.5 .. 1. The other
-    factors of a sprite that does not exist change nothing. Raises ValueError for impossible settings.
+    orientation_k, x_k, y_k, red_k, green_k, blue_k. `size` in (0, 1] multiplies dSprites' scales 0.5 .. 1; `side` 32 keeps
+    every second pixel of both axes. The other factors of a sprite that does not exist change nothing. Raises ValueError
+    for impossible settings.
     """
 
     def __init__(
         self,
         sprites: Annotated[int, Interval(ge=1, le=MOST)] = 3,
         size: Annotated[float, Interval(ge=1e-3, le=1)] = 1.0,
+        side: Literal[32, 64] = 64,
     ) -> None:
-        self.sprites, self.size = sprites, size
-        self.shape = (3, SIDE, SIDE)
+        self.sprites, self.size, self.side = sprites, size, side
+        self.shape = (3, side, side)
         self._scales = tuple(size * s for s in SCALES)
         self._sprite = sprite_factors(self._scales)
         colours = tuple(Factor.continuous(name, 0.0, 1.0) for name in ("red", "green", "blue"))
@@ -45,12 +47,13 @@ class MultiSprites(World):
         self.factors = tuple(replace(factor, name=f"{factor.name}_{k}") for k in range(sprites) for factor in one)
 
     def masks(self, factors: Tensor) -> Tensor:
-        """Which pixels each sprite covers, uint8 [n, sprites, 64, 64] of 0 and 1, none where it does not exist."""
+        """Which pixels each sprite covers, uint8 [n, sprites, side, side] of 0 and 1, none where it does not exist."""
         each = factors.reshape(-1, 9)
         there = (each[:, 0] > 0.5).nonzero().squeeze(1)
-        rows = torch.zeros(len(each), SIDE, dtype=torch.int64, device=each.device)
-        rows[there] = sprite_rows(classes(each[there, 1:6], self._sprite), self._scales)
-        return unpack(rows, white=1).view(-1, self.sprites, SIDE, SIDE)
+        step: Literal[1, 2] = 1 if self.side == SIDE else 2
+        rows = torch.zeros(len(each), self.side, dtype=torch.int64, device=each.device)
+        rows[there] = sprite_rows(classes(each[there, 1:6], self._sprite), self._scales)[:, ::step]
+        return unpack(rows, 1, step).view(-1, self.sprites, self.side, self.side)
 
     def _render(self, factors: Tensor) -> Tensor:
         pictures = torch.empty(len(factors), *self.shape, dtype=torch.uint8, device=factors.device)

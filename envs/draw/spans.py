@@ -21,6 +21,8 @@ that lattice holds the spans of every row of every picture in whole numbers: col
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -128,10 +130,13 @@ def pack(first: Tensor, last: Tensor) -> Tensor:
     return (one << last) - (one << first)
 
 
-def unpack(rows: Tensor, white: int = 255) -> Tensor:
-    """The pictures of packed rows, int64 [n, 64]: uint8 [n, 64, 64] with the value `white` where a bit is set."""
+def unpack(rows: Tensor, white: int = 255, step: Literal[1, 2] = 1) -> Tensor:
+    """The pictures of packed rows, int64 [n, h]: uint8 [n, h, 64 / step] with the value `white` where a bit is set.
+
+    Of every row each `step`-th pixel is drawn.
+    """
     byte = torch.arange(256, device=rows.device)
-    pixels = (byte[:, None] >> torch.arange(8, device=rows.device) & 1).to(torch.uint8) * white
-    table = pixels.view(torch.int64).squeeze(1)
+    pixels = (byte[:, None] >> torch.arange(0, 8, step, device=rows.device) & 1).to(torch.uint8) * white
+    table = pixels.view(torch.int64 if step == 1 else torch.int32).squeeze(1)
     picked = table.index_select(0, rows.contiguous().view(torch.uint8).flatten().long())
-    return picked.view(torch.uint8).view(len(rows), SIDE, SIDE)
+    return picked.view(torch.uint8).view(*rows.shape, SIDE // step)

@@ -63,13 +63,20 @@ def test_size_multiplies_the_scales():
     assert int((world.render(upright)[:, 0] > 0).sum()) == 100
 
 
+def test_at_side_32_every_second_pixel_is_kept():
+    small, whole = MultiSprites(3, side=32), MultiSprites(3)
+    rows = whole.sample(CHUNK + 3, torch.Generator().manual_seed(7))
+    assert torch.equal(small.render(rows), whole.render(rows)[:, :, ::2, ::2])
+    assert torch.equal(small.masks(rows), whole.masks(rows)[:, :, ::2, ::2])
+
+
 def test_in_a_batch_or_one_by_one_the_pictures_are_the_same():
     world = MultiSprites(8)
     rows = world.sample(CHUNK + 3, torch.Generator().manual_seed(5))
     assert torch.equal(world.render(rows), torch.cat([world.render(row[None]) for row in rows]))
 
 
-@pytest.mark.parametrize("settings", [{"sprites": 0}, {"sprites": 129}, {"size": 0.0}, {"size": 1.5}])
+@pytest.mark.parametrize("settings", [{"sprites": 0}, {"sprites": 129}, {"size": 0.0}, {"size": 1.5}, {"side": 48}])
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValueError, match="must be"):
         MultiSprites(**settings)
