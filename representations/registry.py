@@ -28,6 +28,7 @@ from representations.geometry_grasp import GeometryGrasp
 from representations.grasp_cnn import GraspCNN
 from representations.icf import ICF
 from representations.icf_discrete import ICFDiscrete
+from representations.independent_prediction import EntangledPrediction, IndependentPrediction
 from representations.infogan import InfoGAN
 from representations.jade import Jade, PairedClassifier, SingleClassifier
 from representations.language_multitask import LanguageMultitask
@@ -62,6 +63,7 @@ MODELS: dict[str, type[Representation]] = {
     "disentangled_autoencoder": DisentangledAutoencoder,
     "dyn_content": DynContent,
     "e2c": E2C,
+    "entangled_prediction": EntangledPrediction,
     "f_statistic": FStatistic,
     "factor_bottleneck": FactorBottleneck,
     "factor_vae": FactorVAE,
@@ -70,6 +72,7 @@ MODELS: dict[str, type[Representation]] = {
     "histogram": Histogram,
     "icf": ICF,
     "icf_discrete": ICFDiscrete,
+    "independent_prediction": IndependentPrediction,
     "infogan": InfoGAN,
     "jade": Jade,
     "language_multitask": LanguageMultitask,

@@ -1,4 +1,4 @@
-"""Networks that adversarial learners of videos share: frames drawn one by one, and judges of frames and of clips.
+"""Networks that learners of videos share: frames drawn and read one by one, and judges of frames and of clips.
 
 As in the published program of MoCoGAN (Tulyakov et al. 2017): 4 x 4 (x 4) convolutions that halve the picture, widths
 w, 2 w, 4 w, and a map of logits, one for each patch.
@@ -41,6 +41,15 @@ def frame_generator(inputs: int, shape: tuple[int, ...], width: int) -> nn.Seque
     for inner, outer in pairwise(widths):
         layers += [nn.ConvTranspose2d(inner, outer, SMALL, 2, 1, bias=False), nn.BatchNorm2d(outer), nn.ReLU()]
     return dcgan_weights(nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], shape[0], SMALL, 2, 1)))
+
+
+def frame_encoder(shape: tuple[int, ...], outputs: int, width: int) -> nn.Sequential:
+    """Pictures [n, C, H, W] -> [n, outputs]: the generator's convolutions the other way, leaky ReLU (DCGAN's discriminator)."""
+    widths = [width * 2**depth for depth in range(int(math.log2(shape[1] // SMALL)))]
+    layers: list[nn.Module] = []
+    for inner, outer in pairwise([shape[0], *widths]):
+        layers += [nn.Conv2d(inner, outer, SMALL, 2, 1, bias=False), nn.BatchNorm2d(outer), nn.LeakyReLU(0.2)]
+    return dcgan_weights(nn.Sequential(*layers, nn.Conv2d(widths[-1], outputs, SMALL), nn.Flatten(), nn.LeakyReLU(0.2)))
 
 
 def frame_judge(channels: int, width: int) -> nn.Sequential:

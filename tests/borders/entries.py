@@ -30,7 +30,7 @@ from envs import WORLDS, MovingWorld, World, make_world
 from representations import MODELS, make
 
 METHODS = ("encode", "decode", "predict", "linearize", "generate")
-SMALL = {"hidden": 8, "channels": 2}
+SMALL = {"hidden": 8, "channels": 2, "action_size": 2}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,306 @@
+"""Disentangling video with independent prediction (Whitney & Fergus 2017, arXiv 1901.05590), and its entangled baseline.
+
+    z_t = (z_t^1 .. z_t^k)                                                  factors of d numbers each
+    p(z_1) = N(0, I)
+    p(z_t | z_{t-1}, z_{t-2}) = prod_i N(z_t^i; f_i(z_{t-1}^i, z_{t-2}^i, u_{t-1}))      each factor from its own past
+    q(z_t | z_{t-1}, x_t) = N(g(x_t, p_t)),   p_t the mean and log variance of the line above         a filter
+    p(x_t | z_t) = N(decoder(z_t), variance I)
+
+    log p(x_1 .. x_T) >= sum_t E_q log p(x_t | z_t) - E_q KL(q(z_t | z_{t-1}, x_t) || p(z_t | z_{t-1}, z_{t-2}))
+                                                                                                            (section 2)
+
+What is predicted well from its own past alone is an object, so long as objects do not meet. The entangled model has one
+transition of all k d numbers, with as many weights. The published program's transitions read two previous latents, of which
+the paper tells one (`order`); actions u are ours, so that a planner can steer what was learned.
+
+All frames of a batch are encoded in one call and drawn in one; only the filter, on k d numbers, goes frame by frame.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import pairwise
+from typing import Annotated, Literal, NamedTuple, TypedDict
+
+import torch
+from annotated_types import Interval
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional
+
+from borders import Count, Natural, Positive, Shape, Size
+from representations.model import Codes, Logs, Objective, Pictures, Representation, pixels
+from representations.parts.terms import LOG_2PI, gaussian_sample
+from representations.parts.videos import check_square, frame_encoder, frame_generator
+
+Clips = UInt8[Tensor, "n frames *shape"] | Float[Tensor, "n frames *shape"]
+LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
+LongActions = Float[Tensor, "n pushes action_size"]
+DEPTH = 4  # hidden layers of a transition
+SLOPE = 0.2  # of leaky ReLU
+
+
+class SteeredClips(TypedDict):
+    """Clips, and what was done between their frames."""
+
+    x: Clips
+    u: Float[Tensor, "n moves action_size"]
+
+
+class Filtered(NamedTuple):
+    """What the filter made of clips: its posterior and the predicted prior, and a code of every frame, all [n, T, D]."""
+
+    mean: Tensor
+    logvar: Tensor
+    prior_mean: Tensor
+    prior_logvar: Tensor
+    code: Tensor
+
+    def kl(self) -> Tensor:
+        """KL(q || p) of every number, in nats: [n, T, D]."""
+        apart = self.logvar - self.prior_logvar
+        far = (self.mean - self.prior_mean).square() * torch.exp(-self.prior_logvar)
+        return 0.5 * (torch.exp(apart) + far - 1 - apart)
+
+
+class Bound(NamedTuple):
+    """Minus the bound in two parts, in nats of every frame: `nll` [n, T], and `kl` [n, T, D] of every number."""
+
+    nll: Tensor
+    kl: Tensor
+
+
+class Transition(nn.Module):
+    """f_1 .. f_k side by side: multilayer perceptrons with weights of their own, computed in one batched product each layer.
+
+    SELU between the layers, and weights of variance 1 / inputs, as it wants them (Klambauer et al. 2017).
+    """
+
+    def __init__(self, factors: int, size: int, order: int, actions: int, hidden: int):
+        super().__init__()
+        self.factors, self.size = factors, size
+        sizes = [order * size + actions, *[hidden] * DEPTH, 2 * size]
+        self.weights = nn.ParameterList(
+            torch.randn(factors, inner, outer) / math.sqrt(inner) for inner, outer in pairwise(sizes)
+        )
+        self.biases = nn.ParameterList(torch.zeros(factors, outer) for outer in sizes[1:])
+
+    def forward(self, past: list[Tensor], action: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance [..., k d] of what follows codes [..., k d], the last one first, and actions [..., m]."""
+        parts = [code.unflatten(-1, (self.factors, self.size)) for code in past]
+        pushed = action[..., None, :].expand(*parts[0].shape[:-1], action.shape[-1])
+        hidden = torch.cat([*parts, pushed], -1)
+        for depth, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = torch.einsum("...ki,kio->...ko", functional.selu(hidden) if depth else hidden, weight) + bias
+        mean, logvar = hidden.chunk(2, -1)
+        return mean.flatten(-2), logvar.flatten(-2)
+
+
+class Prediction(Representation):
+    """A filter, a decoder and transitions of `factors` times `size` numbers, for clips of pictures `shape` = (C, H, W).
+
+    `groups` transitions of as many numbers each, with `hidden` units in a layer, see the codes of the last `order` frames
+    (before the first, everything stood still) and actions of `action_size` numbers: 0, and clips come without. `width` is
+    the number of filters of the widest maps, `features` what the encoder says of a picture, `variance` that of a pixel.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        frames: int,
+        factors: int,
+        size: int,
+        groups: int,
+        order: int,
+        action_size: int,
+        width: int,
+        features: int,
+        hidden: int,
+        variance: float,
+        learning_rate: float,
+    ):
+        super().__init__()
+        check_square(shape)
+        self.shape, self.frames, self.moves = tuple(shape), frames, frames - 1
+        self.factors, self.size, self.code_size = factors, size, factors * size
+        self.order, self.action_size, self.variance, self.learning_rate = order, action_size, variance, learning_rate
+        d = self.code_size
+        self.transition = Transition(groups, d // groups, order, action_size, hidden)
+        self.encoder = nn.Sequential(frame_encoder(self.shape, features, width), nn.Linear(features, d))
+        self.from_mean, self.from_logvar = nn.Linear(d, d), nn.Linear(d, d)
+        self.joined = nn.Sequential(nn.Linear(3 * d, d), nn.LeakyReLU(SLOPE), nn.Linear(d, 2 * d))
+        self.decoder = frame_generator(d, self.shape, width)
+
+    def encode(self, observations: Pictures) -> Tensor:
+        """The posterior mean [n, code_size] of pictures [n, C, H, W], each as the first of a clip."""
+        seen = self._seen(observations)
+        return self._posterior(seen, *self._nothing(len(seen)))[0]
+
+    def encode_clips(self, clips: LongClips, actions: LongActions | None = None) -> Tensor:
+        """The means [n, T, code_size] of the filter at every frame of clips [n, T, C, H, W].
+
+        `actions` [n, T - 1, action_size] are those between frames, of a model that has any; else ValueError.
+        """
+        return self.filter(clips, actions, sample=False).code
+
+    def decode(self, code: Codes) -> Tensor:
+        """The expected picture [n, C, H, W] in [0, 1]."""
+        return self.decoder(code).float().clamp(0, 1)
+
+    def predict(self, code: Tensor, action: Tensor) -> Tensor:
+        """The expected next code [n, code_size] after actions [n, action_size], of what stood still before."""
+        return self.transition([code] * self.order, action)[0]
+
+    def linearize(self, code: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A, B, c of `predict` around the given point, by differentiation."""
+        by_code, by_action = torch.func.vmap(torch.func.jacrev(self.predict, argnums=(0, 1)))(code, action)
+        moved = (by_code @ code[..., None] + by_action @ action[..., None])[..., 0]
+        return by_code, by_action, self.predict(code, action) - moved
+
+    def generate(self, n: Natural, generator: torch.Generator, length: Natural = 0) -> Tensor:
+        """`n` clips [n, T, C, H, W] in [0, 1], of `length` frames or as many as clips have in training.
+
+        Actions, where the model has any, are uniform in [-1, 1].
+        """
+        steps, device = length or self.frames, self.from_mean.weight.device
+        noise = torch.randn(n, steps, self.code_size, generator=generator, device=generator.device).to(device)
+        pushes = 2 * torch.rand(n, steps, self.action_size, generator=generator, device=generator.device) - 1
+        codes = [noise[:, 0]]
+        for step in range(1, steps):
+            mean, logvar = self.transition(self._past(codes), pushes[:, step].to(device))
+            codes.append(mean + noise[:, step] * torch.exp(0.5 * logvar))
+        return self.decode(torch.cat(codes)).unflatten(0, (steps, n)).transpose(0, 1)
+
+    def filter(self, clips: LongClips, actions: LongActions | None = None, sample: bool = True) -> Filtered:
+        """Codes of every frame of clips, from left to right: draws from the posterior by torch's generator, or its means."""
+        n, length = clips.shape[:2]
+        if actions is None and not self.action_size:
+            actions = torch.zeros(n, length - 1, 0, device=clips.device)
+        if actions is None or tuple(actions.shape) != (n, length - 1, self.action_size):
+            got = "none" if actions is None else list(actions.shape)
+            raise ValueError(f"actions must have shape {[n, length - 1, self.action_size]}, got {got}")
+        seen = self._seen(clips.flatten(0, 1)).unflatten(0, (n, length))
+        prior = self._nothing(n)
+        codes: list[Tensor] = []
+        rows = []
+        for step in range(length):
+            if step:
+                prior = self.transition(self._past(codes), actions[:, step - 1])
+            mean, logvar = self._posterior(seen[:, step], prior[0].detach(), prior[1].detach())  # appendix A
+            codes.append(gaussian_sample(mean, logvar) if sample else mean)
+            rows.append((mean, logvar, *prior, codes[-1]))
+        return Filtered(*(torch.stack(column, 1) for column in zip(*rows, strict=True)))
+
+    def bound(self, clips: LongClips, actions: LongActions | None = None) -> Bound:
+        """Minus the bound of clips at one draw of the posterior."""
+        found = self.filter(clips, actions)
+        drawn = self.decoder(found.code.flatten(0, 1)).float().unflatten(0, clips.shape[:2])
+        error = (drawn - pixels(clips)).square().flatten(2).sum(2)
+        constant = math.prod(self.shape) * (LOG_2PI + math.log(self.variance))
+        return Bound(0.5 * (error / self.variance + constant), found.kl())
+
+    def loss(self, batch: Clips) -> tuple[Tensor, Logs]:
+        """Minus the bound, in nats a frame, for clips [n, frames, C, H, W]."""
+        return _summed(self.bound(batch))
+
+    def steered_loss(self, batch: SteeredClips) -> tuple[Tensor, Logs]:
+        """Minus the bound, in nats a frame, for clips `x` and the actions `u` between their frames."""
+        return _summed(self.bound(batch["x"], batch["u"]))
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """One player: everything, by Adam."""
+        adam = partial(torch.optim.Adam, lr=self.learning_rate, fused=True)
+        loss = self.steered_loss if self.action_size else self.loss
+        return (Objective("bound", loss, tuple(self.parameters()), adam),)
+
+    def _seen(self, pictures: Tensor) -> Tensor:
+        """What the encoder says of pictures [n, C, H, W]: [n, D]."""
+        return self.encoder(pixels(pictures)).float()
+
+    def _nothing(self, n: int) -> tuple[Tensor, Tensor]:
+        """Mean and log variance [n, D] of the prior of the first of n clips: all zeros."""
+        zeros = torch.zeros(n, self.code_size, device=self.from_mean.weight.device)
+        return zeros, zeros
+
+    def _past(self, codes: list[Tensor]) -> list[Tensor]:
+        """The codes of the last `order` frames, the last one first."""
+        return [codes[max(len(codes) - 1 - back, 0)] for back in range(self.order)]
+
+    def _posterior(self, seen: Tensor, mean: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance [n, D] of q, from what was seen and what was predicted."""
+        parts = torch.cat([seen, self.from_mean(mean), self.from_logvar(logvar)], -1)
+        found_mean, found_logvar = self.joined(functional.leaky_relu(parts, SLOPE)).float().chunk(2, -1)
+        return found_mean, found_logvar
+
+
+def _summed(bound: Bound) -> tuple[Tensor, Logs]:
+    """Both parts, as means over frames."""
+    nll, kl = bound.nll.mean(), bound.kl.sum(-1).mean()
+    return nll + kl, {"nll": nll, "kl": kl}
+
+
+class IndependentPrediction(Prediction):
+    """`factors` factors of `size` numbers, each predicted from its own past; the other settings are those of `Prediction`.
+
+    The defaults are the published program's for two moving digits. Pictures are squares, their side a power of two from 16.
+    """
+
+    def __init__(
+        self,
+        shape: Shape = (3, 64, 64),
+        frames: Annotated[int, Interval(ge=2, le=4096)] = 5,
+        factors: Size = 2,
+        size: Size = 25,
+        order: Literal[1, 2] = 2,
+        action_size: Natural = 0,
+        width: Size = 64,
+        features: Size = 32,
+        hidden: Size = 128,
+        variance: Positive = 0.25,
+        learning_rate: Positive = 3e-4,
+    ):
+        super().__init__(
+            shape,
+            frames,
+            factors,
+            size,
+            factors,
+            order,
+            action_size,
+            width,
+            features,
+            hidden,
+            variance,
+            learning_rate,
+        )
+
+
+class EntangledPrediction(Prediction):
+    """The same with one transition of all numbers; its layers are so wide that it has as many weights as the factors' have."""
+
+    def __init__(
+        self,
+        shape: Shape = (3, 64, 64),
+        frames: Annotated[int, Interval(ge=2, le=4096)] = 5,
+        factors: Size = 2,
+        size: Size = 25,
+        order: Literal[1, 2] = 2,
+        action_size: Natural = 0,
+        width: Size = 64,
+        features: Size = 32,
+        hidden: Size = 128,
+        variance: Positive = 0.25,
+        learning_rate: Positive = 3e-4,
+    ):
+        wanted = factors * weights_of(order * size + action_size, hidden, 2 * size)
+        inputs, outputs = order * factors * size + action_size, 2 * factors * size
+        wide = min(range(1, factors * hidden + 1), key=lambda h: abs(weights_of(inputs, h, outputs) - wanted))
+        super().__init__(
+            shape, frames, factors, size, 1, order, action_size, width, features, wide, variance, learning_rate
+        )
+
+
+def weights_of(inputs: Count, hidden: Count, outputs: Count) -> int:
+    """How many weights a transition has."""
+    return (inputs + 1) * hidden + (DEPTH - 1) * (hidden + 1) * hidden + (hidden + 1) * outputs
