@@ -14,20 +14,24 @@ sentences, how many sums say what they should, and scores of the code on the fac
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from jsonargparse import ArgumentParser
 from sklearn.decomposition import PCA
 from torch import Tensor
 
 import representations
+from benchmarks.harness.ending import plain_errors
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Scored, Sweep, Trial
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
+from benchmarks.harness.sentences import Words, asks_for_a_sentence, run_folder
 from benchmarks.language.corpus import Corpus, corpus, source
 from benchmarks.language.listings import listed_lines, oracle
 from benchmarks.language.report import summary
@@ -35,8 +39,9 @@ from benchmarks.metrics import score
 from benchmarks.metrics.scoring import Samples
 from benchmarks.metrics.text import clustering_error
 from borders import Count, checked
-from borders.files import write_json, write_npz
+from borders.files import home, write_json, write_npz
 from envs.text.sentences import Sentences
+from envs.text.vocabulary import Vocabulary
 from representations import fit
 from representations.language_multitask import VIEWS, LanguageMultitask
 from representations.parts.sentences import PADDING, trimmed
@@ -127,6 +132,7 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     with timer("data"):
         views = list(dict.fromkeys(["en", *(VIEWS[name] for name in MODELS[job.model][0].split(","))]))
         read = corpus(job.data, views, job.samples, job.test, job.length, job.seed)
+        Words(read.vocabulary, job.length, {"tags": list(read.tags.tokens)}).write(folder)
     torch.manual_seed(job.seed)
     learner = build(job, read)
 
@@ -176,5 +182,34 @@ def prototypes(model: LanguageMultitask, read: Corpus, copies: int, seed: int) -
     return torch.cat([model.encode(part) for part in ids.split(BATCH)]), labels
 
 
+def own_sentence(words: Sequence[str]) -> dict[str, str]:
+    """What every decoder of the learner in a run's folder says of the sentence of a command; it is printed, too."""
+    parser = ArgumentParser(prog="benchmarks.language")
+    parser.add_argument("--config", action="config", help="a file with these options")
+    parser.add_argument("--sentence", type=str, required=True, help="an English sentence")
+    parser.add_argument("--run", type=str, required=True, help="the folder of a run of one model and seed")
+    told = parser.parse_args(list(words))
+    with plain_errors(OSError):
+        folder = run_folder(home(told.run))
+        book = Words.read(folder, "tags")
+        tags = Vocabulary(tuple(book.more["tags"]), "word")
+        model = representations.load(folder)
+        if not isinstance(model, LanguageMultitask):
+            raise ValueError(f"run must be one of benchmarks.language, {folder} holds a {type(model).__name__}")
+        with torch.no_grad():
+            code = model.encode(book.ids(told.sentence))
+            said = {
+                name: (tags if name == "P" else book.vocabulary).lines(model.say(code, name))[0] for name in model.names
+            }
+    for name, line in said.items():
+        print(f"{VIEWS[name]}: {line}")
+    return said
+
+
 EXPERIMENT = Experiment("language", Options, plan, run, summary, models=tuple(MODELS), errors=(OSError, ImportError))
-main = EXPERIMENT.main
+
+
+def main(arguments: Sequence[str] | None = None) -> Any:
+    """The benchmark's command, or with --sentence one's own sentence."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return own_sentence(words) if asks_for_a_sentence(words) else EXPERIMENT.main(words)

@@ -69,7 +69,7 @@ def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]
     moving = {name: each for name, each in rows.items() if "moved_sentiment" in each[0]}
     if moving:
         made.append(Table(f"where codes move, {about}", ("model", *MOVED.values()), _lines(moving, MOVED)))
-    made.append(sentences(out, jobs))
+    made += [sentences(out, jobs), *read(results[0], jobs[0].longest)]
     captions = {"traversed.png": "codes of films and products, and where some are moved"}
     return Summary(
         "Sentences with another sentiment",
@@ -102,6 +102,16 @@ def sentences(out: Path, jobs: Sequence[Any]) -> Table:
     lines = zip(*told.values(), strict=True)
     rows = tuple((each[0]["from"], *(one["to"] or "(nothing)" for one in each)) for each in lines)
     return Table(f"the first seed's sentences, seed {jobs[0].seed}", ("source", *told), rows)
+
+
+def read(result: Mapping[str, Any], longest: int) -> list[Table]:
+    """What of files was read and what left out; nothing of a world."""
+    if not result["files"]:
+        return []
+    lines = [(n, *(f"{of[k]:,}" for k in ("sentences", "empty", "too_long"))) for n, of in result["files"].items()]
+    unknown = ", ".join(f"{name} {100 * share:.1f} %" for name, share in result["unknown"].items())
+    columns = ("file", "sentences", "empty lines left out", f"longer than {longest} words, left out")
+    return [Table(f"what was read; words that are unknown: {unknown}", columns, tuple(lines))]
 
 
 def claims(rows: Rows) -> list[Claim]:

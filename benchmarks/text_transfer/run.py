@@ -23,21 +23,19 @@ from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Sweep, Trial, check_keys
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
+from benchmarks.harness.sentences import Words, asks_for_a_sentence, run_folder
 from benchmarks.metrics.text import noun_preservation
 from benchmarks.text_transfer.corpus import SIDES, Corpus, drawn, read
 from benchmarks.text_transfer.measure import Judges, measure, transferred
 from benchmarks.text_transfer.report import summary
 from borders import Count, Natural, checked
-from borders.files import home, read_json, write_json
-from borders.words import UNKNOWN
-from envs.text.vocabulary import Vocabulary
+from borders.files import home, write_json
 from representations import fit
 from representations.model import Representation
 from representations.parts.sentences import trimmed
 
 MODELS = ("attribute_transfer", "cross_aligned", "sentiment_mmd", "text_ae", "arae")
 VALIDATED = 100  # sentences, whenever a learner is validated
-WORDS = "vocabulary.json"
 BEST = "best"
 
 
@@ -107,7 +105,7 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     timer = Timer()
     with timer("data"):
         corpus = corpus_of(job)
-        write_json(folder / WORDS, {"tokens": list(corpus.vocabulary.tokens), "longest": corpus.length})
+        Words(corpus.vocabulary, corpus.length, {"classes": list(SIDES)}).write(folder)
         batch = {"x": corpus.train.x, "y": corpus.train.y}
         if job.model == "attribute_transfer":
             batch["nouns"] = corpus.mask(corpus.train.x)
@@ -118,15 +116,8 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     with timer("scoring"):
         scores, samples = measure(model, corpus, judges, folder)
         write_json(folder / "samples.json", samples)
-    return describe("text_transfer", job, scores, timer.seconds)
-
-
-def job_folder(folder: Path) -> Path:
-    """The folder of a job: this, or the only one in it. ValueError where several are."""
-    inside = [] if (folder / WORDS).exists() else sorted(path.parent for path in folder.glob(f"*/{WORDS}"))
-    if len(inside) > 1:
-        raise ValueError(f"run must be one of {', '.join(str(path) for path in inside)}, got {folder}")
-    return inside[0] if inside else folder
+    about = {"files": corpus.files, "unknown": corpus.unknown()}
+    return describe("text_transfer", job, scores, timer.seconds) | about
 
 
 def trained(
@@ -194,24 +185,18 @@ def own_sentence(words: Sequence[str]) -> str:
     parser = ArgumentParser(prog="benchmarks.text_transfer")
     parser.add_argument("--config", action="config", help="a file with these options")
     parser.add_argument("--sentence", type=str, required=True, help="words, signs between spaces")
-    parser.add_argument("--to", type=str, required=True, help=", or ".join(SIDES))
+    parser.add_argument("--to", type=str, required=True, help="what it should become: negative or positive")
     parser.add_argument("--run", type=str, required=True, help="the folder of a run of one model and seed")
     told = parser.parse_args(list(words))
     with plain_errors(OSError):
-        if told.to not in SIDES:
-            raise ValueError(f"to must be {' or '.join(SIDES)}, got {told.to!r}")
-        folder = job_folder(home(told.run))
-        kept = read_json(folder / WORDS, "the vocabulary of a run of benchmarks.text_transfer", ("tokens", "longest"))
-        vocabulary = Vocabulary(tuple(kept["tokens"]), "word")
-        line = " ".join(told.sentence.lower().split())
-        if not line:
-            raise ValueError("sentence must have a word at least, got none")
-        ids = vocabulary.ids([line], int(kept["longest"]))
+        folder = run_folder(home(told.run))
+        words_of = Words.read(folder, "classes")
+        sides = words_of.more["classes"]
+        if told.to not in sides:
+            raise ValueError(f"to must be {' or '.join(sides)}, got {told.to!r}")
+        ids = words_of.ids(told.sentence.lower())
         model: Any = representations.load(folder)
-        said = vocabulary.lines(model.transfer(ids, torch.tensor([SIDES.index(told.to)])))[0]
-    unknown = [word for word, number in zip(line.split(), ids[0].tolist(), strict=False) if number == UNKNOWN]
-    if unknown:
-        print(f"unknown words: {', '.join(unknown)}", file=sys.stderr)
+        said = words_of.vocabulary.lines(model.transfer(ids, torch.tensor([sides.index(told.to)])))[0]
     print(said)
     return said
 
@@ -222,6 +207,6 @@ EXPERIMENT = Experiment("text_transfer", Options, plan, run, summary, models=MOD
 def main(arguments: Sequence[str] | None = None) -> Any:
     """The benchmark's command, or with --sentence one's own sentence."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if any(word.partition("=")[0] == "--sentence" for word in words):
+    if asks_for_a_sentence(words):
         return own_sentence(words)
     return EXPERIMENT.main(words)

@@ -76,6 +76,24 @@ def test_the_command_reads_files(tmp_path):
     assert told["tables"][0]["title"].startswith("multi30k, preset quick")
 
 
+def test_one_s_own_sentence_is_said_by_every_decoder(out, tmp_path, capsys):
+    with pytest.raises(SystemExit, match=r"run must be one of .*R-1024-"):
+        language.main(["--sentence", "The dog is old.", "--run", str(out)])
+    folder = next(out.glob("R-D-P-256-*"))
+    said = language.main(["--sentence=The dog is old€.", "--run", str(folder)])
+    told = capsys.readouterr()
+    assert list(said) == ["R", "D", "P"]
+    assert told.out.splitlines() == [
+        f"{view}: {said[name]}" for name, view in zip("RDP", ("en", "de", "tags"), strict=True)
+    ]
+    assert "unknown characters: €" in told.err
+    for words, fault in (("  ", "a word at least"), ("long" * 99, "more than 144")):
+        with pytest.raises(SystemExit, match=fault):
+            language.main([f"--sentence={words}", "--run", str(folder)])
+    with pytest.raises(SystemExit, match=r"vocabulary\.json"):
+        language.main(["--sentence=The dog.", "--run", str(tmp_path)])
+
+
 def test_files_become_ids_with_their_tags_and_rare_characters_are_unknown(tmp_path):
     pytest.importorskip("textblob")
     data = write_files(tmp_path, count=RARE + 2)

@@ -2,11 +2,12 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
-from benchmarks.text_transfer.corpus import drawn, lines_of, read
+from benchmarks.text_transfer.corpus import Part, drawn, lines_of, read
 from benchmarks.text_transfer.measure import parsed
 from benchmarks.text_transfer.report import claims
 from benchmarks.text_transfer.run import MODELS, Options, jobs, main
@@ -108,16 +109,44 @@ def test_files_are_read_as_they_are_on_disk(tmp_path):
         read(f"cats:{tmp_path}", 8, 4, 12, 9, 0)
 
 
-def test_lines_that_are_no_sentences_are_left_out_and_a_file_without_any_is_named(tmp_path):
+def test_lines_that_are_no_sentences_are_left_out_and_counted_and_a_file_without_any_is_named(tmp_path):
     path = tmp_path / "neg"
-    path.write_text("\n  it   is bad . \n\n" + "word " * 20 + "\n")
-    assert lines_of(path, 10) == ["it is bad ."]
-    path.write_text("\n\n")
-    with pytest.raises(ValueError, match="neg should hold sentences of up to 10 words"):
-        lines_of(path, 10)
+    path.write_text("\n  it   is bad . \r\n\n" + "word " * 20 + "\n")
+    found = lines_of(path, 10)
+    assert found.kept == ["it is bad ."]
+    assert found.counts() == {"sentences": 1, "empty": 2, "too_long": 1}
+    for nothing in ("\n\n", "", "word " * 20):
+        path.write_text(nothing)
+        with pytest.raises(ValueError, match="neg should hold sentences of up to 10 words"):
+            lines_of(path, 10)
     path.write_bytes("schön".encode("latin-1"))
     with pytest.raises(ValueError, match="UTF-8"):
         lines_of(path, 10)
+
+
+def test_the_report_says_what_of_files_was_left_out_and_how_many_words_are_unknown(tmp_path, capsys):
+    pytest.importorskip("textblob")
+    for name, words in (("neg", ("bad", "awful")), ("pos", ("good", "nice"))):
+        lines = [f"the {noun} is {word} ." for noun in ("pizza", "waiter", "room", "bed") for word in words] * 4
+        (tmp_path / name).write_text("\n".join([*lines, "", "word " * 30]))
+    options = ["--preset=quick", "--model=text_ae", f"--data={tmp_path}", "--words=10", f"--out={tmp_path / 'run'}"]
+    found = main(options)
+    assert found["files"] == {name: {"sentences": 32, "empty": 1, "too_long": 1} for name in ("neg", "pos")}
+    assert 0 < found["unknown"]["train"] < 1
+    table = found["tables"][-1]
+    assert table["title"].startswith("what was read; words that are unknown: train ")
+    assert table["rows"] == (("neg", "32", "1", "1"), ("pos", "32", "1", "1"))
+    assert "what was read" in capsys.readouterr().out
+    (tmp_path / "pos").unlink()
+    with pytest.raises(SystemExit, match="pos should be sentences"):
+        main(["--preset=quick", f"--data={tmp_path}", f"--out={tmp_path / 'other'}"])
+
+
+def test_the_share_of_unknown_words_is_that_of_words():
+    corpus = drawn(20, 20, 0)
+    assert set(corpus.unknown().values()) == {0}
+    x = torch.tensor([[3, 5, 2, 0], [6, 7, 3, 2]])
+    assert replace(corpus, test=Part(x, torch.zeros(2))).unknown()["test"] == pytest.approx(2 / 5)
 
 
 def test_unknown_models_and_sizes_are_named():
