@@ -36,6 +36,7 @@ from representations.linear_constraints import LinearConstraints
 from representations.m2 import M2
 from representations.mocogan import MoCoGAN
 from representations.model import Representation, read_config, read_weights, write_model
+from representations.mvae import MVAE, ObjectVAE
 from representations.pca import PCA
 from representations.rce import RCE
 from representations.sd_gan import SDGAN
@@ -79,6 +80,8 @@ MODELS: dict[str, type[Representation]] = {
     "linear_constraints": LinearConstraints,
     "m2": M2,
     "mocogan": MoCoGAN,
+    "mvae": MVAE,
+    "object_vae": ObjectVAE,
     "paired_classifier": PairedClassifier,
     "pca": PCA,
     "rce": RCE,

@@ -7,7 +7,7 @@ whose `seeds` say how many it takes unless the command does.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -103,13 +103,15 @@ def trained(
     world: str = "",
     settings: Mapping[str, Any] | None = None,
     decay: bool = False,
+    on_step: Callable[[int], None] | None = None,
 ) -> M:
     """The model after `steps` of training by the job's seed, kept in the folder's `model` beside the world it is shown on.
 
-    It is read back from there: what is scored is what a user loads.
+    It is read back from there: what is scored is what a user loads. `on_step` is called behind every step, as by `fit`.
     """
     generator = torch.Generator().manual_seed(job.seed)
-    fit(model, batches, steps, generator, folder, device=job.device, resume=resume, decay=decay, progress=bar())
+    options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": decay, "on_step": on_step}
+    fit(model, batches, steps, generator, folder, progress=bar(), **options)
     representations.save(model, folder / "model", world, settings or {})
     return representations.load(folder / "model")  # type: ignore[return-value]
 
