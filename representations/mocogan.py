@@ -44,9 +44,11 @@ LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
 class MoCoGAN(Representation):
     """MoCoGAN of clips of `frames` pictures `shape` = (C, H, W); batches are such clips [n, frames, C, H, W].
 
-    `content`, `motion` and `noise` are the sizes of z_C, z_M and eps; `width` is the number of filters of the networks'
-    widest maps, `stills` how many frames of a clip D_I is shown (1 in the paper, whose clips are 32 a step), and `haze` the
-    spread of the noise on what judges see, in pixels from -1 to 1. Pictures are squares, their side a power of two from 16.
+    `content`, `motion` and `noise` are the sizes of z_C, z_M and eps; `width` and `judge_width` are the numbers of filters of
+    the generator's and the judges' widest maps, `stills` how many frames of a clip D_I is shown (1 in the paper, whose clips
+    are 32 a step), and `haze` the spread of the noise on what judges see, in pixels from -1 to 1: less than it is hidden
+    from them, and a thick one lets them look at shapes before grain. `learning_rate` is G's and R_M's, `judge_rate` that of
+    the judges. Pictures are squares, their side a power of two from 16. G begins at the colour of the first batch.
 
     Raises ValueError for other pictures, or more `stills` than frames.
     """
@@ -59,6 +61,7 @@ class MoCoGAN(Representation):
         motion: Size = 10,
         noise: Size = 10,
         width: Size = 64,
+        judge_width: Size = 64,
         stills: Size = 1,
         haze: NonNegative = 0.1,
         learning_rate: Positive = 2e-4,
@@ -81,8 +84,8 @@ class MoCoGAN(Representation):
         self.walk = nn.GRU(noise, motion, batch_first=True)
         self.ground = Background()
         self.generator = frame_generator(content + motion, self.shape, width)
-        self.frame_judge = frame_judge(self.shape[0], width)
-        self.clip_judge = ClipJudge(self.shape[0], width)
+        self.frame_judge = frame_judge(self.shape[0], judge_width)
+        self.clip_judge = ClipJudge(self.shape[0], judge_width)
         self.code_size = self.clip_judge.code_size
 
     def encode(self, observations: Pictures) -> Tensor:

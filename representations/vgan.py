@@ -45,9 +45,10 @@ LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
 class VGAN(Representation):
     """VGAN of clips of `frames` pictures `shape` = (C, H, W); batches are such clips [n, frames, C, H, W].
 
-    `noise` is the size of z, `width` the number of filters of the networks' widest maps, `sparsity` lambda, and `haze` the
-    spread of the noise on what the judge sees, in pixels from -1 to 1. Pictures are squares, their side a power of two from
-    16; frames are as often even as the side is halved to 4.
+    `noise` is the size of z, `width` and `judge_width` are the numbers of filters of the generator's and the judge's widest
+    maps, `sparsity` is lambda, and `haze` the spread of the noise on what the judge sees, in pixels from -1 to 1.
+    `learning_rate` is G's, `judge_rate` D's. Pictures are squares, their side a power of two from 16; frames are a multiple
+    of a quarter of it. Both streams begin at the colour of the first batch.
 
     Raises ValueError for other pictures, or another number of frames.
     """
@@ -58,6 +59,7 @@ class VGAN(Representation):
         frames: Annotated[int, Interval(ge=LEAST_FRAMES, le=4096)] = 16,
         noise: Size = 100,
         width: Size = 64,
+        judge_width: Size = 64,
         sparsity: NonNegative = 0.1,
         haze: NonNegative = 0.1,
         learning_rate: Positive = 2e-4,
@@ -85,7 +87,7 @@ class VGAN(Representation):
             dcgan_weights(head)
         self.background = frame_generator(noise, self.shape, width)
         self.grounds = nn.ModuleList([Background(), Background()])
-        self.clip_judge = ClipJudge(self.shape[0], width)
+        self.clip_judge = ClipJudge(self.shape[0], judge_width)
         self.code_size = self.clip_judge.code_size
 
     def encode(self, observations: Pictures) -> Tensor:

@@ -18,6 +18,7 @@ from benchmarks.harness.engines import ENGINES
 from benchmarks.harness.timing import Rate, Work, rate, rates_beside, timed
 from benchmarks.metrics import ORACLES, PROTOCOLS, SCORES
 from benchmarks.metrics.scoring import Pool, draw_pool
+from benchmarks.speed.clips import clips
 from benchmarks.speed.locally_linear import LocallyLinear, generated, read
 from benchmarks.speed.rows import ONE, TWO_PROCESSES, TWO_THREADS, Bar, Row, Sizes
 from benchmarks.speed.scaling import EFFICIENCY, scaling
@@ -195,6 +196,7 @@ GROUPS: dict[str, Callable[[Sizes], list[Row]]] = {
     "scores": scores,
     "training": training,
     "sentences": sentences,
+    "clips": clips,
     "grasping": grasping,
     "scaling": scaling,
 }

@@ -39,8 +39,8 @@ class Speed(Sizes):
     """What to measure."""
 
     only: str = ""
-    """Groups, separated by commas: worlds, environments, planners, scores, training, grasping, scaling; all but scaling
-    unless told."""
+    """Groups, separated by commas: worlds, environments, planners, scores, training, sentences, clips, grasping, scaling;
+    all but scaling unless told."""
 
 
 @checked

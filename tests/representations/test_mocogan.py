@@ -10,7 +10,7 @@ from representations.parts.videos import ClipJudge
 from representations.vgan import composed
 
 MODELS = ("mocogan", "vgan")
-SMALL = {"shape": (3, 16, 16), "frames": 16, "width": 2}
+SMALL = {"shape": (3, 16, 16), "frames": 16, "width": 2, "judge_width": 2}
 
 
 def small(name, **more):

@@ -10,6 +10,7 @@ import torch
 
 from benchmarks.harness.engines import Engine
 from benchmarks.harness.timing import Cost, Rate, Work, in_turn, median, rate, rates_beside, timed
+from benchmarks.speed import clips as speed_clips
 from benchmarks.speed import measures as speed_measures
 from benchmarks.speed import run as speed
 from benchmarks.speed import scaling
@@ -118,6 +119,19 @@ def test_fit_and_the_bare_loop_of_sentences_take_the_same_step():
     torch.testing.assert_close(ours, by_hand)
     gradients = [torch.autograd.grad(loss, list(model.parameters())) for loss in (ours, by_hand)]
     torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("name", ["mocogan", "vgan"])
+def test_clips_made_by_hand_are_those_of_the_learner(name):
+    from representations import make
+    from representations.vgan import composed
+
+    model = make(name, shape=(3, 32, 32), width=2, judge_width=2)
+    batch = torch.zeros(3, 16, 3, 32, 32)
+    torch.manual_seed(5)
+    ours = model._made(*model._imagined(batch)) if name == "mocogan" else composed(*model._fake(batch))
+    torch.manual_seed(5)
+    torch.testing.assert_close(speed_clips.hand_made(model, 3), ours)
 
 
 def test_the_plain_networks_are_those_of_beta_vae():
