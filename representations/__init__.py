@@ -1,6 +1,6 @@
 """Learners: one paper, one file, and one training loop for all of them."""
 
-from representations.batches import Rendered
+from representations.batches import Rendered, Stepped
 from representations.fit import fit
 from representations.model import Decodes, Generates, Objective, Predicts, Representation
 from representations.registry import MODELS, load, make, save
@@ -13,6 +13,7 @@ __all__ = [
     "Predicts",
     "Rendered",
     "Representation",
+    "Stepped",
     "fit",
     "load",
     "make",

@@ -31,6 +31,17 @@ class Rendered:
         return self.render(self.sample(generator))
 
 
+@dataclass(frozen=True)
+class Stepped:
+    """Batches that change as a training goes on: `draw(generator, step)` is told how many steps were taken before."""
+
+    draw: Callable[[torch.Generator, int], Batch]
+
+    def __call__(self, generator: torch.Generator) -> Batch:
+        """A batch of the first step."""
+        return self.draw(generator, 0)
+
+
 def as_it_is(batch: Batch) -> Batch:
     """The batch."""
     return batch
@@ -57,8 +68,10 @@ class Stream:
         self._iterator: Iterator[Batch] | None = None
         self._first: Any = END
 
-    def draw(self, generator: torch.Generator) -> Batch:
-        """The next batch; ValueError where there is none."""
+    def draw(self, generator: torch.Generator, step: int = 0) -> Batch:
+        """The next batch, behind `step` steps; ValueError where there is none."""
+        if isinstance(self._batches, Stepped):
+            return self._ready(self._batches.draw(generator, step))
         if isinstance(self._batches, Rendered):
             return self._batches.render(self._ready(self._batches.sample(generator)))
         if callable(self._batches):

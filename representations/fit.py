@@ -60,13 +60,13 @@ def fit(
     """Train `model` for `steps` steps and return the logs, one dict every `log_every` steps.
 
     `batches(generator)` draws one batch (a tensor, or a nest of tuples, lists and dicts of tensors); an iterable of batches
-    is taken too, see `Stream`. What requires no gradient is left as it is. With a `run` folder, which belongs to this
-    process meanwhile, the logs go to `log.jsonl` and the state to a checkpoint, every `checkpoint_every` steps, when
-    `checkpoint_seconds` have passed, and on SIGINT or SIGTERM, which then end in `Stopped`. `resume` continues from the
-    checkpoint, if there is one; otherwise an earlier one is set aside. `decay` takes every learning rate linearly to zero;
-    `precision` is chosen by `choose_precision`; `progress` shows a bar on a terminal, behind a text if it is one;
-    `on_step(t)` is called behind step t; `tensorboard` writes the log's figures as events into the `run` folder too, where
-    the package is installed.
+    is taken too, see `Stream`, and `Stepped` where batches change as the training goes on. What requires no gradient is left
+    as it is. With a `run` folder, which belongs to this process meanwhile, the logs go to `log.jsonl` and the state to a
+    checkpoint, every `checkpoint_every` steps, when `checkpoint_seconds` have passed, and on SIGINT or SIGTERM, which then
+    end in `Stopped`. `resume` continues from the checkpoint, if there is one; otherwise an earlier one is set aside. `decay`
+    takes every learning rate linearly to zero; `precision` is chosen by `choose_precision`; `progress` shows a bar on a
+    terminal, behind a text if it is one; `on_step(t)` is called behind step t; `tensorboard` writes the log's figures as
+    events into the `run` folder too, where the package is installed.
 
     With a launched `fabric` (Lightning's, strategy ddp) its processes train one model: each takes its rows of every batch,
     `batches` being the same in all, and they learn what one process would (see `parts.together`); the device is fabric's.
@@ -135,7 +135,7 @@ def fit(
                     for group, rate in zip(optimizer.param_groups, initial, strict=True):
                         group["lr"] = rate * (1 - step / steps)
                 for _ in range(player.repeats):
-                    values = _move(player, optimizer, stream.draw(draws), computed)
+                    values = _move(player, optimizer, stream.draw(draws, step), computed)
                 for key, value in values.items():
                     standing.window[key] = standing.window.get(key, 0) + value
             done = standing.step = step + 1

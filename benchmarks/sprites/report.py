@@ -87,7 +87,7 @@ def _all(scored: Rows, world: str, floor: Mapping[str, Scores]) -> Table:
     lines = []
     for key in keys:
         cells = [mean_of(found, key).text(3) for found in scored.values()]
-        lines.append((key, *cells, *(f"{scores[key]:.3f}" for scores in floor.values())))
+        lines.append((key, *cells, *(f"{scores[key]:.3f}" if key in scores else "-" for scores in floor.values())))
     columns = ("score", *scored, *map(called, floor))
     return Table(f"{world}: all scores; {WAYS}", columns, tuple(lines))
 

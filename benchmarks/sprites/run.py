@@ -21,24 +21,25 @@ import torch
 from torch import Tensor
 
 import representations
-from benchmarks.harness.autoencoding import Budget, described, draw, reconstruction, seeded
+from benchmarks.harness.autoencoding import BATCH, Budget, described, draw, reconstruction, seeded
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Decaying, Scored, Sweep, Trial, check_batch, check_keys, settings_of
 from benchmarks.harness.own import registered
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer
-from benchmarks.metrics import baseline_rows, score
+from benchmarks.metrics import baseline_rows, mig, score
 from benchmarks.metrics.codes import applicable
 from benchmarks.metrics.maps import position_folds
 from benchmarks.sprites.figures import figures, kl_figure, stage_figure, write
 from benchmarks.sprites.report import summary
-from borders import Count, Positive, Share, checked
+from borders import Count, NonNegative, Positive, Share, checked
 from borders.files import write_npz
 from envs import WORLDS
 from envs.stored import Stored, drawn, open_world
 from envs.world import World
-from representations import MODELS, Representation, fit
+from representations import MODELS, Representation, Stepped, fit
 from representations.devices import choose_device, choose_precision
+from representations.parts.blur import blurred, width_at
 
 LEARNERS = ("vae", "beta_vae", "capacity_vae", "dip_vae", "dip_vae_ii", "factor_vae", "factor_bottleneck")
 SECOND = {"dip_vae_ii": ("dip_vae", {"kind": "II"})}  # second forms of a learner: its name there, and what differs
@@ -48,9 +49,21 @@ WATCHED = 8
 TEST_SEED = 10_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Blurred:
+    """How coarse the pictures are that learners see at first."""
+
+    blur: NonNegative = 0.0
+    """Pixels: pictures are learned from through a Gaussian of this deviation, which clears."""
+    blur_held: Share = 0.08
+    """The share of the training for which it stays as it is."""
+    blur_clear: Share = 0.6
+    """The share of the training after which pictures are as they are."""
+
+
 @checked
 @dataclass(frozen=True)
-class Options(Budget, Scored, Decaying):
+class Options(Budget, Scored, Decaying, Blurred):
     """What a sweep over sprites can be told."""
 
     world: str = "dsprites"
@@ -77,7 +90,7 @@ class Options(Budget, Scored, Decaying):
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class Job(Trial, Budget, Decaying):
+class Job(Trial, Budget, Decaying, Blurred):
     """One model with its settings on one seed; `row` names the model and its knob, for instance "beta_vae (beta 4)"."""
 
     world: str
@@ -97,12 +110,14 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
         check_keys(option, getattr(options, option), known, "model")
     check_keys("worlds", options.worlds, tuple(WORLDS), "world")
     check_batch(options.batch, min([options.pictures, *options.budgets.values()]))
-    names = ("world", "decay", *(known.name for known in dataclasses.fields(Budget)))
+    names = ("world", "decay", *(known.name for kind in (Budget, Blurred) for known in dataclasses.fields(kind)))
     shared: dict[str, Any] = {name: getattr(options, name) for name in names}
     shared |= own.told | {"world_settings": options.worlds.get(options.world, {})}
     shared["scores"] = tuple(options.names)
     if not all(0 <= share <= 1 for share in (*options.rises.values(), options.blob_rise)):
         raise ValueError(f"rises and blob_rise must be shares from 0 to 1, got {options.rises}, {options.blob_rise}")
+    if options.blur_held > options.blur_clear:
+        raise ValueError(f"blur_held must be at most blur_clear, got {options.blur_held} and {options.blur_clear}")
     found = []
     for model in own.models((*LEARNERS, *registered().models)):
         settings, knob = dict(options.settings.get(model, {})), KNOBS.get(model, "")
@@ -176,9 +191,12 @@ def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> lis
     seen = watched if given_factors else world.render(watched)
     stages = {round(steps * (k + 1) / STAGES) for k in range(STAGES)} if hasattr(model, "capacity") else set()
 
-    def batches(generator: torch.Generator) -> Any:
+    def batches(generator: torch.Generator, step: int) -> Any:
         factors, pictures = drawn(world, job.batch, generator)
-        return {"factors": factors, "pictures": pictures} if given_factors else pictures
+        if given_factors:
+            return {"factors": factors, "pictures": pictures}
+        width = width_at(step / steps, job.blur, job.blur_held, job.blur_clear)
+        return blurred(pictures, width) if job.blur else pictures
 
     def look(step: int) -> None:
         if step in stages:
@@ -188,7 +206,7 @@ def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> lis
 
     options: dict[str, Any] = {"device": job.device, "resume": resume, "log_every": max(steps // 100, 1)}
     options |= {"precision": job.precision, "decay": job.decay, "progress": bar()}
-    return fit(model, batches, steps, seeded(job.seed), folder, on_step=look, **options)
+    return fit(model, Stepped(batches), steps, seeded(job.seed), folder, on_step=look, **options)
 
 
 def measure(model: Any, job: Job, world: World, folder: Path, timer: Timer) -> dict[str, float]:
@@ -206,7 +224,28 @@ def measure(model: Any, job: Job, world: World, folder: Path, timer: Timer) -> d
         encode = partial(encode_on, model, device)
         if {"x", "y"} <= set(world.names) and not isinstance(world, Stored):  # which has no lattice of positions
             found["folds"] = position_folds(encode, world, seeded(TEST_SEED + 3))
-        return found | score(encode, world, names, generator, samples=job.samples, seeds=job.metric_seeds)
+        found |= score(encode, world, names, generator, samples=job.samples, seeds=job.metric_seeds)
+        if "mig" in found:
+            found["mig_sampled"] = sampled_mig(model.autoencoder, world, job.samples, seeded(TEST_SEED + 4), device)
+        return found
+
+
+@torch.no_grad()
+def sampled_mig(
+    autoencoder: torch.nn.Module, world: World, samples: int, generator: torch.Generator, device: torch.device
+) -> float:
+    """MIG of codes drawn from the posterior, z ~ q(z | x), as Chen et al. 2018 (arXiv:1802.04942) define it.
+
+    The mean of a latent that is closed moves by next to nothing, and yet tells in which order pictures are: MIG of means
+    takes that for knowledge, samples drown it.
+    """
+    factors, pictures = drawn(world, samples, generator)
+    found = []
+    for part in pictures.split(BATCH):
+        mean, logvar = (value.cpu() for value in autoencoder.posterior(part.to(device)))  # type: ignore[operator]
+        noise = torch.randn(mean.shape, generator=generator)
+        found.append(mean + noise * (0.5 * logvar).exp())
+    return mig(torch.cat(found), factors, list(world.factors))
 
 
 def encode_on(model: Representation, device: torch.device, pictures: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from borders.files import FolderInUse
-from representations import fit
+from representations import Stepped, fit
 from representations.batches import Stream
 from representations.model import Objective
 from representations.stopping import Stopped
@@ -127,6 +127,24 @@ def seeded():
 
 def interrupt(at, number=signal.SIGINT):
     return lambda step: os.kill(os.getpid(), number) if step == at else None
+
+
+def test_batches_that_change_are_told_the_step_in_a_resumed_run_too(tmp_path):
+    told = []
+
+    def batches(generator, step):
+        told.append(step)
+        return numbers(generator) + step
+
+    whole, resumed = Line(2), Line(2)
+    fit(whole, Stepped(batches), 12, seeded(), **QUIET)
+    assert told == [step for step in range(12) for _ in range(2)]
+    told.clear()
+    with pytest.raises(Stopped):
+        fit(Line(2), Stepped(batches), 12, seeded(), tmp_path, on_step=interrupt(5), **QUIET)
+    fit(resumed, Stepped(batches), 12, seeded(), tmp_path, resume=True, **QUIET)
+    assert told == [step for step in range(12) for _ in range(2)]
+    assert resumed.state_dict() == whole.state_dict()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,15 +4,17 @@ import json
 import pytest
 import torch
 
-from benchmarks.harness.autoencoding import draw, reconstruction, sheet, traversal_figure
+from benchmarks.harness.autoencoding import draw, reconstruction, seeded, sheet, traversal_figure
 from benchmarks.harness.command import parse
 from benchmarks.harness.options import Sweep
+from benchmarks.metrics import mig
 from benchmarks.sprites import run as sprites
 from benchmarks.sprites.figures import curve_figure, kl_figure
 from benchmarks.sprites.report import claims, tables
-from benchmarks.sprites.run import LEARNERS, Job, Options, build, jobs, onsets, train
+from benchmarks.sprites.run import LEARNERS, Job, Options, build, jobs, onsets, sampled_mig, train
 from envs import make_world
 from representations import load, make
+from representations.model import pixels
 
 torch.set_num_threads(1)
 
@@ -64,6 +66,7 @@ def test_the_command_trains_measures_and_reports(tmp_path, capsys):
         (["--pictures", "8", "--batch", "16"], "batch must be"),
         (["--scores", "migg"], "unknown score 'migg'"),
         (["--rises", '{"capacity_vae": 1.5}'], "rises and blob_rise must be shares"),
+        (["--blur_held", "0.7", "--blur_clear", "0.6"], "blur_held must be at most blur_clear, got 0.7 and 0.6"),
         (["--settings", '{"beta_vae": {"betta": 1}}', "--model", "beta_vae"], "its settings are beta"),
     ],
 )
@@ -89,6 +92,45 @@ def test_jobs_cross_models_knobs_and_seeds():
     assert curved[-1].settings == {"beta": 8.0}
     blobs = jobs(own, Options(world="blobs", worlds={"blobs": {"sigma": 5.0}, "dsprites": {}}))[-1]
     assert (blobs.row, blobs.world_settings, blobs.rise) == ("beta_vae (beta 150)", {"sigma": 5.0}, 0.5)
+
+
+def test_pictures_clear_as_the_training_goes_on(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr("benchmarks.sprites.run.fit", lambda model, batches, *_, **__: seen.append(batches))
+    coarse = dataclasses.replace(job("vae"), pictures=200, batch=2, blur=5.0, blur_held=0.1, blur_clear=0.5)
+    for each in (coarse, dataclasses.replace(coarse, blur=0.0)):
+        train(None, each, make_world("dsprites"), tmp_path, False)
+    blurs, sharp = ([pixels(each.draw(seeded(3), step)) for step in (0, 9, 30, 50, 99)] for each in seen)
+    assert torch.equal(blurs[0], blurs[1])
+    peaks = [picture.max().item() for picture in blurs]
+    assert peaks[0] < peaks[2] < peaks[3] == peaks[4] == 1
+    assert torch.equal(blurs[3], sharp[3])
+
+
+class Noisy(torch.nn.Module):
+    """Five latents that hold the factors, and five whose means do too, by a thousandth of their noise."""
+
+    def __init__(self, world, closed):
+        super().__init__()
+        self.rows = {}
+        self.world, self.closed = world, closed
+
+    def posterior(self, pictures):
+        each = torch.stack([self.rows[picture.numpy().tobytes()] for picture in pictures])
+        return torch.cat([each, self.closed * each], 1), torch.cat([torch.full_like(each, -20.0), 0 * each], 1)
+
+
+def test_samples_drown_what_closed_latents_tell():
+    world = make_world("objects3d")
+    autoencoder = Noisy(world, 1e-3)
+    factors = world.sample(1000, seeded(8))
+    low, high = (torch.tensor([getattr(f, side) for f in world.factors]) for side in ("low", "high"))
+    for row, picture in zip((factors - low) / (high - low), world.render(factors), strict=True):
+        autoencoder.rows[picture.numpy().tobytes()] = row
+    of_means = mig(autoencoder.posterior(world.render(factors))[0], factors, list(world.factors))
+    of_samples = sampled_mig(autoencoder, world, 1000, seeded(8), torch.device("cpu"))
+    assert of_means == pytest.approx(0, abs=1e-6)
+    assert of_samples > 0.7
 
 
 def test_schedules_last_as_long_as_the_training_and_factors_have_their_ranges():
