@@ -19,7 +19,9 @@ import representations
 from benchmarks.harness.autoencoding import seeded, sheet
 from benchmarks.harness.films import write_wall
 from benchmarks.harness.papers import Job, Settings, sized, trained
+from benchmarks.metrics import score_codes
 from benchmarks.metrics.clips import clip_scores, shares_of_variance, track
+from benchmarks.metrics.scoring import LEAST
 from benchmarks.video.generation_report import tables
 from borders import Count, checked
 from borders.files.pictures import write_figure
@@ -30,10 +32,11 @@ from representations.vgan import VGAN
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
 
 MODELS = ("mocogan", "vgan")
-CLIPS, TEST, MADE, LONG, SWAPPED, SHOWN = 100, 200, 300, 400, 500, 600  # seeds
+CLIPS, TEST, MADE, LONG, SWAPPED, SHOWN, CODED = 100, 200, 300, 400, 500, 600, 700  # seeds
 CHUNK = 50
 LONGER = 3  # times the length of clips in training
 KINDS = ("colour", "area", "path")
+DCI = ("disentanglement", "completeness", "informativeness")
 
 
 @checked
@@ -49,6 +52,7 @@ class Sizes:
     decay: bool = False
     test: Annotated[int, Interval(ge=10, le=10**5)] = 500
     swapped: Annotated[int, Interval(ge=5, le=100)] = 16
+    coded: Annotated[int, Interval(ge=LEAST, le=10**5)] = 1000
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -113,6 +117,8 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     others = drawn(world, sizes.test, sizes.frames, TEST + 1)
     found: dict[str, Any] = {f"real_{name}": value for name, value in clip_scores(others, real).items()}
     found |= clip_scores(made(model, sizes.test, MADE), real)
+    found |= {f"code_{name}": value for name, value in coded(model, world, sizes).items()}
+    found |= {f"untrained_{name}": value for name, value in coded(build(job.model, sizes).eval(), world, sizes).items()}
     show(model, real, folder)
     if isinstance(model, MoCoGAN):
         long = made(model, sizes.test, LONG, length=LONGER * sizes.frames)
@@ -121,6 +127,19 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
         found |= swapped(model, sizes.swapped)
         show_swaps(model, folder)
     return found
+
+
+@torch.no_grad()
+def coded(model: MoCoGAN | VGAN, world: ShapeMotion, sizes: Sizes) -> dict[str, float]:
+    """What codes of real clips' frames say of the world's factors; of each clip one frame, as it is seen among the others."""
+    generator, codes, factors = seeded(CODED), [], []
+    for part in torch.arange(sizes.coded).split(CHUNK):
+        clips = world.clip(len(part), sizes.frames, generator)
+        chosen = torch.arange(len(part)), torch.randint(sizes.frames, (len(part),), generator=generator)
+        codes.append(model.encode_clips(clips.frames)[chosen])
+        factors.append(clips.factors[chosen])
+    found = score_codes(torch.cat(codes), torch.cat(factors), world.factors, ["mig", "dci_lasso"], seeds=1)
+    return {name: found[name] for name in ("mig", *(f"dci_lasso_{part}" for part in DCI))}
 
 
 @torch.no_grad()

@@ -27,6 +27,12 @@ SCORES = (  # name, heading, digits, scale
     ("path", "path, pixels", 0, 1),
     ("path_distance", f"from real ones{DOWN}", 0, 1),
 )
+CODE_SCORES = {
+    "mig": "mig",
+    "dci_lasso_disentanglement": "DCI disentanglement",
+    "dci_lasso_completeness": "completeness",
+    "dci_lasso_informativeness": "informativeness",
+}
 Rows = Mapping[str, Sequence[Found]]
 
 
@@ -60,6 +66,13 @@ def measured(rows: Rows) -> list[Table]:
             lines.append((model, f"last {trained} of {3 * trained}", *cells(found, "end_")))
     columns = ("clips", "frames", *(heading for _, heading, *_ in SCORES))
     made = [Table(f"Made clips, {title}", columns, tuple(lines))]
+    lines = [
+        (model + also, *(over(found, prefix + name).text(3) for name in CODE_SCORES))
+        for model, found in rows.items()
+        for also, prefix in (("", "code_"), (", untrained", "untrained_"))
+    ]
+    columns = ("judge of clips", *(f"{heading}{UP}" for heading in CODE_SCORES.values()))
+    coded = Table(f"Codes of real clips' frames, against the world's factors, {title}", columns, tuple(lines))
     for model, found in rows.items():
         if "colour_with_content" in found[0].scores:
             shares = [
@@ -68,7 +81,7 @@ def measured(rows: Rows) -> list[Table]:
             ]
             columns = ("of clips", "with content, %", "with motion, %")
             made.append(Table(f"{model}, swapped: what the variance goes with, {title}", columns, tuple(shares)))
-    return made
+    return [*made, coded]
 
 
 def cells(found: Sequence[Found], prefix: str = "") -> list[str]:

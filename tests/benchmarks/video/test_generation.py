@@ -17,7 +17,9 @@ def test_the_command_runs_every_step_and_says_what_it_shows(tmp_path, capsys):
     run.main(["--part=generation", "--preset=quick", "--workers=1", f"--out={out}"])
     found = json.loads((out / "result.json").read_text())
     for model, extra in (("mocogan", {"long_seen", "colour_with_content"}), ("vgan", set())):
-        assert {"seen", "real_acd", "real_path"} | extra <= found["intervals"][model].keys()
+        assert {"seen", "real_acd", "real_path", "code_mig", "untrained_mig"} | extra <= found["intervals"][
+            model
+        ].keys()
         folder = next(out.glob(f"{model}-*"))
         assert {file.stem for file in folder.glob("*.gif")} == ({"made", "swaps"} if extra else {"made"})
     assert found["intervals"]["vgan"]["real_acd"]["mean"] == 0
