@@ -93,7 +93,7 @@ class SceneVAE(Representation):
         self.g = nn.Sequential(*grown)
         self.h = nn.Sequential(
             *(nn.Conv2d(MAPS, channels, 3, padding=1), nn.ELU(), nn.Upsample((height, width), mode="bilinear")),
-            *(nn.Conv2d(channels, MAPS, 3, padding=1), nn.ELU(), nn.Conv2d(MAPS, shape[0], 3, padding=1)),
+            *(nn.Conv2d(channels, channels, 3, padding=1), nn.ELU(), nn.Conv2d(channels, shape[0], 3, padding=1)),
         )
         self.background = Background()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
