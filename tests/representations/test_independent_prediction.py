@@ -85,6 +85,27 @@ def test_the_bound_is_that_of_the_distributions_it_is_made_of(name, generator):
     assert learner.loss(clips)[0].item() == pytest.approx((bound.nll.mean() + bound.kl.sum(2).mean()).item())
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_drawn_apart_a_picture_is_a_sum_over_factors(name, generator):
+    code, other = torch.randn(2, 5, 6, generator=generator)
+    swapped = torch.cat([code[:, :3], other[:, 3:]], 1), torch.cat([other[:, :3], code[:, 3:]], 1)
+    for drawn in ("together", "apart"):
+        draw = small(name, drawn=drawn).eval().decoder
+        left, right = draw(code) + draw(other), draw(swapped[0]) + draw(swapped[1])
+        assert torch.allclose(left, right, atol=1e-5) == (drawn == "apart")
+
+
+def test_the_weight_of_the_divergence_rises(generator):
+    learner, clips = small(warmup=4).eval(), clips_of(generator)
+    weights = []
+    for _ in range(6):
+        torch.manual_seed(0)
+        loss, logs = learner.loss(clips)
+        weights.append(((loss - logs["nll"]) / logs["kl"]).item())
+        learner.objectives()[0].after()
+    assert weights == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1], abs=1e-3)
+
+
 def test_the_filter_sees_the_past_and_draws_what_its_posterior_says(generator):
     learner, clips = small().eval(), clips_of(generator, 400)
     codes = learner.encode_clips(clips)
