@@ -1,6 +1,7 @@
 """Learners of clips: `python -m benchmarks.video --part generation`.
 
     generation    mocogan, vgan: whether what is made keeps its content while it moves, and whether the two can be swapped
+    prediction    independent_prediction, entangled_prediction: whether each factor is one object, and can be steered
 
 A job trains one model with one seed. Parts are modules of this room with settings of their own, `--papers.PART.NAME VALUE`;
 without --part all run.
@@ -17,14 +18,16 @@ from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Sweep
 from benchmarks.harness.papers import Job, Paper, models_of, paper_jobs, run_paper, summarise
 from benchmarks.harness.summary import Summary
-from benchmarks.video import generation
+from benchmarks.video import generation, prediction
 from borders import checked, nearest
 
-PARTS: dict[str, Paper] = {"generation": generation}
+PARTS: dict[str, Paper] = {"generation": generation, "prediction": prediction}
 INTRODUCTION = (
     "Clips of one coloured shape on black. The average content distance (ACD) is the mean distance of a shape's colours in "
     "two frames of one clip, of 255 a channel; real clips have none. A model that makes one dull clip has none either: how "
     "much colours differ between clips, how large shapes are and how far they go stands beside it.",
+    "Clips of two digits that bounce, one red and one green. The twin of independent_prediction has one transition for all "
+    "numbers of its code, and as many weights; its parts are the best of twenty random partitions.",
 )
 
 
@@ -34,7 +37,7 @@ class Options:
     """What the learners of clips can be told."""
 
     part: str = ""
-    """generation; all parts unless told."""
+    """generation or prediction; all parts unless told."""
     papers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by part."""
 
