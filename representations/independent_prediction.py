@@ -44,6 +44,7 @@ LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
 LongActions = Float[Tensor, "n pushes action_size"]
 Drawn = Literal["together", "apart"]
 DEPTH = 4  # hidden layers of a transition
+CLEAR = 4.0  # minus the log variance of posteriors at the start: through noise of variance 1 a decoder sees no code
 SLOPE = 0.2  # of leaky ReLU
 
 
@@ -164,7 +165,7 @@ class Prediction(Representation):
         if drawn == "apart":
             share = max(width // factors, 1)
             self.decoder = Sum([picture_of(size, features, self.shape, share) for _ in range(factors)], size)
-        self.to(memory_format=torch.channels_last)  # on a CPU two thirds of the time
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # on a CPU two thirds of the time
 
     def encode(self, observations: Pictures) -> Tensor:
         """The posterior mean [n, code_size] of pictures [n, C, H, W], each as the first of a clip."""
@@ -269,7 +270,7 @@ class Prediction(Representation):
         """Mean and log variance [n, D] of q, from what was seen and what was predicted."""
         parts = torch.cat([seen, self.from_mean(mean), self.from_logvar(logvar)], -1)
         found_mean, found_logvar = self.joined(functional.leaky_relu(parts, SLOPE)).float().chunk(2, -1)
-        return found_mean, found_logvar
+        return found_mean, found_logvar - CLEAR
 
 
 class IndependentPrediction(Prediction):

@@ -69,8 +69,8 @@ class Sizes:
     episodes: Size = 50
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of all models."""
-    apart: dict[str, Any] = field(default_factory=dict)
-    """Other settings of independent_prediction, drawn apart; without any there is none."""
+    apart: bool = True
+    """Whether there is an independent_prediction whose factors draw apart."""
 
 
 def check(settings: Settings, data: str) -> None:
@@ -91,7 +91,8 @@ def variants(model: str, settings: Settings) -> list[tuple[str, Settings]]:
 def build(model: str, variant: str, sizes: Sizes, pushes: int = 4) -> Prediction:
     """The model of a job; one that is steered by so many numbers needs no velocity, and so no second frame."""
     told = {"shape": (3, sizes.size, sizes.size), "frames": sizes.frames, "factors": FACTORS} | sizes.settings
-    more = {APART: {"drawn": "apart"} | sizes.apart, STEERED: {"action_size": pushes, "order": 1}}.get(variant, {})
+    cells: dict[str, dict[str, Any]] = {APART: {"drawn": "apart"}, STEERED: {"action_size": pushes, "order": 1}}
+    more = cells.get(variant, {})
     return representations.make(model, **told | more)  # type: ignore[return-value]
 
 

@@ -60,7 +60,7 @@ def measured(rows: Rows) -> list[Table]:
         elbo, nats, kl = (over(found, name).text(1) for name in ("elbo", "nats", "kl"))
         lines.append((row, own, cross, elbo, nats, kl, over(found, "used").text(1)))
     heads = (f"own future, bits{UP}", f"the other's, bits{DOWN}", f"ELBO, nats a frame{UP}")
-    columns = ("factors", *heads, f"without its constant{DOWN}", "of it KL", "numbers used")
+    columns: tuple[str, ...] = ("factors", *heads, f"without its constant{DOWN}", "of it KL", "numbers used")
     made = [Table(f"What factors tell of the next frame, {title}", columns, tuple(lines))]
     shares = [
         (row, *(over(found, name, 100).text(1) for name in ("share_red", "share_green", "least_own")))

@@ -44,7 +44,7 @@ def test_the_command_runs_every_step_and_says_what_it_shows(tmp_path, capsys):
     [
         ("--papers.prediction.settings.order=3", "order"),
         ("--papers.prediction.frames=1", "frames"),
-        ("--papers.prediction.apart.drawn=alone", "drawn"),
+        ("--papers.prediction.settings.drawn=alone", "drawn"),
         ("--papers.prediction.size=48", "size"),
         ("--papers.prediction.step=3", "no setting 'step'; its settings are steps"),
     ],
@@ -56,10 +56,11 @@ def test_what_cannot_be_is_refused_before_anything_runs(option, said, tmp_path):
 
 
 def test_the_twin_is_not_drawn_apart_and_steering_can_be_left_out():
-    sizes = {"steps": 3, "apart": {"size": 3}}
+    sizes = {"steps": 3}
     cells = [[name for name, _ in prediction.variants(model, sizes)] for model in prediction.MODELS]
+    alone = {"steps": 3, "steered": 0, "apart": False}
     assert cells == [["", "drawn apart", "steered"], ["", "steered"]]
-    assert [name for name, _ in prediction.variants("independent_prediction", {"steps": 3, "steered": 0})] == [""]
+    assert [name for name, _ in prediction.variants("independent_prediction", alone)] == [""]
 
 
 def bars(code):
