@@ -63,8 +63,8 @@ class ARAE(SentenceAutoencoder):
         clip: NonNegative = 0.0,
         repeats: Size = 5,
         learning_rate: Positive = 4e-3,
-        adversary_rate: Positive = 1e-3,
-        encoder_rate: Positive = 0.3,
+        adversary_rate: Positive = 2e-3,
+        encoder_rate: Positive = 3.0,
     ):
         super().__init__(words, length, classes, code_size, embedding, noise, anneal)
         self.latent, self.repeats = latent, repeats

@@ -1,11 +1,13 @@
 """The autoencoder of sentences that text_ae and arae have in common (Zhao et al. 2017, sections 2 and 4).
 
     c = h / |h|,  h = max_t LSTM(x_1 .. x_t)       the code, on the unit sphere: what is greatest of each unit of an LSTM
-    p_y(x | c) = prod_t p_y(x_t | x_<t, c)         a decoder for each attribute value y, an LSTM that reads c with every word
+    s_t = LSTM_y(x_t-1, c)                         a decoder for each attribute value y, which reads c with every word
+    p_y(x | c) = prod_t softmax(O (s_t, c))_x_t    what it says
 
-The decoders share their output layer. In training they read c + noise, Gaussian, whose spread falls by `anneal` every 100
-steps: settings of the published program, which the paper does not print. It takes the LSTM's last state for h. The maximum,
-which hears every word directly, and decoders that read sqrt(d) c, numbers of size 1, are ours.
+The decoders share their output layer O. In training they read c + noise, Gaussian, whose spread falls by `anneal` every 100
+steps: settings of the published program, which the paper does not print. It takes the LSTM's last state for h, and its O reads
+s_t alone. The maximum, which hears every word directly, an O that reads c beside s_t, so that a word in c is told to it and not
+to its gates, and decoders that read sqrt(d) c, numbers of size 1, are ours.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class SentenceAutoencoder(Representation):
         self.embedding = nn.Embedding(words, embedding, PADDING)
         self.encoder = opened(nn.LSTM(embedding, code_size, batch_first=True))
         self.decoders = nn.ModuleList(_Decoder(words, embedding, code_size) for _ in range(classes))
-        self.output = nn.Linear(code_size, words)
+        self.output = nn.Linear(2 * code_size, words)
         self.register_buffer("moves", torch.zeros((), dtype=torch.int64))  # of the autoencoder
 
     def encode(self, ids: Sentences) -> Tensor:
@@ -116,7 +118,7 @@ class SentenceAutoencoder(Representation):
 
 
 class _Decoder(nn.Module):
-    """The states of one value's decoder, whose first is zero."""
+    """The states of one value's decoder, the first of them zero, and the code beside each."""
 
     def __init__(self, words: int, embedding: int, code_size: int):
         super().__init__()
@@ -124,11 +126,11 @@ class _Decoder(nn.Module):
         self.recurrent = opened(nn.LSTM(embedding + code_size, code_size, batch_first=True))
 
     def forward(self, code: Tensor, ids: Tensor) -> Tensor:
-        """The states [n, T, code_size] that say sentences [n, T] of codes [n, code_size]."""
+        """The states [n, T, 2 code_size] that say sentences [n, T] of codes [n, code_size], these codes beside them."""
         return self.run(code, begun(ids), None)[0]
 
     def run(self, code: Tensor, words: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """The states [n, T, code_size] behind words [n, T], and the last with its cell."""
-        code = math.sqrt(code.shape[1]) * code
-        told = torch.cat([self.embedding(words), code[:, None].expand(-1, words.shape[1], -1)], -1)
-        return self.recurrent(told, state)
+        """The states [n, T, 2 code_size] behind words [n, T], codes beside them, and the last with its cell."""
+        code = (math.sqrt(code.shape[1]) * code)[:, None].expand(-1, words.shape[1], -1)
+        states, last = self.recurrent(torch.cat([self.embedding(words), code], -1), state)
+        return torch.cat([states, code], -1), last
