@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.metrics import score_codes
 from benchmarks.metrics.text import LanguageModel, NgramClassifier, bleu, noun_preservation
-from benchmarks.text_transfer.corpus import SIDES, Corpus
+from benchmarks.text_transfer.corpus import Corpus
 from benchmarks.text_transfer.traversal import figure_2, journey, shifted
 from borders.files.pictures import write_figure
 from representations.sentiment_mmd import SentimentMMD
@@ -20,6 +20,7 @@ BATCH = 200
 SHOWN = 8
 PLACES = 2000  # real sentences whose codes are the clusters
 ARROWS = 12
+CONTENT = {"sentiment": ("topic", "aspect", "noun"), "topic": ("sentiment", "adjective", "verb")}  # kept in a transfer
 
 
 class Transfers(Protocol):
@@ -36,9 +37,9 @@ class Transfers(Protocol):
 
 @dataclass(frozen=True)
 class Judges:
-    """What real sentences have taught, apart from every learner: a classifier of sentiment and a language model."""
+    """What real sentences have taught, apart from every learner: a classifier of the attribute and a language model."""
 
-    sentiment: NgramClassifier
+    classes: NgramClassifier
     language: LanguageModel
     steps: int
 
@@ -57,7 +58,7 @@ class Judges:
 
 
 def transferred(model: Any, x: Tensor, targets: Tensor, corpus: Corpus) -> list[str]:
-    """Sentences [n, T] as the learner says them with the target sentiments [n]."""
+    """Sentences [n, T] as the learner says them with the target classes [n]."""
     parts = [model.transfer(a, b) for a, b in zip(x.split(BATCH), targets.split(BATCH), strict=True)]
     return corpus.vocabulary.lines(torch.cat(parts))
 
@@ -66,13 +67,14 @@ def measure(model: Any, corpus: Corpus, judges: Judges, folder: Path) -> tuple[d
     """All scores of a learner on test sentences, and some of these as it transfers them; draws figure 2 in `folder`."""
     x, own = corpus.test.x, corpus.test.y
     sources = corpus.vocabulary.lines(x)
-    said, same = (transferred(model, x, targets, corpus) for targets in (1 - own, own))
+    targets = corpus.others(own)
+    said, same = (transferred(model, x, values, corpus) for values in (targets, own))
     found = {
-        "transfer": judges.sentiment.accuracy(said, 1 - own),
-        "content": noun_preservation(sources, said, corpus.nouns),
+        "transfer": judges.classes.accuracy(said, targets),
+        "content": noun_preservation(sources, said, corpus.content),
         "bleu": bleu(said, [[source] for source in sources]),
         "same_bleu": bleu(same, [[source] for source in sources]),
-        "judge": judges.sentiment.accuracy(sources, own),
+        "judge": judges.classes.accuracy(sources, own),
     }
     spoken = [line for line in said if line]
     found["empty"] = 1 - len(spoken) / len(said)
@@ -81,25 +83,32 @@ def measure(model: Any, corpus: Corpus, judges: Judges, folder: Path) -> tuple[d
         ids = corpus.vocabulary.ids(spoken)
         found["perplexity"] = judges.language.perplexity(ids)
         found["reverse"] = judges.reader(corpus, ids, judges.steps).perplexity(x)
+    if corpus.rewrites is not None:
+        people = corpus.rewrites
+        found["people_bleu"] = bleu(transferred(model, people.x, corpus.others(people.y), corpus), people.rewritten)
     if corpus.world is not None:
-        found |= parsed(corpus, said)
+        found |= parsed(corpus, said, targets)
         found |= coded(model, corpus)
     if isinstance(model, SentimentMMD):
         found |= moved(model, corpus, folder)
-    places = [*range(SHOWN // 2), *range(len(x) - SHOWN // 2, len(x))]
+    places = sorted({*range(len(x))[: SHOWN // 2], *range(len(x))[-SHOWN // 2 :]})
     return found, {"samples": [{"from": sources[k], "to": said[k], "y": int(own[k])} for k in places]}
 
 
-def parsed(corpus: Corpus, said: list[str]) -> dict[str, float]:
-    """By the exact parser: which sentences are some, which of them have the other sentiment, and kept topic and noun."""
+def parsed(corpus: Corpus, said: list[str], targets: Tensor) -> dict[str, float]:
+    """By the exact parser: which sentences are some, which of them are of the target class, and kept their content.
+
+    Of a sentiment that is topic, aspect and noun; of a topic sentiment, and the adjective or verb that says it.
+    """
     assert corpus.world is not None
     assert corpus.test.rows is not None
-    ids = corpus.vocabulary.ids([line or "?" for line in said])
-    meant, rows, names = corpus.world.parse(ids), corpus.test.rows, corpus.world.names
+    world, rows = corpus.world, corpus.test.rows
+    meant = world.parse(corpus.vocabulary.ids([line or "?" for line in said]))
     fluent = ~meant.isnan().all(1)
-    about = [names.index(name) for name in ("topic", "aspect", "noun")]
-    turned = meant[:, 0] == 1 - rows[:, 0]
-    kept = (meant[:, about] == rows[:, about]).all(1)
+    about = [world.names.index(name) for name in CONTENT[corpus.attribute]]
+    turned = meant[:, world.names.index(corpus.attribute)] == targets
+    told = world.told(rows)[:, about]
+    kept = fluent & ((meant[:, about] == rows[:, about]) | ~told).all(1)
     shares = {"fluent": fluent, "turned": turned, "kept": kept, "exact": turned & kept}
     return {f"parsed_{name}": of.float().mean().item() for name, of in shares.items()}
 
@@ -119,14 +128,13 @@ def coded(model: Any, corpus: Corpus) -> dict[str, float]:
 @torch.no_grad()
 def moved(model: SentimentMMD, corpus: Corpus, folder: Path) -> dict[str, float]:
     """Where codes are moved to, among those of training sentences: their sentiment's cluster, their topic's."""
-    x, targets = corpus.test.x, 1 - corpus.test.y
+    x, targets = corpus.test.x, corpus.others(corpus.test.y)
     start = model.encode(x)
     end = model.move(start, targets)
     found = {"distance": (end - start).norm(dim=1).mean().item()}
-    sides = corpus.train.y[:PLACES]
-    places = model.encode(corpus.train.x[:PLACES])
-    if corpus.world is None or corpus.train.rows is None or corpus.test.rows is None:
+    if corpus.world is None or corpus.train.rows is None or corpus.test.rows is None or corpus.attribute == "topic":
         return found
+    places = model.encode(corpus.train.x[:PLACES])
     sides, topics = corpus.train.rows[:PLACES, 0].long(), corpus.train.rows[:PLACES, 1].long()
     own = corpus.test.rows[:, 1].long()
     found |= {f"moved_{k}": v for k, v in journey(places, sides, topics, start, end, targets, own).items()}
@@ -135,6 +143,6 @@ def moved(model: SentimentMMD, corpus: Corpus, folder: Path) -> dict[str, float]
     rows = torch.nonzero((own == 1) | (own == 2))[:ARROWS, 0]  # products and films, as the paper's phones and movies
     two = torch.nonzero((topics == 1) | (topics == 2))[:400, 0]
     names = list(corpus.world.labels["topic"])
-    picture = figure_2(places[two], sides[two], topics[two], start[rows], end[rows], names, SIDES)
+    picture = figure_2(places[two], sides[two], topics[two], start[rows], end[rows], names, corpus.classes)
     write_figure(picture, folder / "traversed.png")
     return found

@@ -25,17 +25,18 @@ PUBLISHED = {
     ),
 }
 MAIN = {
-    "transfer": f"sentiment %{UP}",
+    "transfer": f"{{}} %{UP}",
     "content": f"content %{UP}",
     "perplexity": f"perplexity{DOWN}",
     "reverse": f"reverse{DOWN}",
     "bleu": f"BLEU with the source{UP}",
     "same_bleu": f"BLEU said again{UP}",
 }
+PEOPLE = {"people_bleu": f"BLEU with people's{UP}"}
 ORACLE = {
     "parsed_fluent": f"sentences %{UP}",
-    "parsed_turned": f"with the other sentiment %{UP}",
-    "parsed_kept": f"about the same %{UP}",
+    "parsed_turned": f"with the other {{}} %{UP}",
+    "parsed_kept": f"that kept their content %{UP}",
     "parsed_exact": f"both %{UP}",
     "mig": f"MIG of the code{UP}",
     "explicitness": f"explicitness{UP}",
@@ -48,34 +49,45 @@ MOVED = {
     "moved_topic": f"in its topic's cluster %{UP}",
     "shifted_topic": "by the means' difference %",
 }
+BOTH = (("transfer", "{}"), ("content", "content"))
+COMPARED = (  # a learner, its baseline, and the scores that should be greater
+    ("attribute_transfer", "cross_aligned", BOTH),
+    ("arae", "text_ae", (*BOTH[:1], ("", "{} times content"))),
+    ("arae", "cross_aligned", BOTH[:1]),
+)
 SHARES = ("transfer", "content", "parsed_", "moved_", "shifted_")
 TOPIC_LOST = 0.05  # share of the sentences whose codes may leave their topic's cluster
 INTRODUCTION = (
-    "Every learner is shown sentences of two sentiments, no two of which are a pair, and says test sentences with the other "
-    "sentiment. A classifier of n-grams and a language model that learned from the same real sentences judge them.",
+    "Every learner is shown sentences of several classes, no two of which are a pair, and says test sentences in another. "
+    "A classifier of n-grams and a language model that learned from the same real sentences judge them.",
 )
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Summary:
     """Tables, claims, figures and sentences of all jobs."""
-    rows: Rows = by_row(results)
+    rows: Rows = by_row(results, [job.row for job in jobs])
+    attribute = jobs[0].attribute
     about = f"{jobs[0].data.partition(':')[0] or 'files'}, preset {jobs[0].preset}; {over_seeds(len({j.seed for j in jobs}))}"
-    published = [(name, each) for name, of in PUBLISHED.items() if name in rows for each in of]
-    first = [(f"{name}, on Yelp ({each[0]})", *each[1:], "-") for name, each in published]
-    made = [Table(f"transferred, {about}", ("model", *MAIN.values()), (*first, *_lines(rows, MAIN)))]
+    columns = MAIN | (PEOPLE if "people_bleu" in results[0]["scores"] else {})
+    known = [(name, each) for name, of in PUBLISHED.items() if name in rows and attribute == "sentiment" for each in of]
+    blanks = ("-",) * (len(columns) - 5)
+    first = [(f"{name}, on Yelp ({each[0]})", *each[1:], *blanks) for name, each in known]
+    headings = ("model", *(name.format(attribute) for name in columns.values()))
+    made = [Table(f"transferred, {about}", headings, (*first, *_lines(rows, columns)))]
     if any("parsed_exact" in each[0] for each in rows.values()):
-        made.append(Table(f"as the parser reads them, {about}", ("model", *ORACLE.values()), _lines(rows, ORACLE)))
+        headings = ("model", *(name.format(attribute) for name in ORACLE.values()))
+        made.append(Table(f"as the parser reads them, {about}", headings, _lines(rows, ORACLE)))
     moving = {name: each for name, each in rows.items() if "moved_sentiment" in each[0]}
     if moving:
         made.append(Table(f"where codes move, {about}", ("model", *MOVED.values()), _lines(moving, MOVED)))
     made += [sentences(out, jobs), *read(results[0], jobs[0].longest)]
     captions = {"traversed.png": "codes of films and products, and where some are moved"}
     return Summary(
-        "Sentences with another sentiment",
+        f"Sentences with another {attribute}",
         INTRODUCTION,
         made,
-        claims(rows),
+        claims(rows, attribute),
         first_figures(jobs, out, captions=captions),
         intervals(rows),
     )
@@ -89,7 +101,7 @@ def _cell(each: Sequence[Mapping[str, Any]], key: str) -> str:
     if key not in each[0]:
         return "-"
     share = key.startswith(SHARES)
-    digits = 1 if share or key in ("bleu", "same_bleu", "perplexity", "reverse") else 2
+    digits = 1 if share or key in MAIN or key in PEOPLE else 2
     return interval([scores[key] for scores in each if key in scores]).text(digits, 100 if share else 1)
 
 
@@ -98,7 +110,7 @@ def sentences(out: Path, jobs: Sequence[Any]) -> Table:
     first = [
         (job, folder) for job, folder in zip(jobs, job_folders(out, jobs), strict=True) if job.seed == jobs[0].seed
     ]
-    told = {job.model: read_json(folder / "samples.json", "samples of a run")["samples"] for job, folder in first}
+    told = {job.row: read_json(folder / "samples.json", "samples of a run")["samples"] for job, folder in first}
     lines = zip(*told.values(), strict=True)
     rows = tuple((each[0]["from"], *(one["to"] or "(nothing)" for one in each)) for each in lines)
     return Table(f"the first seed's sentences, seed {jobs[0].seed}", ("source", *told), rows)
@@ -114,18 +126,26 @@ def read(result: Mapping[str, Any], longest: int) -> list[Table]:
     return [Table(f"what was read; words that are unknown: {unknown}", columns, tuple(lines))]
 
 
-def claims(rows: Rows) -> list[Claim]:
-    """attribute_transfer against cross_aligned, seed by seed; and where sentiment_mmd moves codes."""
+def claims(rows: Rows, attribute: str = "sentiment") -> list[Claim]:
+    """attribute_transfer and arae against their baselines, seed by seed; and where sentiment_mmd moves codes."""
     made = []
-    ours, base = rows.get("attribute_transfer"), rows.get("cross_aligned")
-    if ours and base:
-        for name, word in (("transfer", "sentiment"), ("content", "content")):
-            gain = interval([a[name] - b[name] for a, b in zip(ours, base, strict=True)])
-            text = f"attribute_transfer's {word} is above cross_aligned's"
-            made.append(Claim(text, gain.low > 0, f"{gain.text(1, 100)} points"))
-    for other in ("text_ae", "cross_aligned"):
-        if "arae" in rows and other in rows:
-            made += _compared(rows["arae"], rows[other], other)
+    for name, other, scores in COMPARED:
+        ours, base = rows.get(name), rows.get(other)
+        if ours and base:
+            made += [
+                _gain(f"{name}'s {word.format(attribute)} is above {other}'s", ours, base, k) for k, word in scores
+            ]
+    ours, base = rows.get("arae"), rows.get("cross_aligned")
+    if ours and base and all("perplexity" in each for each in (*ours, *base)):
+        less = interval([b["perplexity"] - a["perplexity"] for a, b in zip(ours, base, strict=True)])
+        made.append(Claim("arae's perplexity is below cross_aligned's", less.low > 0, f"by {less.text(1)}"))
+    whole = rows.get("attribute_transfer")
+    for name, each in rows.items():
+        if whole and name.startswith("attribute_transfer without "):
+            loss = name.rpartition(" ")[2]
+            made.append(
+                _gain(f"attribute_transfer needs {loss}: {attribute} times content falls without it", whole, each)
+            )
     moving = rows.get("sentiment_mmd")
     if moving and "moved_sentiment" in moving[0]:
         there = interval([each["moved_sentiment"] for each in moving])
@@ -138,15 +158,11 @@ def claims(rows: Rows) -> list[Claim]:
     return made
 
 
-def _compared(ours: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]], other: str) -> list[Claim]:
-    """arae's transfer above another's, and its perplexity below cross_aligned's, seed by seed."""
-    gain = interval([a["transfer"] - b["transfer"] for a, b in zip(ours, base, strict=True)])
-    made = [Claim(f"arae's sentiment is above {other}'s", gain.low > 0, f"{gain.text(1, 100)} points")]
-    both = [(a, b) for a, b in zip(ours, base, strict=True) if "perplexity" in a and "perplexity" in b]
-    if other == "cross_aligned" and both:
-        less = interval([b["perplexity"] - a["perplexity"] for a, b in both])
-        made.append(Claim("arae's perplexity is below cross_aligned's", less.low > 0, f"by {less.text(1)}"))
-    return made
+def _gain(text: str, ours: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]], key: str = "") -> Claim:
+    """That a score, or transfer times content, is greater, seed by seed."""
+    first, second = ([s[key] if key else s["transfer"] * s["content"] for s in each] for each in (ours, base))
+    gain = interval([a - b for a, b in zip(first, second, strict=True)])
+    return Claim(text, gain.low > 0, f"{gain.text(1, 100)} points")
 
 
 def _percent(of: Interval) -> str:

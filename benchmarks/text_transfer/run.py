@@ -1,7 +1,7 @@
-"""Sentences that say the same with another sentiment: `python -m benchmarks.text_transfer`.
+"""Sentences that say the same with another sentiment, or of another topic: `python -m benchmarks.text_transfer`.
 
-A job trains one learner on sentences of two sentiments that are no pairs, transfers test sentences to the other sentiment,
-and measures what came of it: sentiment, content, fluency; on generated sentences by an exact parser, too.
+A job trains one learner on sentences of several classes that are no pairs, transfers test sentences to another class, and
+measures what came of it: class, content, fluency; on generated sentences by an exact parser, too.
 `python -m benchmarks.text_transfer --sentence "the food was cold" --to positive --run FOLDER` transfers one's own.
 """
 
@@ -20,22 +20,24 @@ from jsonargparse import ArgumentParser
 import representations
 from benchmarks.harness.ending import plain_errors
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Sweep, Trial, check_keys
+from benchmarks.harness.options import Sweep, Trial, check_keys, listed
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.sentences import Words, asks_for_a_sentence, run_folder
 from benchmarks.metrics.text import noun_preservation
-from benchmarks.text_transfer.corpus import SIDES, Corpus, drawn, read
+from benchmarks.text_transfer.corpus import Attribute, Corpus, drawn, read
 from benchmarks.text_transfer.measure import Judges, measure, transferred
 from benchmarks.text_transfer.report import summary
 from borders import Count, Natural, checked
 from borders.files import home, write_json
 from representations import fit
 from representations.model import Representation
-from representations.parts.sentences import trimmed
+from representations.parts.buckets import Buckets
 
 MODELS = ("attribute_transfer", "cross_aligned", "sentiment_mmd", "text_ae", "arae")
-VALIDATED = 100  # sentences, whenever a learner is validated
+OF_TWO = "cross_aligned"  # which knows two classes, no more
+LOSSES = ("rec", "cnt_rec", "back_rec", "class_od", "class_td", "class_btd")  # of attribute_transfer
+VALIDATED = 200  # sentences, whenever a learner is validated
 BEST = "best"
 
 
@@ -55,7 +57,11 @@ class Options:
     """What the learners of sentences can be told."""
 
     data: str = "reviews"
-    """reviews, yelp:FOLDER, or a folder with neg and pos, one sentence a line."""
+    """reviews, yelp:FOLDER, or a folder with neg and pos, or of topics a file each, one sentence a line."""
+    attribute: Attribute = "sentiment"
+    """What a transfer changes: sentiment, or topic, of which there may be many."""
+    without: str = ""
+    """Losses of attribute_transfer to leave out, each in a job of its own: a comma list, or all."""
     train: Count = 20_000
     """Sentences to learn from."""
     test: Count = 600
@@ -78,6 +84,7 @@ class Job(Trial):
     """One learner with one seed on one corpus."""
 
     data: str
+    attribute: Attribute
     train: Count
     test: Count
     words: Count
@@ -85,19 +92,28 @@ class Job(Trial):
     judge_steps: Count
     size: Size
     settings: dict[str, Any]
+    without: str = ""
+
+    @property
+    def row(self) -> str:
+        """The model's name, and which loss it lacks."""
+        return self.model + (f" without {self.without}" if self.without else "")
 
 
 def corpus_of(job: Job) -> Corpus:
     """The sentences of a job; ValueError or OSError for files that cannot be read."""
     if job.data == "reviews":
-        return drawn(job.train, job.test, job.seed)
-    return read(job.data, job.train, job.test, job.words, job.longest, job.seed)
+        return drawn(job.train, job.test, job.seed, job.attribute)
+    return read(job.data, job.train, job.test, job.words, job.longest, job.seed, job.attribute)
 
 
 def build(job: Job, corpus: Corpus) -> Any:
     """The learner of a job."""
     torch.manual_seed(job.seed)
-    return representations.make(job.model, words=len(corpus.vocabulary), length=corpus.length, **job.settings)
+    settings = {f"weigh_{job.without}": 0.0} if job.without else {}
+    settings |= {} if job.model == OF_TWO else {"classes": len(corpus.classes)}
+    sizes = {"words": len(corpus.vocabulary), "length": corpus.length}
+    return representations.make(job.model, **sizes, **(job.settings | settings))
 
 
 def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
@@ -105,7 +121,7 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     timer = Timer()
     with timer("data"):
         corpus = corpus_of(job)
-        Words(corpus.vocabulary, corpus.length, {"classes": list(SIDES)}).write(folder)
+        Words(corpus.vocabulary, corpus.length, {"classes": list(corpus.classes)}).write(folder)
         batch = {"x": corpus.train.x, "y": corpus.train.y}
         if job.model == "attribute_transfer":
             batch["nouns"] = corpus.mask(corpus.train.x)
@@ -123,21 +139,17 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
 def trained(
     job: Job, corpus: Corpus, judges: Judges, rows: dict[str, torch.Tensor], folder: Path, resume: bool
 ) -> Representation:
-    """The learner behind its last step, or as it was when it validated best, if it is validated: sentiment times content."""
+    """The learner behind its last step, or as it was when it validated best, if it is validated: class times content."""
     model, every = build(job, corpus), job.size.steps // job.size.checks if job.size.checks else 0
     best = folder / BEST / "model"
-
-    def batches(generator: torch.Generator) -> dict[str, torch.Tensor]:
-        chosen = torch.randint(len(corpus.train), (job.size.batch,), generator=generator)
-        found = {name: of[chosen] for name, of in rows.items()}
-        width = trimmed(found["x"]).shape[1]
-        return {name: of[:, :width] if of.ndim == 2 else of for name, of in found.items()}
+    rows_of = torch.randperm(len(corpus.valid), generator=torch.Generator().manual_seed(0))[:VALIDATED]
+    x, y = corpus.valid.x[rows_of], corpus.valid.y[rows_of]
+    sources = corpus.vocabulary.lines(x)
 
     def value(of: Representation) -> float:
-        x, y = corpus.valid.x[:VALIDATED], corpus.valid.y[:VALIDATED]
-        said = transferred(of, x, 1 - y, corpus)
-        sources = corpus.vocabulary.lines(x)
-        return judges.sentiment.accuracy(said, 1 - y) * noun_preservation(sources, said, corpus.nouns)
+        targets = corpus.others(y)
+        said = transferred(of, x, targets, corpus)
+        return judges.classes.accuracy(said, targets) * noun_preservation(sources, said, corpus.content)
 
     def look(step: int) -> None:
         if every and step % every == 0:
@@ -147,7 +159,9 @@ def trained(
             model.train()
 
     options: dict[str, Any] = {"device": job.device, "resume": resume, "progress": bar(), "on_step": look}
-    fit(model, batches, job.size.steps, torch.Generator().manual_seed(job.seed), folder, **options)
+    fit(
+        model, Buckets(rows, job.size.batch), job.size.steps, torch.Generator().manual_seed(job.seed), folder, **options
+    )
     kept = representations.load(best) if best.exists() else model
     world = "reviews" if corpus.world is not None else ""
     representations.save(kept.cpu(), folder / "model", world)
@@ -158,16 +172,26 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError for an unknown model, or sizes and settings of none."""
     for option in ("sizes", "settings"):
         check_keys(option, getattr(options, option), MODELS, "model")
-    told = {name: getattr(options, name) for name in ("data", "train", "test", "words", "longest", "judge_steps")}
+    told = {
+        name: getattr(options, name)
+        for name in ("data", "train", "test", "words", "longest", "judge_steps", "attribute")
+    }
+    left_out = listed(options.without) if options.without != "all" else LOSSES
+    wrong = [name for name in left_out if name not in LOSSES]
+    if wrong:
+        raise ValueError(f"without must be some of {', '.join(LOSSES)}, or all, got {wrong[0]!r}")
     found = []
-    for model in own.models(MODELS):
+    for model in own.models(MODELS, ",".join(m for m in MODELS if options.attribute == "sentiment" or m != OF_TWO)):
+        if model == OF_TWO and options.attribute == "topic":
+            raise ValueError(f"{OF_TWO} transfers between two classes, topics are more: leave it out of model")
         known = inspect.signature(Size).parameters
         size = options.sizes.get(model, {})
         wrong = [name for name in size if name not in known]
         if wrong or not {"steps", "batch"} <= size.keys():
             raise ValueError(f"sizes of {model} are {', '.join(known)}, got {size}")
         shared = {**own.told, **told, "size": Size(**size), "settings": options.settings.get(model, {})}
-        found += [Job(model, seed=seed, **shared) for seed in own.all_seeds()]
+        lacking = ("", *left_out) if model == "attribute_transfer" else ("",)
+        found += [Job(model, seed=seed, without=name, **shared) for name in lacking for seed in own.all_seeds()]
     return found
 
 

@@ -153,10 +153,17 @@ class Reviews(TextWorld):
         """What a sentence is about: its nouns for a thing and for what of it, grammatical or not."""
         return _ABOUT & set(sentence.split())
 
-    def noisy(self, factors: Tensor, generator: torch.Generator) -> Tensor:
-        """Labels int64 [n] of rows [n, 17]: their sentiments, wrong in a share `noise` of the cases."""
-        wrong = torch.rand(len(factors), generator=generator, device=generator.device) < self.noise
-        return factors[:, 0].round().long() ^ wrong.to(factors.device).long()
+    def opinions(self, sentence: str) -> set[str]:
+        """What a sentence says of it: its adjectives and verbs of sentiment, grammatical or not."""
+        return _SAYING & set(sentence.split())
+
+    def noisy(self, factors: Tensor, generator: torch.Generator, factor: str = "sentiment") -> Tensor:
+        """Labels int64 [n] of rows [n, 17]: the values of a factor, another one in a share `noise` of the cases."""
+        column = self.names.index(factor)
+        kinds, device = len(self.labels[factor]), generator.device
+        wrong = torch.rand(len(factors), generator=generator, device=device) < self.noise
+        steps = wrong.long() * torch.randint(1, kinds, (len(factors),), generator=generator, device=device)
+        return (factors[:, column].round().long() + steps.to(factors.device)) % kinds
 
     def _slot(self, slot: str, own: Meaning) -> tuple[str, ...]:
         key = tuple(0 if name == "adverb" and not own["intensity"] else own[name] for name in TELLS[slot])
@@ -200,6 +207,7 @@ class Reviews(TextWorld):
 
 
 _ABOUT = {word for of in THINGS.values() for word in of} | {w for of in NOUNS.values() for line in of for w in line}
+_SAYING = {word for pair in ADJECTIVES for word in pair} | {word for forms in VERBS for word in forms}
 
 
 def _ways(slot: str) -> dict[tuple[str, ...], Meaning]:

@@ -139,6 +139,13 @@ def test_labels_are_wrong_in_the_share_that_is_told(world):
         assert (labels != rows[:, 0].long()).float().mean().item() == pytest.approx(noise, abs=0.02)  # four deviations
 
 
+def test_a_wrong_topic_is_each_of_the_others(world):
+    rows = world.sample(20_000, torch.Generator().manual_seed(0))
+    labels = make_world("reviews", noise=0.4).noisy(rows, torch.Generator().manual_seed(1), "topic")
+    steps = ((labels - rows[:, 1].long()) % 5).bincount(minlength=5) / 20_000
+    assert torch.allclose(steps, torch.tensor([0.6, 0.1, 0.1, 0.1, 0.1]), atol=0.014)  # four deviations
+
+
 def test_a_quarter_of_the_sentences_is_negated_whatever_their_sentiment(world):
     rows = world.sample(10_000, torch.Generator().manual_seed(0))
     for sentiment in (0, 1):

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from benchmarks.harness.options import Sweep
 from benchmarks.text_transfer.corpus import Part, drawn, lines_of, read
 from benchmarks.text_transfer.measure import parsed
 from benchmarks.text_transfer.report import claims
-from benchmarks.text_transfer.run import MODELS, Options, jobs, main
+from benchmarks.text_transfer.run import MODELS, Options, build, jobs, main
 
 torch.set_num_threads(1)
 SIZES = {name: {"steps": 4, "batch": 8} for name in MODELS}
@@ -30,7 +31,7 @@ def test_the_command_runs_every_step_and_says_what_it_shows(told):
         assert 0 <= found["scores"][name]["transfer"] <= 1
         assert found["scores"][name]["real_perplexity"] > 1
     assert {claim["verdict"] for claim in found["claims"]} == {"undecided"}
-    assert len(found["claims"]) == 7
+    assert len(found["claims"]) == 8
     titles = [table["title"] for table in found["tables"]]
     assert [title.split(",")[0] for title in titles] == [
         "transferred",
@@ -74,7 +75,8 @@ def test_sentences_of_a_seed_are_others_than_those_of_another():
         for row, mask in zip(first.train.x, nouns, strict=True)
     ]
     assert all(
-        set(words) == first.nouns(line) for words, line in zip(said, first.vocabulary.lines(first.train.x), strict=True)
+        set(words) == first.content(line)
+        for words, line in zip(said, first.vocabulary.lines(first.train.x), strict=True)
     )
 
 
@@ -82,10 +84,38 @@ def test_the_parser_s_shares_are_those_of_sentences_whose_meaning_is_known():
     corpus = drawn(50, 60, 0)
     rows = corpus.test.rows.clone()
     same = corpus.vocabulary.lines(corpus.test.x)
-    assert parsed(corpus, same) == {"parsed_fluent": 1, "parsed_turned": 0, "parsed_kept": 1, "parsed_exact": 0}
+    targets = 1 - corpus.test.y
+    assert parsed(corpus, same, targets) == {
+        "parsed_fluent": 1,
+        "parsed_turned": 0,
+        "parsed_kept": 1,
+        "parsed_exact": 0,
+    }
     rows[:, 0] = 1 - rows[:, 0]
-    assert parsed(corpus, corpus.world.lines(rows)) == dict.fromkeys(parsed(corpus, same), 1)
-    assert set(parsed(corpus, ["the the"] * 59 + [""]).values()) == {0}
+    assert set(parsed(corpus, corpus.world.lines(rows), targets).values()) == {1}
+    assert set(parsed(corpus, ["the the"] * 59 + [""], targets).values()) == {0}
+    rows[:, 3] = (rows[:, 3] + 1) % 12  # another noun of its aspect
+    found = parsed(corpus, corpus.world.lines(rows), targets)
+    assert (found["parsed_turned"], found["parsed_kept"], found["parsed_exact"]) == (1, 0, 0)
+
+
+def test_of_a_topic_what_is_said_is_kept_and_not_the_nouns():
+    corpus = drawn(300, 60, 0, "topic")
+    assert corpus.classes == ("food", "product", "film", "hotel", "book")
+    assert torch.equal(corpus.test.y, corpus.test.rows[:, 1].long())
+    assert 0.03 < (corpus.train.y != corpus.train.rows[:, 1]).float().mean() < 0.2
+    assert corpus.content("the pizza was really not bad .") == {"bad"}
+    assert corpus.content("we do not adore the pizza .") == {"adore"}
+    targets = corpus.others(corpus.test.y)
+    assert (targets != corpus.test.y).all()
+    assert set(targets.tolist()) == set(range(5))
+    rows = corpus.test.rows.clone()
+    rows[:, 1] = targets
+    rows[:, 3] = 0
+    assert set(parsed(corpus, corpus.world.lines(rows), targets).values()) == {1}
+    rows[:, 0] = 1 - rows[:, 0]
+    found = parsed(corpus, corpus.world.lines(rows), targets)
+    assert (found["parsed_turned"], found["parsed_kept"], found["parsed_exact"]) == (1, 0, 0)
 
 
 def test_files_are_read_as_they_are_on_disk(tmp_path):
@@ -102,7 +132,7 @@ def test_files_are_read_as_they_are_on_disk(tmp_path):
         assert corpus.length == 10
         assert len(corpus.vocabulary) <= 12
         assert set(corpus.test.y.tolist()) == {0, 1}
-        assert "pizza" in corpus.nouns("the pizza is bad .")
+        assert "pizza" in corpus.content("the pizza is bad .")
     with pytest.raises(ValueError, match="nowhere"):
         read(f"yelp:{tmp_path / 'nowhere'}", 8, 4, 12, 9, 0)
     with pytest.raises(ValueError, match="yelp:FOLDER"):
@@ -149,9 +179,87 @@ def test_the_share_of_unknown_words_is_that_of_words():
     assert replace(corpus, test=Part(x, torch.zeros(2))).unknown()["test"] == pytest.approx(2 / 5)
 
 
-def test_unknown_models_and_sizes_are_named():
-    from benchmarks.harness.options import Sweep
+def test_topics_are_transferred_and_what_is_no_sentiment_is_not_called_one(tmp_path):
+    options = ["--preset=quick", "--attribute=topic", "--model=arae,sentiment_mmd,attribute_transfer", "--workers=1"]
+    found = main([*options, f"--out={tmp_path / 'run'}"])
+    assert "topic %" in found["tables"][0]["columns"][1]
+    assert all("parsed_exact" in scores and "moved_topic" not in scores for scores in found["scores"].values())
+    folder = next((tmp_path / "run").glob("arae-*"))
+    with pytest.raises(SystemExit, match="to must be food or product or film or hotel or book, got 'positive'"):
+        main(["--sentence", "the pizza is good .", "--to", "positive", "--run", str(folder)])
+    assert isinstance(main(["--sentence", "the pizza is good .", "--to", "film", "--run", str(folder)]), str)
+    for wrong, said in (
+        (["--model=cross_aligned"], "cross_aligned transfers between two classes"),
+        (["--data=yelp:nowhere"], "data must be reviews or FOLDER for topics"),
+    ):
+        with pytest.raises(SystemExit, match=said):
+            main(["--preset=quick", "--attribute=topic", f"--out={tmp_path / 'other'}", *wrong])
 
+
+def test_a_folder_has_a_file_for_each_topic(tmp_path):
+    pytest.importorskip("textblob")
+    for name in ("cars", "cats", "code"):
+        (tmp_path / f"{name}.txt").write_text("".join(f"the {name} are good {k} .\n" for k in range(20)))
+    corpus = read(str(tmp_path), 30, 6, 30, 9, 0, "topic")
+    assert corpus.classes == ("cars", "cats", "code")
+    assert corpus.train.y.bincount().tolist() == [10, 10, 10]
+    assert all(
+        corpus.classes[y] in line for y, line in zip(corpus.test.y, corpus.vocabulary.lines(corpus.test.x), strict=True)
+    )
+    assert "good" in corpus.content("the cars are good .")
+    for name in ("cars", "code"):
+        (tmp_path / f"{name}.txt").unlink()
+    with pytest.raises(ValueError, match="two topics or more, it has 1"):
+        read(str(tmp_path), 30, 6, 30, 9, 0, "topic")
+
+
+def test_people_s_rewrites_are_what_a_transfer_should_say(tmp_path):
+    pytest.importorskip("textblob")
+    for name, word in (("neg", "bad"), ("pos", "good")):
+        (tmp_path / name).write_text(
+            "".join(f"the {noun} is {word} .\n" for noun in ("pizza", "bed", "room", "cup") * 3)
+        )
+    (tmp_path / "reference.neg").write_text(
+        "the  bed is bad .\tthe bed is good .\tgood bed .\n" + "word " * 12 + "\tword\n"
+    )
+    (tmp_path / "reference.pos").write_text("the cup is good .\tthe cup is bad .\n")
+    corpus = read(str(tmp_path), 40, 4, 20, 9, 0)
+    people = corpus.rewrites
+    assert corpus.vocabulary.lines(people.x) == ["the bed is bad .", "the cup is good ."]
+    assert people.y.tolist() == [0, 1]
+    assert people.rewritten == [["the bed is good .", "good bed ."], ["the cup is bad ."]]
+    found = main(["--preset=quick", "--model=text_ae", f"--data={tmp_path}", f"--out={tmp_path / 'run'}"])
+    assert 0 <= found["scores"]["people_bleu"] <= 100
+    assert "BLEU with people's" in found["tables"][0]["columns"][-1]
+    assert len({len(row) for row in found["tables"][0]["rows"]} | {len(found["tables"][0]["columns"])}) == 1
+    (tmp_path / "reference.pos").write_text("the cup is good .\n")
+    with pytest.raises(ValueError, match=r"reference\.pos should hold .* behind tabs, .* line 1 is 'the cup"):
+        read(str(tmp_path), 8, 4, 20, 9, 0)
+
+
+def test_losses_are_left_out_one_by_one(tmp_path):
+    made = jobs(Sweep(model="attribute_transfer,text_ae", seeds=2), Options(sizes=SIZES, without="cnt_rec, class_td"))
+    assert [job.row for job in made[::2]] == [
+        "attribute_transfer",
+        "attribute_transfer without cnt_rec",
+        "attribute_transfer without class_td",
+        "text_ae",
+    ]
+    weights = [build(job, drawn(30, 10, 0)).weights for job in made[:6:2]]
+    assert weights[0]["cnt_rec"] == weights[0]["class_td"] == 1
+    assert weights[1] == weights[0] | {"cnt_rec": 0.0}
+    assert weights[2] == weights[0] | {"class_td": 0.0}
+    assert len(jobs(Sweep(model="attribute_transfer", seeds=2), Options(sizes=SIZES, without="all"))) == 14
+    with pytest.raises(ValueError, match=r"without must be some of rec, .*, or all, got 'noun'"):
+        jobs(Sweep(), Options(sizes=SIZES, without="noun"))
+    found = main(
+        ["--preset=quick", "--model=attribute_transfer", "--without=rec", "--workers=1", f"--out={tmp_path / 'run'}"]
+    )
+    assert list(found["scores"]) == ["attribute_transfer", "attribute_transfer without rec"]
+    assert found["claims"][-1]["text"] == "attribute_transfer needs rec: sentiment times content falls without it"
+
+
+def test_unknown_models_and_sizes_are_named():
     assert len(jobs(Sweep(seeds=2), Options(sizes=SIZES))) == 2 * len(MODELS)
     with pytest.raises(ValueError, match="sizes of cross_aligned are steps, batch, checks"):
         jobs(Sweep(model="cross_aligned"), Options(sizes={"cross_aligned": {"steps": 4, "batches": 8}}))
@@ -164,6 +272,8 @@ def test_claims_are_decided_seed_by_seed():
     base = [{"transfer": 0.7 + k / 100, "content": 0.9} for k in range(3)]
     found = claims({"attribute_transfer": ours, "cross_aligned": base})
     assert [claim.shown for claim in found] == [True, False]
+    with_arae = {"arae": [{"transfer": 0.8, "content": 0.9}] * 3, "text_ae": [{"transfer": 0.9, "content": 0.5}] * 3}
+    assert [c.shown for c in claims(with_arae)] == [False, True]
     moving = [
         {"moved_sentiment": 0.8, "moved_stayed_sentiment": 0.1, "moved_topic": 0.7, "moved_stayed_topic": 0.71}
     ] * 3
