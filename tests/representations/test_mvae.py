@@ -5,7 +5,9 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from representations import Decodes, Generates, fit, load, make, save
+from representations.model import pixels
 from representations.mvae import Coordinates
+from representations.parts.terms import bernoulli_nll
 
 SMALL = {"shape": (3, 32, 32), "channels": 4, "hidden": 8}
 ROUNDING = 1e-5  # sums of a few hundred float32 numbers near 1, in any order
@@ -116,6 +118,24 @@ def test_the_loss_is_minus_the_bound_and_training_lowers_it(name, pictures):
     begin = model.loss(pictures)[0].item()
     fit(model, lambda generator: pictures, 40, torch.Generator().manual_seed(5), device="cpu", progress=False)
     assert model.loss(pictures)[0].item() < 0.5 * begin
+
+
+def test_in_the_warm_up_a_scene_is_drawn_by_its_first_objects(pictures, monkeypatch):
+    model = small(warmup=2).train()
+    model.terms(pictures)  # so that the background is set
+    shares = torch.tensor([[0.0], [0.19], [0.2], [0.5], [0.99], [0.6]])
+    monkeypatch.setattr("representations.mvae.uniform_like", lambda rows: shares)
+    monkeypatch.setattr("representations.mvae.gaussian_sample", lambda mean, logvar: mean)
+    first = torch.arange(5) < torch.tensor([1, 1, 2, 3, 5, 4])[:, None]
+    mean, _, kl = model.posterior(pictures)
+    wanted = bernoulli_nll(model.logits(mean, first), pixels(pictures)).mean() + (kl * first).sum(1).mean()
+    torch.testing.assert_close(model.loss(pictures)[0], wanted)
+    (player,) = model.objectives()
+    player.after()
+    player.after()
+    _, logs = model.loss(pictures)
+    torch.testing.assert_close(logs["kl"], kl.sum(1).mean())
+    torch.testing.assert_close(logs["nll"], bernoulli_nll(model.logits(mean), pixels(pictures)).mean())
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 40, 24), (3, 64, 64), (1, 256, 256)])
