@@ -68,7 +68,8 @@ def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]
     """Tables, claims, figures and sentences of all jobs."""
     rows: Rows = by_row(results, [job.row for job in jobs])
     attribute = jobs[0].attribute
-    about = f"{jobs[0].data.partition(':')[0] or 'files'}, preset {jobs[0].preset}; {over_seeds(len({j.seed for j in jobs}))}"
+    kind, _, place = jobs[0].data.rpartition(":")
+    about = f"{kind or Path(place).name}, preset {jobs[0].preset}; {over_seeds(len({j.seed for j in jobs}))}"
     columns = MAIN | (PEOPLE if "people_bleu" in results[0]["scores"] else {})
     known = [(name, each) for name, of in PUBLISHED.items() if name in rows and attribute == "sentiment" for each in of]
     blanks = ("-",) * (len(columns) - 5)
@@ -81,15 +82,17 @@ def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]
     moving = {name: each for name, each in rows.items() if "moved_sentiment" in each[0]}
     if moving:
         made.append(Table(f"where codes move, {about}", ("model", *MOVED.values()), _lines(moving, MOVED)))
-    made += [sentences(out, jobs), *read(results[0], jobs[0].longest)]
+    made += read(results[0], jobs[0].longest)
+    said = sentences(out, jobs)
     captions = {"traversed.png": "codes of films and products, and where some are moved"}
     return Summary(
         f"Sentences with another {attribute}",
         INTRODUCTION,
-        made,
+        [*made, said],
         claims(rows, attribute),
         first_figures(jobs, out, captions=captions),
         intervals(rows),
+        kept=made if results[0]["files"] else None,  # no sentence of somebody's files
     )
 
 

@@ -163,10 +163,15 @@ def test_the_report_says_what_of_files_was_left_out_and_how_many_words_are_unkno
     found = main(options)
     assert found["files"] == {name: {"sentences": 32, "empty": 1, "too_long": 1} for name in ("neg", "pos")}
     assert 0 < found["unknown"]["train"] < 1
+    assert not any("pizza" in cell for table in found["tables"] for row in table["rows"] for cell in row)
+    assert found["tables"][0]["title"].startswith(f"transferred, {tmp_path.name}, preset quick")
+    assert str(tmp_path.parent) not in json.dumps(found["tables"])
     table = found["tables"][-1]
     assert table["title"].startswith("what was read; words that are unknown: train ")
     assert table["rows"] == (("neg", "32", "1", "1"), ("pos", "32", "1", "1"))
-    assert "what was read" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "what was read" in printed
+    assert "the first seed's sentences" in printed
     (tmp_path / "pos").unlink()
     with pytest.raises(SystemExit, match="pos should be sentences"):
         main(["--preset=quick", f"--data={tmp_path}", f"--out={tmp_path / 'other'}"])
