@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from borders.words import UNKNOWN
 from envs.files.aligned import read_aligned
 from envs.text.sentences import Sentences
 from envs.text.vocabulary import Vocabulary
@@ -19,13 +20,22 @@ HELD_OUT = "val"  # the split that perplexities are measured on
 
 @dataclass(frozen=True)
 class Corpus:
-    """Ids of aligned sentences [n, T] by view, those held out, and how they were made; `dropped` were too long."""
+    """Ids of aligned sentences [n, T] by view, those held out, and how they were made; `dropped` were too long.
+
+    `empty` sentences to learn from have no symbol in one of the languages: they stay, as what says nothing.
+    """
 
     train: Mapping[str, Tensor]
     test: Mapping[str, Tensor]
     vocabulary: Vocabulary
     tags: Vocabulary
     dropped: int = 0
+    empty: int = 0
+
+    def unknown(self) -> float:
+        """The share of the characters to learn from, ends apart, that the vocabulary lacks."""
+        ids = torch.cat([ids.flatten() for view, ids in self.train.items() if view != "tags"])
+        return ((ids == UNKNOWN).sum() / (ids >= UNKNOWN).sum().clamp(min=1)).item()
 
 
 def source(data: str) -> tuple[str, str]:
@@ -54,13 +64,14 @@ def corpus(data: str, views: Sequence[str], samples: int, test: int, length: int
     vocabulary = Vocabulary.of((line for of in files["train"].values() for line in of), "character", RARE)
     kept = {"train": _short(files["train"], length, samples), HELD_OUT: _short(files[HELD_OUT], length, test)}
     dropped = min(samples, len(files["train"]["en"])) - len(kept["train"]["en"])
+    empty = sum(not all(lines) for lines in zip(*kept["train"].values(), strict=True))
     if "tags" in views:
         for of in kept.values():
             of["tags"] = [penn(line) for line in of["en"]]
     tags = Vocabulary.of(kept["train"].get("tags", []), "word")
     books = dict.fromkeys(languages, vocabulary) | {"tags": tags}
     train, held = ({view: books[view].ids(lines) for view, lines in of.items()} for of in kept.values())
-    return Corpus(train, held, vocabulary, tags, dropped)
+    return Corpus(train, held, vocabulary, tags, dropped, empty)
 
 
 def penn(line: str) -> str:

@@ -53,7 +53,22 @@ def tables(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]], folders: S
             (model, *(s[k].text(1, 100) for k in SAID), *(s[k].text(3) for k in names)) for model, s in found.items()
         ]
         made.append(Table("What codes say, and scores on the factors of clauses", columns, tuple(cells)))
-    return made + listings(jobs, folders)
+    return made + read(jobs, results) + listings(jobs, folders)
+
+
+def read(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """What of files was read, by the first job; nothing of a world."""
+    if jobs[0].data == "sentences":
+        return []
+    found = results[0]
+    columns = (
+        "sentences",
+        f"longer than {jobs[0].length} symbols, left out",
+        "empty in a language",
+        "unknown characters, %",
+    )
+    counts = (*(f"{found[name]:,}" for name in ("sentences", "too_long", "empty")), f"{100 * found['unknown']:.2f}")
+    return [Table("What was read to learn from", columns, (counts,))]
 
 
 SCORES = {

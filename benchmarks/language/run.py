@@ -157,7 +157,12 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
             clauses, generator = Sentences("clauses"), torch.Generator().manual_seed(job.seed)
             scores |= oracle(model, clauses, job.read, generator)
             scores |= score(model.encode, clauses, job.names, generator, samples=job.pool, seeds=1)
-    about = {"sentences": len(read.train["en"]), "too_long": read.dropped}
+    about = {
+        "sentences": len(read.train["en"]),
+        "too_long": read.dropped,
+        "empty": read.empty,
+        "unknown": read.unknown(),
+    }
     return describe("language", job, scores, timer.seconds) | about
 
 

@@ -69,10 +69,12 @@ def test_the_command_reads_files(tmp_path):
     told = language.main(
         ["--preset=quick", "--model=R-D-F-1024", f"--data={data}", f"--out={tmp_path / 'run'}", *options]
     )
-    assert (told["sentences"], told["too_long"]) == (29, 1)
+    assert (told["sentences"], told["too_long"], told["empty"]) == (29, 1, 0)
+    table = next(table for table in told["tables"] if table["title"] == "What was read to learn from")
+    assert table["rows"] == (("29", "1", "0", f"{100 * told['unknown']:.2f}"),)
     assert {"perplexity_R", "perplexity_D", "perplexity_F", "clustering_error"} <= set(told["scores"])
     assert "copied" not in told["scores"]
-    assert [row[0] for row in told["tables"][2]["rows"]] == [triple[0] for triple in SUMS[False]]
+    assert [row[0] for row in told["tables"][-1]["rows"]] == [triple[0] for triple in SUMS[False]]
     assert told["tables"][0]["title"].startswith("multi30k, preset quick")
 
 
@@ -101,6 +103,10 @@ def test_files_become_ids_with_their_tags_and_rare_characters_are_unknown(tmp_pa
     assert found.dropped == 1
     assert len(found.train["en"]) == RARE + 1
     assert len(found.test["en"]) == 5
+    letters = RARE + 1  # one in each sentence, of three kinds: none occurs ten times
+    assert found.unknown() == pytest.approx(
+        2 * letters / (found.train["en"] > 2).sum().add((found.train["de"] > 2).sum())
+    )
     assert found.vocabulary.lines(found.train["de"][:1]) == ["Ein Hund rennt �."]
     assert found.tags.lines(found.train["tags"][:1]) == [penn("A dog runs a.")]
     assert penn("A dog runs.").split()[:2] == ["DT", "NN"]
