@@ -44,11 +44,11 @@ LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
 class MoCoGAN(Representation):
     """MoCoGAN of clips of `frames` pictures `shape` = (C, H, W); batches are such clips [n, frames, C, H, W].
 
-    `content`, `motion` and `noise` are the sizes of z_C, z_M and eps; `width` and `judge_width` are the numbers of filters of
-    the generator's and the judges' widest maps, `stills` how many frames of a clip D_I is shown (1 in the paper, whose clips
-    are 32 a step), and `haze` the spread of the noise on what judges see, in pixels from -1 to 1: less than it is hidden
-    from them, and a thick one lets them look at shapes before grain. `learning_rate` is G's and R_M's, `judge_rate` that of
-    the judges. Pictures are squares, their side a power of two from 16. G begins at the colour of the first batch.
+    `content`, `motion` and `noise` are the sizes of z_C, z_M and eps; `width`, `frame_width` and `clip_width` the numbers of
+    filters of the widest maps of G, D_I and D_V, and `learning_rate`, `frame_rate` and `clip_rate` their learning rates, R_M's
+    being G's. D_I is shown `stills` frames of a clip (1 in the paper, whose clips are 32 a step). `haze` is the spread of the
+    noise on what judges see, in pixels from -1 to 1: less than it is hidden from them. Pictures are squares, their side a
+    power of two from 16. G begins at the colour of the first batch.
 
     Raises ValueError for other pictures, or more `stills` than frames.
     """
@@ -61,11 +61,13 @@ class MoCoGAN(Representation):
         motion: Size = 10,
         noise: Size = 10,
         width: Size = 64,
-        judge_width: Size = 64,
+        frame_width: Size = 64,
+        clip_width: Size = 64,
         stills: Size = 1,
         haze: NonNegative = 0.1,
         learning_rate: Positive = 2e-4,
-        judge_rate: Positive = 2e-4,
+        frame_rate: Positive = 2e-4,
+        clip_rate: Positive = 2e-4,
         beta1: Annotated[float, Interval(ge=0, le=0.999)] = 0.5,
         weight_decay: NonNegative = 1e-5,
     ):
@@ -75,17 +77,13 @@ class MoCoGAN(Representation):
             raise ValueError(f"stills must be at most frames = {frames}, got {stills}")
         self.shape, self.frames, self.stills, self.haze = tuple(shape), frames, stills, haze
         self.content, self.motion, self.noise = content, motion, noise
-        self.learning_rate, self.judge_rate, self.beta1, self.weight_decay = (
-            learning_rate,
-            judge_rate,
-            beta1,
-            weight_decay,
-        )
+        self.learning_rate, self.frame_rate, self.clip_rate = learning_rate, frame_rate, clip_rate
+        self.beta1, self.weight_decay = beta1, weight_decay
         self.walk = nn.GRU(noise, motion, batch_first=True)
         self.ground = Background()
         self.generator = frame_generator(content + motion, self.shape, width)
-        self.frame_judge = frame_judge(self.shape[0], judge_width)
-        self.clip_judge = ClipJudge(self.shape[0], judge_width)
+        self.frame_judge = frame_judge(self.shape[0], frame_width)
+        self.clip_judge = ClipJudge(self.shape[0], clip_width)
         self.code_size = self.clip_judge.code_size
 
     def encode(self, observations: Pictures) -> Tensor:
@@ -140,12 +138,12 @@ class MoCoGAN(Representation):
         """D_I, D_V, then G with R_M, each by Adam."""
         betas, decay = (self.beta1, 0.999), self.weight_decay
         adam = partial(torch.optim.Adam, betas=betas, weight_decay=decay, fused=True)
-        judge, maker = (partial(adam, lr=rate) for rate in (self.judge_rate, self.learning_rate))
         makers = (*self.generator.parameters(), *self.walk.parameters())
+        frames, clips = tuple(self.frame_judge.parameters()), tuple(self.clip_judge.parameters())
         return (
-            Objective("frame_judge", self.frame_judge_loss, tuple(self.frame_judge.parameters()), judge),
-            Objective("clip_judge", self.clip_judge_loss, tuple(self.clip_judge.parameters()), judge),
-            Objective("generator", self.generator_loss, makers, maker),
+            Objective("frame_judge", self.frame_judge_loss, frames, partial(adam, lr=self.frame_rate)),
+            Objective("clip_judge", self.clip_judge_loss, clips, partial(adam, lr=self.clip_rate)),
+            Objective("generator", self.generator_loss, makers, partial(adam, lr=self.learning_rate)),
         )
 
     @property

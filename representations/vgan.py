@@ -45,9 +45,9 @@ LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
 class VGAN(Representation):
     """VGAN of clips of `frames` pictures `shape` = (C, H, W); batches are such clips [n, frames, C, H, W].
 
-    `noise` is the size of z, `width` and `judge_width` are the numbers of filters of the generator's and the judge's widest
-    maps, `sparsity` is lambda, and `haze` the spread of the noise on what the judge sees, in pixels from -1 to 1.
-    `learning_rate` is G's, `judge_rate` D's. Pictures are squares, their side a power of two from 16; frames are a multiple
+    `noise` is the size of z, `width` and `clip_width` are the numbers of filters of the widest maps of G and D, `sparsity`
+    is lambda, and `haze` the spread of the noise on what the judge sees, in pixels from -1 to 1.
+    `learning_rate` is G's, `clip_rate` D's. Pictures are squares, their side a power of two from 16; frames are a multiple
     of a quarter of it. Both streams begin at the colour of the first batch.
 
     Raises ValueError for other pictures, or another number of frames.
@@ -59,11 +59,11 @@ class VGAN(Representation):
         frames: Annotated[int, Interval(ge=LEAST_FRAMES, le=4096)] = 16,
         noise: Size = 100,
         width: Size = 64,
-        judge_width: Size = 64,
+        clip_width: Size = 64,
         sparsity: NonNegative = 0.1,
         haze: NonNegative = 0.1,
         learning_rate: Positive = 2e-4,
-        judge_rate: Positive = 2e-4,
+        clip_rate: Positive = 2e-4,
         beta1: Annotated[float, Interval(ge=0, le=0.999)] = 0.5,
         weight_decay: NonNegative = 1e-5,
     ):
@@ -73,9 +73,9 @@ class VGAN(Representation):
         if frames % times:
             raise ValueError(f"frames must be a multiple of {times} for pictures of side {shape[1]}, got {frames}")
         self.shape, self.frames, self.noise, self.sparsity, self.haze = tuple(shape), frames, noise, sparsity, haze
-        self.learning_rate, self.judge_rate, self.beta1, self.weight_decay = (
+        self.learning_rate, self.clip_rate, self.beta1, self.weight_decay = (
             learning_rate,
-            judge_rate,
+            clip_rate,
             beta1,
             weight_decay,
         )
@@ -87,7 +87,7 @@ class VGAN(Representation):
             dcgan_weights(head)
         self.background = frame_generator(noise, self.shape, width)
         self.grounds = nn.ModuleList([Background(), Background()])
-        self.clip_judge = ClipJudge(self.shape[0], judge_width)
+        self.clip_judge = ClipJudge(self.shape[0], clip_width)
         self.code_size = self.clip_judge.code_size
 
     def encode(self, observations: Pictures) -> Tensor:
@@ -131,7 +131,7 @@ class VGAN(Representation):
         """D, then G, each by Adam."""
         betas, decay = (self.beta1, 0.999), self.weight_decay
         adam = partial(torch.optim.Adam, betas=betas, weight_decay=decay, fused=True)
-        judge, maker = (partial(adam, lr=rate) for rate in (self.judge_rate, self.learning_rate))
+        judge, maker = (partial(adam, lr=rate) for rate in (self.clip_rate, self.learning_rate))
         networks = (self.foreground, self.colour, self.mask, self.background)
         makers = tuple(parameter for network in networks for parameter in network.parameters())
         return (

@@ -18,7 +18,8 @@ from representations import fit, make
 BATCH = 8
 FRAMES = 16
 NAME = "{} 32x32x3, 16 frames, width 16, batch {}"
-SETTINGS: dict[str, Any] = {"shape": (3, 32, 32), "frames": FRAMES, "width": 16, "judge_width": 16}
+SETTINGS: dict[str, Any] = {"shape": (3, 32, 32), "frames": FRAMES, "width": 16, "clip_width": 16}
+MODELS: dict[str, dict[str, Any]] = {"mocogan": {"frame_width": 16}, "vgan": {}}
 Batches = Callable[[torch.Generator], Tensor]
 
 
@@ -73,11 +74,11 @@ def clips(sizes: Sizes) -> list[Row]:
     def batches(generator: torch.Generator) -> Tensor:
         return pool[torch.randint(len(pool), (n,), generator=generator)]
 
-    for name in ("mocogan", "vgan"):
+    for name, more in MODELS.items():
         torch.manual_seed(sizes.seed)
         options: dict[str, Any] = {"device": "cpu", "progress": False}
-        fitting = partial(fit, make(name, **SETTINGS), batches, sizes.train_steps, sizes.generator(), **options)
-        bare = partial(bare_loop, make(name, **SETTINGS), batches, sizes.train_steps, sizes.generator())
+        fitting = partial(fit, make(name, **SETTINGS, **more), batches, sizes.train_steps, sizes.generator(), **options)
+        bare = partial(bare_loop, make(name, **SETTINGS, **more), batches, sizes.train_steps, sizes.generator())
         fitted, plain, ratio = in_turn(fitting, bare, sizes.repeats)
         made, called = n * sizes.train_steps, NAME.format(name, n)
         rows += [

@@ -10,12 +10,13 @@ from representations.parts.videos import ClipJudge
 from representations.vgan import composed
 
 MODELS = ("mocogan", "vgan")
-SMALL = {"shape": (3, 16, 16), "frames": 16, "width": 2, "judge_width": 2}
+SMALL = {"shape": (3, 16, 16), "frames": 16, "width": 2, "clip_width": 2}
 
 
 def small(name, **more):
     torch.manual_seed(0)
-    return representations.make(name, **(SMALL | more))
+    own = {"frame_width": 2} if name == "mocogan" else {}
+    return representations.make(name, **(SMALL | own | more))
 
 
 def clips_of(generator, n=3):
@@ -156,10 +157,14 @@ def test_generators_begin_at_the_ground_of_the_first_batch(name, generator):
     assert colour.tolist() == pytest.approx([0.9, 0.05, 0.3], abs=0.02)
 
 
+def rates(name):
+    return dict.fromkeys(("learning_rate", "clip_rate", *(["frame_rate"] if name == "mocogan" else [])), 0.01)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_every_player_lowers_its_own_loss_while_the_others_stand_still(name, generator):
     for number, kind in enumerate(player.name for player in small(name).objectives()):
-        learner, clips = small(name, learning_rate=0.01, judge_rate=0.01), clips_of(generator, 4)
+        learner, clips = small(name, **rates(name)), clips_of(generator, 4)
         player = learner.objectives()[number]
         assert player.name == kind
         optimizer, losses = player.optimizer(player.parameters), []

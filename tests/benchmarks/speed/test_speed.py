@@ -126,7 +126,7 @@ def test_clips_made_by_hand_are_those_of_the_learner(name):
     from representations import make
     from representations.vgan import composed
 
-    model = make(name, shape=(3, 32, 32), width=2, judge_width=2)
+    model = make(name, shape=(3, 32, 32), width=2, clip_width=2)
     batch = torch.zeros(3, 16, 3, 32, 32)
     torch.manual_seed(5)
     ours = model._made(*model._imagined(batch)) if name == "mocogan" else composed(*model._fake(batch))
