@@ -36,7 +36,7 @@ def fold(place: Tensor) -> Tensor:
 class MovingDigits(VideoWorld):
     """Clips of two bouncing digits that share nothing but the frame, for factors that are predicted apart.
 
-    Settings: `size` of the picture, 64, or 32 with digits of 14 pixels; `source`, `path` and `split` choose the
+    Settings: `size` of the picture, 64, or 32 or 16 with digits of 14 or 7 pixels; `source`, `path` and `split` choose the
     handwriting, see `envs.draw.handwriting.Handwriting`. A picture is uint8 [3, size, size].
 
     Factors of digit k = 0 (red) and 1 (green): `digit_k` (the class), `example_k` (which of the class's pictures,
@@ -49,7 +49,7 @@ class MovingDigits(VideoWorld):
 
     def __init__(
         self,
-        size: Literal[32, 64] = 64,
+        size: Literal[16, 32, 64] = 64,
         source: Source = "embedded",
         path: str | Path | None = None,
         split: Split = "all",

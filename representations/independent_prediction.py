@@ -15,7 +15,8 @@ the paper tells one (`order`); actions u are ours, so that a planner can steer w
 
 Nothing in the bound wants the row and the column of one object in one factor, as they do not need each other to be
 predicted either. `drawn` "apart" does: decoder(z) = sum_i decoder_i(z^i), and no factor can draw what it does not know both of.
-The KL's weight rises over `warmup` steps: without that, one object fills all numbers before another is seen.
+The KL's weight is 0 for the first half of `warmup` steps and rises to 1 over the second: without that, one object fills all
+numbers before another is seen.
 
 All frames of a batch are encoded in one call and drawn in one; only the filter, on k d numbers, goes frame by frame.
 """
@@ -154,7 +155,7 @@ class Prediction(Representation):
         self.shape, self.frames, self.moves = tuple(shape), frames, frames - 1
         self.factors, self.size, self.code_size = factors, size, factors * size
         self.order, self.action_size, self.variance, self.learning_rate = order, action_size, variance, learning_rate
-        self.ramp = Ramp(0.0, 1.0, warmup)
+        self.ramp = Ramp(-1.0, 1.0, warmup)
         self.constant = 0.5 * math.prod(shape) * (LOG_2PI + math.log(variance))
         d = self.code_size
         self.transition = Transition(groups, d // groups, order, action_size, hidden)
@@ -251,7 +252,7 @@ class Prediction(Representation):
     def _weighed(self, bound: Bound) -> tuple[Tensor, Logs]:
         """Both parts, as means over frames."""
         nll, kl = bound.nll.mean(), bound.kl.sum(-1).mean()
-        return nll + self.ramp.now() * kl, {"nll": nll, "kl": kl}
+        return nll + self.ramp.now().clamp(min=0) * kl, {"nll": nll, "kl": kl}
 
     def _seen(self, pictures: Tensor) -> Tensor:
         """What the encoder says of pictures [n, C, H, W]: [n, D]."""

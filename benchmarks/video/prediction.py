@@ -59,13 +59,13 @@ class Sizes:
     """How long models learn, on how many clips they are measured, and how many episodes those that are steered have."""
 
     steps: Count
-    size: Literal[32, 64] = 32
+    size: Literal[16, 32, 64] = 16
     frames: Annotated[int, Interval(ge=2, le=256)] = 5
     batch: Annotated[int, Interval(ge=2, le=10**4)] = 16
     test: Annotated[int, Interval(ge=20, le=10**5)] = 1500
     length: Annotated[int, Interval(ge=4, le=256)] = 8
     steered: Natural = 1000
-    """Steps of training of the models that are steered, 0 for none."""
+    """Steps of training of the model that is steered, 0 for none."""
     episodes: Size = 50
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of all models."""
@@ -82,16 +82,19 @@ def check(settings: Settings, data: str) -> None:
 
 
 def variants(model: str, settings: Settings) -> list[tuple[str, Settings]]:
-    """A model that watches, one whose factors draw apart, and one that is steered."""
+    """A model that watches; of independent_prediction also one whose factors draw apart, and one that is steered."""
     sizes = Sizes(**settings)
-    found = ["", *([APART] if sizes.apart and model == MODELS[0] else []), *([STEERED] if sizes.steered else [])]
-    return [(variant, settings) for variant in found]
+    more = [*([APART] if sizes.apart else []), *([STEERED] if sizes.steered else [])]
+    return [(variant, settings) for variant in ["", *(more if model == MODELS[0] else [])]]
 
 
 def build(model: str, variant: str, sizes: Sizes, pushes: int = 4) -> Prediction:
     """The model of a job; one that is steered by so many numbers needs no velocity, and so no second frame."""
     told = {"shape": (3, sizes.size, sizes.size), "frames": sizes.frames, "factors": FACTORS} | sizes.settings
-    cells: dict[str, dict[str, Any]] = {APART: {"drawn": "apart"}, STEERED: {"action_size": pushes, "order": 1}}
+    cells: dict[str, dict[str, Any]] = {
+        APART: {"drawn": "apart"},
+        STEERED: {"drawn": "apart", "action_size": pushes, "order": 1},
+    }
     more = cells.get(variant, {})
     return representations.make(model, **told | more)  # type: ignore[return-value]
 

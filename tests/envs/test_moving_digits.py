@@ -80,6 +80,13 @@ def test_ink_is_kept_and_its_centre_follows_the_place():
     assert (column - column[0] - 36 * (rows[:, 3] - rows[0, 3])).abs().max() < 0.05
 
 
+@pytest.mark.parametrize("size", [16, 32])
+def test_small_pictures_show_as_much_ink(size):
+    rows = MovingDigits().sample(20, generator())
+    ink = [MovingDigits(each).render(rows).double().mean((1, 2, 3)) for each in (size, 64)]
+    assert ((ink[0] - ink[1]).abs() < 0.2).all()  # of about 10 levels, rounded pixel by pixel
+
+
 def test_one_digit_does_not_touch_the_other():
     world = MovingDigits(size=32)
     rows = world.sample(20, generator())
@@ -100,7 +107,7 @@ def test_bad_input_is_named():
     world = MovingDigits()
     with pytest.raises(ValueError, match="'row_0' must lie in"):
         world.render(world.sample(1, generator()) + torch.tensor([0.0, 0, 2, 0, 0, 0, 0, 0]))
-    with pytest.raises(ValueError, match="size must be 32 or 64"):
+    with pytest.raises(ValueError, match="size must be 16, 32 or 64"):
         MovingDigits(size=28)
     with pytest.raises(ValueError, match="source must be"):
         MovingDigits(source="svhn")
