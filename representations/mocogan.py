@@ -45,7 +45,7 @@ class MoCoGAN(Representation):
     """MoCoGAN of clips of `frames` pictures `shape` = (C, H, W); batches are such clips [n, frames, C, H, W].
 
     `content`, `motion` and `noise` are the sizes of z_C, z_M and eps; `width`, `frame_width` and `clip_width` the numbers of
-    filters of the widest maps of G, D_I and D_V, and `learning_rate`, `frame_rate` and `clip_rate` their learning rates, R_M's
+    filters of G, D_I and D_V next to the picture, and `learning_rate`, `frame_rate` and `clip_rate` their learning rates, R_M's
     being G's. D_I is shown `stills` frames of a clip (1 in the paper, whose clips are 32 a step). `haze` is the spread of the
     noise on what judges see, in pixels from -1 to 1: less than it is hidden from them. Pictures are squares, their side a
     power of two from 16. G begins at the colour of the first batch.

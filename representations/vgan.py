@@ -45,7 +45,7 @@ LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
 class VGAN(Representation):
     """VGAN of clips of `frames` pictures `shape` = (C, H, W); batches are such clips [n, frames, C, H, W].
 
-    `noise` is the size of z, `width` and `clip_width` are the numbers of filters of the widest maps of G and D, `sparsity`
+    `noise` is the size of z, `width` and `clip_width` are the numbers of filters of G and D next to the picture, `sparsity`
     is lambda, and `haze` the spread of the noise on what the judge sees, in pixels from -1 to 1.
     `learning_rate` is G's, `clip_rate` D's. Pictures are squares, their side a power of two from 16; frames are a multiple
     of a quarter of it. Both streams begin at the colour of the first batch.

@@ -171,16 +171,16 @@ def swapped(model: MoCoGAN, n: int) -> dict[str, float]:
 
 
 def show(model: MoCoGAN | VGAN, real: Tensor, folder: Path) -> None:
-    """Draw eight made clips below two real ones, every second frame, and a GIF of 24 made ones."""
-    clips = made(model, 24, SHOWN)
+    """Draw eight made clips below two real ones, every second frame, and a GIF of ten made ones."""
+    clips = made(model, 10, SHOWN)
     rows = [clip[::2] for clip in (*real[:2], *clips[:8])]
     write_figure(sheet(rows, ["real"] * 2 + ["made"] * 8), folder / "made.png", dpi=80)
-    write_wall(clips.unflatten(0, (3, 8)), folder / "made.gif")
+    write_wall(clips.unflatten(0, (2, 5)), folder / "made.gif")
 
 
 def show_swaps(model: MoCoGAN, folder: Path) -> None:
-    """Draw three contents along three paths, every second frame, and a GIF of five along five."""
-    clips = grid(model, 5, 5, SHOWN)
+    """Draw three contents along three paths, every second frame, and a GIF of all."""
+    clips = grid(model, 3, 3, SHOWN)
     rows = [clips[k, j, ::2] for k in range(3) for j in range(3)]
     labels = [f"content {k + 1}, path {j + 1}" for k in range(3) for j in range(3)]
     write_figure(sheet(rows, labels), folder / "swaps.png", dpi=80)
