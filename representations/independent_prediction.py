@@ -15,8 +15,7 @@ the paper tells one (`order`); actions u are ours, so that a planner can steer w
 
 Nothing in the bound wants the row and the column of one object in one factor, as they do not need each other to be
 predicted either. `drawn` "apart" does: decoder(z) = sum_i decoder_i(z^i), and no factor can draw what it does not know both of.
-The KL's weight is 0 for the first half of `warmup` steps and rises to 1 over the second: without that, one object fills all
-numbers before another is seen.
+The KL's weight rises from 0 to 1 over `warmup` steps: without that, one object fills all numbers before another is seen.
 
 All frames of a batch are encoded in one call and drawn in one; only the filter, on k d numbers, goes frame by frame.
 """
@@ -45,7 +44,6 @@ LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
 LongActions = Float[Tensor, "n pushes action_size"]
 Drawn = Literal["together", "apart"]
 DEPTH = 4  # hidden layers of a transition
-CLEAR = 4.0  # minus the log variance of posteriors at the start: through noise of variance 1 a decoder sees no code
 SLOPE = 0.2  # of leaky ReLU
 
 
@@ -118,9 +116,23 @@ class Sum(nn.Module):
         return torch.stack([network(part) for network, part in parts]).sum(0)
 
 
-def picture_of(inputs: int, features: int, shape: tuple[int, ...], width: int) -> nn.Module:
-    """Codes [n, inputs] -> pictures [n, C, H, W]: DCGAN's generator behind a layer of `features` units."""
-    return nn.Sequential(nn.Linear(inputs, features), nn.ReLU(), frame_generator(features, shape, width))
+class Drawer(nn.Module):
+    """Codes [n, inputs] -> pictures [n, C, H, W]: DCGAN's generator behind a layer of `features` units, and a linear map.
+
+    The linear map is ours. Without it what a first object leaves of the code goes on as noise, and a second one waits for
+    thousands of steps until the generator reads it.
+    """
+
+    def __init__(self, inputs: int, features: int, shape: tuple[int, ...], width: int):
+        super().__init__()
+        self.bent = nn.Sequential(nn.Linear(inputs, features), nn.ReLU(), frame_generator(features, shape, width))
+        linear = nn.Linear(inputs, math.prod(shape), bias=False)
+        nn.init.zeros_(linear.weight)
+        self.straight = nn.Sequential(linear, nn.Unflatten(1, shape))
+
+    def forward(self, code: Tensor) -> Tensor:
+        """The sum of both."""
+        return self.bent(code) + self.straight(code)
 
 
 class Prediction(Representation):
@@ -155,17 +167,17 @@ class Prediction(Representation):
         self.shape, self.frames, self.moves = tuple(shape), frames, frames - 1
         self.factors, self.size, self.code_size = factors, size, factors * size
         self.order, self.action_size, self.variance, self.learning_rate = order, action_size, variance, learning_rate
-        self.ramp = Ramp(-1.0, 1.0, warmup)
+        self.ramp = Ramp(0.0, 1.0, warmup)
         self.constant = 0.5 * math.prod(shape) * (LOG_2PI + math.log(variance))
         d = self.code_size
         self.transition = Transition(groups, d // groups, order, action_size, hidden)
         self.encoder = nn.Sequential(frame_encoder(self.shape, features, width), nn.Linear(features, features))
         self.from_mean, self.from_logvar = nn.Linear(d, features), nn.Linear(d, features)
         self.joined = nn.Sequential(nn.Linear(3 * features, features), nn.LeakyReLU(SLOPE), nn.Linear(features, 2 * d))
-        self.decoder: nn.Module = picture_of(d, features, self.shape, width)
+        self.decoder: nn.Module = Drawer(d, features, self.shape, width)
         if drawn == "apart":
             share = max(width // factors, 1)
-            self.decoder = Sum([picture_of(size, features, self.shape, share) for _ in range(factors)], size)
+            self.decoder = Sum([Drawer(size, features, self.shape, share) for _ in range(factors)], size)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # on a CPU two thirds of the time
 
     def encode(self, observations: Pictures) -> Tensor:
@@ -252,7 +264,7 @@ class Prediction(Representation):
     def _weighed(self, bound: Bound) -> tuple[Tensor, Logs]:
         """Both parts, as means over frames."""
         nll, kl = bound.nll.mean(), bound.kl.sum(-1).mean()
-        return nll + self.ramp.now().clamp(min=0) * kl, {"nll": nll, "kl": kl}
+        return nll + self.ramp.now() * kl, {"nll": nll, "kl": kl}
 
     def _seen(self, pictures: Tensor) -> Tensor:
         """What the encoder says of pictures [n, C, H, W]: [n, D]."""
@@ -271,7 +283,7 @@ class Prediction(Representation):
         """Mean and log variance [n, D] of q, from what was seen and what was predicted."""
         parts = torch.cat([seen, self.from_mean(mean), self.from_logvar(logvar)], -1)
         found_mean, found_logvar = self.joined(functional.leaky_relu(parts, SLOPE)).float().chunk(2, -1)
-        return found_mean, found_logvar - CLEAR
+        return found_mean, found_logvar
 
 
 class IndependentPrediction(Prediction):

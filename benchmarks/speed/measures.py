@@ -20,6 +20,7 @@ from benchmarks.metrics import ORACLES, PROTOCOLS, SCORES
 from benchmarks.metrics.scoring import Pool, draw_pool
 from benchmarks.speed.clips import clips
 from benchmarks.speed.locally_linear import LocallyLinear, generated, read
+from benchmarks.speed.prediction import predicted_clips
 from benchmarks.speed.rows import ONE, TWO_PROCESSES, TWO_THREADS, Bar, Row, Sizes
 from benchmarks.speed.scaling import EFFICIENCY, scaling
 from benchmarks.speed.sentences import SHARE, sentences
@@ -196,7 +197,7 @@ GROUPS: dict[str, Callable[[Sizes], list[Row]]] = {
     "scores": scores,
     "training": training,
     "sentences": sentences,
-    "clips": clips,
+    "clips": lambda sizes: [*clips(sizes), *predicted_clips(sizes)],
     "grasping": grasping,
     "scaling": scaling,
 }

@@ -134,6 +134,19 @@ def test_clips_made_by_hand_are_those_of_the_learner(name):
     torch.testing.assert_close(speed_clips.hand_made(model, 3), ours)
 
 
+def test_the_bound_written_by_hand_is_that_of_the_learner(generator):
+    from benchmarks.speed import prediction
+    from representations import make
+
+    model = make("independent_prediction", **prediction.SETTINGS | {"width": 2})
+    batch = torch.rand(3, 5, 3, 32, 32, generator=generator)
+    losses = []
+    for loss in (lambda: model.loss(batch)[0], lambda: prediction.hand_made(model, batch)):
+        torch.manual_seed(5)
+        losses.append(loss())
+    torch.testing.assert_close(*losses)
+
+
 def test_the_plain_networks_are_those_of_beta_vae():
     from representations import make
 
