@@ -16,9 +16,9 @@ from benchmarks.speed.rows import ONE, Row, Sizes
 from envs.moving_digits import MovingDigits
 from representations import fit, make
 
-BATCH, FRAMES, SIDE = 16, 5, 32
+BATCH, FRAMES = 16, 5
 NAME = "independent_prediction 32x32x3, 5 frames, width 16, batch {}"
-SETTINGS: dict[str, Any] = {"shape": (3, SIDE, SIDE), "frames": FRAMES, "size": 5, "width": 16}
+SETTINGS: dict[str, Any] = {"shape": (3, 32, 32), "frames": FRAMES, "size": 5, "width": 16}
 
 
 def hand_made(model: Any, clips: Tensor) -> Tensor:
@@ -33,7 +33,6 @@ def hand_made(model: Any, clips: Tensor) -> Tensor:
             mean, logvar = model.transition([codes[-1], codes[max(step - 2, 0)]], torch.zeros(n, 0))
         told = [seen[:, step], model.from_mean(mean.detach()), model.from_logvar(logvar.detach())]
         found, spread = model.joined(functional.leaky_relu(torch.cat(told, 1), 0.2)).chunk(2, 1)
-        spread = spread - 4
         kl = kl + 0.5 * ((spread - logvar).exp() + (found - mean) ** 2 / logvar.exp() - 1 - spread + logvar).sum(1)
         codes.append(found + torch.randn_like(found) * (spread / 2).exp())
     drawn = model.decoder(torch.stack(codes, 1).flatten(0, 1)).unflatten(0, (n, FRAMES))
@@ -54,7 +53,7 @@ def bare_loop(model: Any, batches: Callable[[torch.Generator], Tensor], steps: i
 def predicted_clips(sizes: Sizes) -> list[Row]:
     """Clips a second of `fit` and of a bare loop in turn."""
     n = min(BATCH, sizes.train_batch)
-    pool = MovingDigits(SIDE).clip(64, FRAMES, sizes.generator()).frames
+    pool = MovingDigits(32).clip(64, FRAMES, sizes.generator()).frames
 
     def batches(generator: torch.Generator) -> Tensor:
         return pool[torch.randint(len(pool), (n,), generator=generator)]
