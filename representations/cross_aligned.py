@@ -13,8 +13,9 @@
 What is printed as - lambda L_adv is, as in the authors' released code, the loss that has a gradient where D is certain; and E
 and G heed it only while both discriminators' losses are below 1.2, else it would teach what is not learned yet.
 
-Two things are ours, each because without it a short training undid what the generator had learned: `weight` rises from 0 over
-the second half of `warmup` steps, and the gradient of D goes into the states but not on through the soft words (`through`).
+Two things are ours, each because without it a short training undid what the generator had learned: in the first half of
+`warmup` steps E and G learn L_rec alone and D nothing, and `weight` rises from 0 over the second half; and the gradient of D
+goes into the states but not on through the soft words (`through`).
 """
 
 from __future__ import annotations
@@ -135,18 +136,23 @@ class CrossAligned(Representation):
         code = self.content(ids, styles)
         states = self.teach(code, styles, ids)
         rec = mean_nll(self.speak(states), ids)
+        share = self.ramp.now()
+        if share < 0:
+            return rec, {"rec": rec}
         _, other, mask = self.say(code, 1 - styles, ids.shape[1], self.temperature)
         adversary, judged = self._judge(states.detach(), ids != PADDING, styles, other, mask)
         heeded = (torch.stack(adversary) < LEARNED).all()
         fooled = -functional.logsigmoid(judged).mean() if len(judged) else rec.new_zeros(())
-        return rec + self.weight * self.ramp.now().clamp(min=0) * heeded * fooled, {
+        return rec + self.weight * share * heeded * fooled, {
             "rec": rec,
             "adv": fooled,
             "heeded": heeded.float(),
         }
 
     def judge_loss(self, batch: Labelled) -> tuple[Tensor, Logs]:
-        """What the two discriminators minimise, nats a sentence."""
+        """What the two discriminators minimise, nats a sentence; nothing while they are not heard."""
+        if self.ramp.now() < 0:
+            return 0 * torch.stack([weight.sum() for weight in self.judges.parameters()]).sum(), {}
         ids, styles = batch["x"], batch["y"]
         with torch.no_grad():
             code = self.content(ids, styles)
