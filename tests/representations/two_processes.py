@@ -33,6 +33,7 @@ LEARNERS = {
     "e2c": ("e2c", MOVES),
     "f_statistic": ("f_statistic", NET | {"classes": 3}),
     "histogram": ("histogram", NET | {"classes": 3, "step": 0.1}),
+    "mvae": ("mvae", {"shape": (1, 16, 16), "slots": 3, "object_size": 2, "channels": 4, "hidden": 8, "warmup": 3}),
 }
 STEPS, ROWS, LATER = 6, 8, 9
 PICTURES = torch.rand(40, 1, 16, 16, generator=torch.Generator().manual_seed(5))

@@ -1,7 +1,9 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 import representations
 from benchmarks.harness.papers import Found, Job
@@ -61,6 +63,13 @@ def test_steps_must_be_told_and_poolings_are_cells():
     assert [name for name, _ in variants("mvae", settings)] == ["max", "sum"]
     assert [cell["pools"] for _, cell in variants("mvae", settings)] == [["max"], ["sum"]]
     assert [name for name, _ in variants("object_vae", settings)] == [""]
+
+
+@pytest.mark.parametrize("preset", ["quick", "default", "long", "eight", "paper"])
+def test_presets_can_be_run_as_they_are(preset):
+    told = yaml.safe_load((Path(objects.__file__).parent / "presets.yaml").read_text())[preset]["papers"]["scenes"]
+    check(told, "")
+    assert {name for model in ("mvae", "object_vae") for name, _ in variants(model, told)} <= {"", "max", "sum"}
 
 
 def test_scenes_are_new_at_every_step(world):
