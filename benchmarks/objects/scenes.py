@@ -97,9 +97,9 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
 
     def look(step: int) -> None:
         if isinstance(fresh, MVAE) and step == max(1, round(EARLY * steps)):
+            pictures = shown.pictures.to(next(fresh.parameters()).device)
             with torch.no_grad():
-                seen = {"kl": fresh.kl_map(shown.pictures), "drawn": redrawn(fresh, shown.pictures)}
-                write_tensors(early, owned(seen))
+                write_tensors(early, owned({"kl": fresh.kl_map(pictures), "drawn": redrawn(fresh, pictures)}))
 
     model = trained(fresh, source(world, sizes.batch), steps, job, folder, resume, "multi_sprites", told, True, look)
     torch.manual_seed(job.seed)
