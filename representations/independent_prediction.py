@@ -11,11 +11,12 @@
 
 What is predicted well from its own past alone is an object, so long as objects do not meet. The entangled model has one
 transition of all k d numbers, with as many weights. The published program's transitions read two previous latents, of which
-the paper tells one (`order`); actions u are ours, so that a planner can steer what was learned.
+the paper tells one (`order`).
 
-Nothing in the bound wants the row and the column of one object in one factor, as they do not need each other to be
-predicted either. `drawn` "apart" does: decoder(z) = sum_i decoder_i(z^i), and no factor can draw what it does not know both of.
-The KL's weight rises from 0 to 1 over `warmup` steps: without that, one object fills all numbers before another is seen.
+Ours are: actions u, so that a planner can steer what was learned; a KL whose weight rises from 0 to 1 over `warmup` steps; a
+linear map beside the generator (`Drawer`); and factors that draw apart (`drawn`), decoder(z) = sum_i decoder_i(z^i). The bound
+does not ask for the row and the column of one object in one factor, since neither is needed to predict the other; but a
+decoder that knows one of them alone cannot draw the object.
 
 All frames of a batch are encoded in one call and drawn in one; only the filter, on k d numbers, goes frame by frame.
 """
@@ -103,7 +104,7 @@ class Transition(nn.Module):
         return mean.reshape(past[0].shape), logvar.reshape(past[0].shape)
 
 
-class Sum(nn.Module):
+class Apart(nn.Module):
     """A picture as the sum of what networks draw, each of `size` numbers of a code [n, k size]."""
 
     def __init__(self, networks: list[nn.Module], size: int):
@@ -119,8 +120,8 @@ class Sum(nn.Module):
 class Drawer(nn.Module):
     """Codes [n, inputs] -> pictures [n, C, H, W]: DCGAN's generator behind a layer of `features` units, and a linear map.
 
-    The linear map is ours. Without it what a first object leaves of the code goes on as noise, and a second one waits for
-    thousands of steps until the generator reads it.
+    The linear map, 0 at first, lets every object into the code at once, as principal components would. A generator alone
+    reads one object first, and meanwhile takes what is left of the code for noise.
     """
 
     def __init__(self, inputs: int, features: int, shape: tuple[int, ...], width: int):
@@ -140,8 +141,8 @@ class Prediction(Representation):
 
     `groups` transitions of as many numbers each, with `hidden` units in a layer, see the codes of the last `order` frames
     (before the first, everything stood still) and actions of `action_size` numbers: 0, and clips come without. `width` is
-    the number of filters of the widest maps, shared out among decoders that draw `apart`; `features` that of the units
-    between the pictures and the posterior, and behind the code in a decoder. `variance` is that of a pixel:
+    the number of filters of the widest maps, shared out among decoders where `drawn` is "apart"; `features` that of the
+    units between the pictures and the posterior, and behind the code in a decoder. `variance` is that of a pixel:
     `constant` is what a frame that is drawn exactly still costs of the bound, in nats.
     """
 
@@ -177,7 +178,7 @@ class Prediction(Representation):
         self.decoder: nn.Module = Drawer(d, features, self.shape, width)
         if drawn == "apart":
             share = max(width // factors, 1)
-            self.decoder = Sum([Drawer(size, features, self.shape, share) for _ in range(factors)], size)
+            self.decoder = Apart([Drawer(size, features, self.shape, share) for _ in range(factors)], size)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # on a CPU two thirds of the time
 
     def encode(self, observations: Pictures) -> Tensor:
