@@ -15,7 +15,7 @@ SHARP = 0.25  # pixels: a Gaussian as narrow as that leaves a picture as it is
 def blurred(pictures: Pictures, width: NonNegative) -> Tensor:
     """Pictures [n, C, H, W] through a Gaussian of `width` pixels, float in [0, 1].
 
-    At the border the Gaussian is cut and made whole again, so that a picture of one colour keeps it.
+    Beyond its border a picture is black.
     """
     seen = pixels(pictures)
     if width <= SHARP:
@@ -36,7 +36,8 @@ def width_at(share: Share, first: NonNegative, held: Share, clear: Share) -> flo
 
 
 def _gaussian(side: int, width: float, like: Tensor) -> Tensor:
-    """Weights [side, side], whose rows sum to 1."""
-    place = torch.arange(side, device=like.device, dtype=like.dtype)
-    weights = (-0.5 * ((place[:, None] - place) / width).square()).exp()
-    return weights / weights.sum(1, keepdim=True)
+    """Weights [side, side] of what comes to each place from each, which sum to 1 over all places within and beyond."""
+    place = torch.arange(-side, side + 1, device=like.device, dtype=like.dtype)
+    weights = (-0.5 * (place / width).square()).exp()
+    offset = torch.arange(side, device=like.device)
+    return (weights / weights.sum())[offset[:, None] - offset + side]
