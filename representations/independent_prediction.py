@@ -24,27 +24,25 @@ All frames of a batch are encoded in one call and drawn in one; only the filter,
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from functools import partial
-from itertools import pairwise
 from typing import Annotated, Literal, NamedTuple, TypedDict
 
 import torch
 from annotated_types import Interval
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from borders import Count, Natural, Positive, Shape, Size
+from borders import Natural, Positive, Shape, Size
 from representations.model import Codes, Logs, Objective, Pictures, Representation, pixels
+from representations.parts.prediction import Apart, Drawer, Transition, weights_of
 from representations.parts.ramp import Ramp
 from representations.parts.terms import LOG_2PI, gaussian_sample
-from representations.parts.videos import check_square, frame_encoder, frame_generator
+from representations.parts.videos import Clips, LongClips, check_square, frame_encoder
 
-Clips = UInt8[Tensor, "n frames *shape"] | Float[Tensor, "n frames *shape"]
-LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
 LongActions = Float[Tensor, "n pushes action_size"]
 Drawn = Literal["together", "apart"]
-DEPTH = 4  # hidden layers of a transition
 SLOPE = 0.2  # of leaky ReLU
 
 
@@ -78,90 +76,32 @@ class Bound(NamedTuple):
     kl: Tensor
 
 
-class Transition(nn.Module):
-    """f_1 .. f_k side by side: multilayer perceptrons with weights of their own, computed in one batched product each layer.
-
-    SELU between the layers, and weights of variance 1 / inputs, as it wants them (Klambauer et al. 2017).
-    """
-
-    def __init__(self, factors: int, size: int, order: int, actions: int, hidden: int):
-        super().__init__()
-        self.factors, self.size = factors, size
-        sizes = [order * size + actions, *[hidden] * DEPTH, 2 * size]
-        self.weights = nn.ParameterList(
-            torch.randn(factors, inner, outer) / math.sqrt(inner) for inner, outer in pairwise(sizes)
-        )
-        self.biases = nn.ParameterList(torch.zeros(factors, outer) for outer in sizes[1:])
-
-    def forward(self, past: list[Tensor], action: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance [..., k d] of what follows codes [..., k d], the last one first, and actions [..., m]."""
-        parts = [code.reshape(-1, self.factors, self.size) for code in past]
-        pushed = action.reshape(len(parts[0]), 1, action.shape[-1]).expand(-1, self.factors, -1)
-        hidden = torch.cat([*parts, pushed], -1).transpose(0, 1)
-        for depth, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            hidden = torch.baddbmm(bias[:, None], functional.selu(hidden) if depth else hidden, weight)
-        mean, logvar = hidden.transpose(0, 1).chunk(2, -1)
-        return mean.reshape(past[0].shape), logvar.reshape(past[0].shape)
-
-
-class Apart(nn.Module):
-    """A picture as the sum of what networks draw, each of `size` numbers of a code [n, k size]."""
-
-    def __init__(self, networks: list[nn.Module], size: int):
-        super().__init__()
-        self.networks, self.size = nn.ModuleList(networks), size
-
-    def forward(self, code: Tensor) -> Tensor:
-        """The sum [n, C, H, W]."""
-        parts = zip(self.networks, code.split(self.size, -1), strict=True)
-        return torch.stack([network(part) for network, part in parts]).sum(0)
-
-
-class Drawer(nn.Module):
-    """Codes [n, inputs] -> pictures [n, C, H, W]: DCGAN's generator behind a layer of `features` units, and a linear map.
-
-    The linear map, 0 at first, lets every object into the code at once, as principal components would. A generator alone
-    reads one object first, and meanwhile takes what is left of the code for noise.
-    """
-
-    def __init__(self, inputs: int, features: int, shape: tuple[int, ...], width: int):
-        super().__init__()
-        self.bent = nn.Sequential(nn.Linear(inputs, features), nn.ReLU(), frame_generator(features, shape, width))
-        linear = nn.Linear(inputs, math.prod(shape), bias=False)
-        nn.init.zeros_(linear.weight)
-        self.straight = nn.Sequential(linear, nn.Unflatten(1, shape))
-
-    def forward(self, code: Tensor) -> Tensor:
-        """The sum of both."""
-        return self.bent(code) + self.straight(code)
-
-
 class Prediction(Representation):
     """A filter, a decoder and transitions of `factors` times `size` numbers, for clips of pictures `shape` = (C, H, W).
 
-    `groups` transitions of as many numbers each, with `hidden` units in a layer, see the codes of the last `order` frames
-    (before the first, everything stood still) and actions of `action_size` numbers: 0, and clips come without. `width` is
-    the number of filters of the widest maps, shared out among decoders where `drawn` is "apart"; `features` that of the
-    units between the pictures and the posterior, and behind the code in a decoder. `variance` is that of a pixel:
-    `constant` is what a frame that is drawn exactly still costs of the bound, in nats.
+    Transitions, with `hidden` units in a layer of each factor's, see the codes of the last `order` frames (before the first,
+    everything stood still) and actions of `action_size` numbers: 0, and clips come without. `width` is the number of filters
+    of the widest maps, shared out among decoders where `drawn` is "apart"; `features` that of the units between the pictures
+    and the posterior, and behind the code in a decoder. `variance` is that of a pixel: `constant` is what a frame that is
+    drawn exactly still costs of the bound, in nats. The defaults are the published program's for two moving digits. Pictures
+    are squares, their side a power of two from 16.
     """
 
     def __init__(
         self,
-        shape: tuple[int, ...],
-        frames: int,
-        factors: int,
-        size: int,
-        groups: int,
-        order: int,
-        action_size: int,
-        width: int,
-        features: int,
-        hidden: int,
-        drawn: Drawn,
-        warmup: int,
-        variance: float,
-        learning_rate: float,
+        shape: Shape = (3, 64, 64),
+        frames: Annotated[int, Interval(ge=2, le=4096)] = 5,
+        factors: Size = 2,
+        size: Size = 25,
+        order: Literal[1, 2] = 2,
+        action_size: Natural = 0,
+        width: Size = 64,
+        features: Size = 64,
+        hidden: Size = 128,
+        drawn: Drawn = "together",
+        warmup: Natural = 0,
+        variance: Positive = 0.25,
+        learning_rate: Positive = 3e-4,
     ):
         super().__init__()
         check_square(shape)
@@ -171,7 +111,7 @@ class Prediction(Representation):
         self.ramp = Ramp(0.0, 1.0, warmup)
         self.constant = 0.5 * math.prod(shape) * (LOG_2PI + math.log(variance))
         d = self.code_size
-        self.transition = Transition(groups, d // groups, order, action_size, hidden)
+        self.transition = self._transition_of(hidden)
         self.encoder = nn.Sequential(frame_encoder(self.shape, features, width), nn.Linear(features, features))
         self.from_mean, self.from_logvar = nn.Linear(d, features), nn.Linear(d, features)
         self.joined = nn.Sequential(nn.Linear(3 * features, features), nn.LeakyReLU(SLOPE), nn.Linear(features, 2 * d))
@@ -180,6 +120,10 @@ class Prediction(Representation):
             share = max(width // factors, 1)
             self.decoder = Apart([Drawer(size, features, self.shape, share) for _ in range(factors)], size)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # on a CPU two thirds of the time
+
+    @abstractmethod
+    def _transition_of(self, hidden: int) -> Transition:
+        """The transition of this model."""
 
     def encode(self, observations: Pictures) -> Tensor:
         """The posterior mean [n, code_size] of pictures [n, C, H, W], each as the first of a clip."""
@@ -288,85 +232,19 @@ class Prediction(Representation):
 
 
 class IndependentPrediction(Prediction):
-    """`factors` factors of `size` numbers, each predicted from its own past; the other settings are those of `Prediction`.
+    """Each factor predicted from its own past; settings are those of `Prediction`."""
 
-    The defaults are the published program's for two moving digits. Pictures are squares, their side a power of two from 16.
-    """
-
-    def __init__(
-        self,
-        shape: Shape = (3, 64, 64),
-        frames: Annotated[int, Interval(ge=2, le=4096)] = 5,
-        factors: Size = 2,
-        size: Size = 25,
-        order: Literal[1, 2] = 2,
-        action_size: Natural = 0,
-        width: Size = 64,
-        features: Size = 64,
-        hidden: Size = 128,
-        drawn: Drawn = "together",
-        warmup: Natural = 0,
-        variance: Positive = 0.25,
-        learning_rate: Positive = 3e-4,
-    ):
-        super().__init__(
-            shape,
-            frames,
-            factors,
-            size,
-            factors,
-            order,
-            action_size,
-            width,
-            features,
-            hidden,
-            drawn,
-            warmup,
-            variance,
-            learning_rate,
-        )
+    def _transition_of(self, hidden: int) -> Transition:
+        return Transition(self.factors, self.size, self.order, self.action_size, hidden)
 
 
 class EntangledPrediction(Prediction):
     """The same with one transition of all numbers; its layers are so wide that it has as many weights as the factors' have."""
 
-    def __init__(
-        self,
-        shape: Shape = (3, 64, 64),
-        frames: Annotated[int, Interval(ge=2, le=4096)] = 5,
-        factors: Size = 2,
-        size: Size = 25,
-        order: Literal[1, 2] = 2,
-        action_size: Natural = 0,
-        width: Size = 64,
-        features: Size = 64,
-        hidden: Size = 128,
-        drawn: Drawn = "together",
-        warmup: Natural = 0,
-        variance: Positive = 0.25,
-        learning_rate: Positive = 3e-4,
-    ):
-        wanted = factors * weights_of(order * size + action_size, hidden, 2 * size)
-        inputs, outputs = order * factors * size + action_size, 2 * factors * size
-        wide = min(range(1, factors * hidden + 1), key=lambda h: abs(weights_of(inputs, h, outputs) - wanted))
-        super().__init__(
-            shape,
-            frames,
-            factors,
-            size,
-            1,
-            order,
-            action_size,
-            width,
-            features,
-            wide,
-            drawn,
-            warmup,
-            variance,
-            learning_rate,
-        )
-
-
-def weights_of(inputs: Count, hidden: Count, outputs: Count) -> int:
-    """How many weights a transition has."""
-    return (inputs + 1) * hidden + (DEPTH - 1) * (hidden + 1) * hidden + (hidden + 1) * outputs
+    def _transition_of(self, hidden: int) -> Transition:
+        inputs = self.order * self.size + self.action_size
+        wanted = self.factors * weights_of(inputs, hidden, 2 * self.size)
+        joint, outputs = self.order * self.code_size + self.action_size, 2 * self.code_size
+        widths = range(1, self.factors * hidden + 1)
+        wide = min(widths, key=lambda width: abs(weights_of(joint, width, outputs) - wanted))
+        return Transition(1, self.code_size, self.order, self.action_size, wide)

@@ -14,34 +14,30 @@ as long as one likes, and one content can follow another's path. Codes of what i
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 import torch
 from annotated_types import Interval
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from borders import Count, Natural, NonNegative, Positive, Shape, Size
-from representations.model import Logs, Objective, Pictures, Representation, pixels
+from representations.model import Logs, Objective, pixels
 from representations.parts.networks import Background
 from representations.parts.together import normal_like, uniform_like
 from representations.parts.videos import (
     LEAST_FRAMES,
-    ClipJudge,
-    check_square,
+    ClipGAN,
+    Clips,
     drawn,
     frame_generator,
     frame_judge,
     told_apart,
 )
 
-Clips = UInt8[Tensor, "n frames *shape"] | Float[Tensor, "n frames *shape"]
-LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
 
-
-class MoCoGAN(Representation):
+class MoCoGAN(ClipGAN):
     """MoCoGAN of clips of `frames` pictures `shape` = (C, H, W); batches are such clips [n, frames, C, H, W].
 
     `content`, `motion` and `noise` are the sizes of z_C, z_M and eps; `width`, `frame_width` and `clip_width` the numbers of
@@ -71,28 +67,15 @@ class MoCoGAN(Representation):
         beta1: Annotated[float, Interval(ge=0, le=0.999)] = 0.5,
         weight_decay: NonNegative = 1e-5,
     ):
-        super().__init__()
-        check_square(shape)
+        super().__init__(shape, frames, clip_width, haze, beta1, weight_decay)
         if stills > frames:
             raise ValueError(f"stills must be at most frames = {frames}, got {stills}")
-        self.shape, self.frames, self.stills, self.haze = tuple(shape), frames, stills, haze
-        self.content, self.motion, self.noise = content, motion, noise
+        self.stills, self.content, self.motion, self.noise = stills, content, motion, noise
         self.learning_rate, self.frame_rate, self.clip_rate = learning_rate, frame_rate, clip_rate
-        self.beta1, self.weight_decay = beta1, weight_decay
         self.walk = nn.GRU(noise, motion, batch_first=True)
         self.ground = Background()
         self.generator = frame_generator(content + motion, self.shape, width)
         self.frame_judge = frame_judge(self.shape[0], frame_width)
-        self.clip_judge = ClipJudge(self.shape[0], clip_width)
-        self.code_size = self.clip_judge.code_size
-
-    def encode(self, observations: Pictures) -> Tensor:
-        """The features of D_V at pictures [n, C, H, W], each as a clip that stands still: [n, code_size]."""
-        return self.clip_judge.codes(observations[:, None])[:, 0]
-
-    def encode_clips(self, clips: LongClips) -> Tensor:
-        """The features of D_V at every frame of clips [n, T, C, H, W], which see its neighbours: [n, T, code_size]."""
-        return self.clip_judge.codes(clips)
 
     def draw(self, content: Float[Tensor, "n content"], path: Float[Tensor, "n length motion"]) -> Tensor:
         """The clips [n, T, C, H, W] in [0, 1] of contents [n, content] and paths [n, T, motion], all in one call."""
@@ -136,14 +119,12 @@ class MoCoGAN(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """D_I, D_V, then G with R_M, each by Adam."""
-        betas, decay = (self.beta1, 0.999), self.weight_decay
-        adam = partial(torch.optim.Adam, betas=betas, weight_decay=decay, fused=True)
         makers = (*self.generator.parameters(), *self.walk.parameters())
         frames, clips = tuple(self.frame_judge.parameters()), tuple(self.clip_judge.parameters())
         return (
-            Objective("frame_judge", self.frame_judge_loss, frames, partial(adam, lr=self.frame_rate)),
-            Objective("clip_judge", self.clip_judge_loss, clips, partial(adam, lr=self.clip_rate)),
-            Objective("generator", self.generator_loss, makers, partial(adam, lr=self.learning_rate)),
+            Objective("frame_judge", self.frame_judge_loss, frames, self._adam(self.frame_rate)),
+            Objective("clip_judge", self.clip_judge_loss, clips, self._adam(self.clip_rate)),
+            Objective("generator", self.generator_loss, makers, self._adam(self.learning_rate)),
         )
 
     @property
@@ -173,8 +154,4 @@ class MoCoGAN(Representation):
 
     def _of_frames(self, frames: Tensor) -> Tensor:
         """D_I's logits of frames [n, C, H, W] through the haze."""
-        return self.frame_judge(frames + self.haze * normal_like(frames)).float()
-
-    def _of_clips(self, clips: Tensor) -> Tensor:
-        """D_V's logits of clips [n, T, C, H, W] through the haze."""
-        return self.clip_judge(clips + self.haze * normal_like(clips)).float()
+        return self.frame_judge(self._hazed(frames)).float()

@@ -175,6 +175,11 @@ def pixels(observations: Tensor) -> Tensor:
     return observations if torch.is_autocast_enabled(observations.device.type) else observations.float()
 
 
+def levels(pictures: Tensor) -> Tensor:
+    """Pictures uint8 of those in [0, 1], of which the nearest level of 255 is taken: what `pixels` takes back."""
+    return (pictures * 255).round().clamp(0, 255).to(torch.uint8)
+
+
 def check_pictures(observations: Tensor, shape: tuple[int, ...]) -> None:
     """Raise ValueError unless `observations` are pictures [n, *shape]."""
     if not isinstance(observations, Tensor) or tuple(observations.shape[1:]) != tuple(shape):

@@ -13,36 +13,32 @@ the paper is silent are those of MoCoGAN, whose baseline it is: the judge of cli
 from __future__ import annotations
 
 import math
-from functools import partial
 from itertools import pairwise
 from typing import Annotated
 
 import torch
 from annotated_types import Interval
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from borders import Natural, NonNegative, Positive, Shape, Size
-from representations.model import Logs, Objective, Pictures, Representation, pixels
+from representations.model import Logs, Objective, pixels
 from representations.parts.networks import Background
 from representations.parts.together import normal_like
 from representations.parts.videos import (
     LEAST_FRAMES,
     SMALL,
-    ClipJudge,
-    check_square,
+    ClipGAN,
+    Clips,
     dcgan_weights,
     drawn,
     frame_generator,
     told_apart,
 )
 
-Clips = UInt8[Tensor, "n frames *shape"] | Float[Tensor, "n frames *shape"]
-LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
 
-
-class VGAN(Representation):
+class VGAN(ClipGAN):
     """VGAN of clips of `frames` pictures `shape` = (C, H, W); batches are such clips [n, frames, C, H, W].
 
     `noise` is the size of z, `width` and `clip_width` are the numbers of filters of G and D next to the picture, `sparsity`
@@ -67,18 +63,11 @@ class VGAN(Representation):
         beta1: Annotated[float, Interval(ge=0, le=0.999)] = 0.5,
         weight_decay: NonNegative = 1e-5,
     ):
-        super().__init__()
-        check_square(shape)
+        super().__init__(shape, frames, clip_width, haze, beta1, weight_decay)
         times = shape[1] // SMALL
         if frames % times:
             raise ValueError(f"frames must be a multiple of {times} for pictures of side {shape[1]}, got {frames}")
-        self.shape, self.frames, self.noise, self.sparsity, self.haze = tuple(shape), frames, noise, sparsity, haze
-        self.learning_rate, self.clip_rate, self.beta1, self.weight_decay = (
-            learning_rate,
-            clip_rate,
-            beta1,
-            weight_decay,
-        )
+        self.noise, self.sparsity, self.learning_rate, self.clip_rate = noise, sparsity, learning_rate, clip_rate
         widths = [width * 2**depth for depth in range(int(math.log2(times)))][::-1]
         self.foreground = _growing(noise, frames // times, widths)
         self.colour = nn.ConvTranspose3d(widths[-1], shape[0], SMALL, 2, 1)
@@ -87,16 +76,6 @@ class VGAN(Representation):
             dcgan_weights(head)
         self.background = frame_generator(noise, self.shape, width)
         self.grounds = nn.ModuleList([Background(), Background()])
-        self.clip_judge = ClipJudge(self.shape[0], clip_width)
-        self.code_size = self.clip_judge.code_size
-
-    def encode(self, observations: Pictures) -> Tensor:
-        """The features of D at pictures [n, C, H, W], each as a clip that stands still: [n, code_size]."""
-        return self.clip_judge.codes(observations[:, None])[:, 0]
-
-    def encode_clips(self, clips: LongClips) -> Tensor:
-        """The features of D at every frame of clips [n, T, C, H, W], which see its neighbours: [n, T, code_size]."""
-        return self.clip_judge.codes(clips)
 
     def streams(self, z: Float[Tensor, "n noise"]) -> tuple[Tensor, Tensor, Tensor]:
         """The foreground [n, T, C, H, W], its mask [n, T, 1, H, W] and the background [n, 1, C, H, W] of z [n, noise].
@@ -129,9 +108,7 @@ class VGAN(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """D, then G, each by Adam."""
-        betas, decay = (self.beta1, 0.999), self.weight_decay
-        adam = partial(torch.optim.Adam, betas=betas, weight_decay=decay, fused=True)
-        judge, maker = (partial(adam, lr=rate) for rate in (self.clip_rate, self.learning_rate))
+        judge, maker = self._adam(self.clip_rate), self._adam(self.learning_rate)
         networks = (self.foreground, self.colour, self.mask, self.background)
         makers = tuple(parameter for network in networks for parameter in network.parameters())
         return (
@@ -142,10 +119,6 @@ class VGAN(Representation):
     def _fake(self, batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The streams of as many clips as the batch has, by torch's own generator."""
         return self.streams(normal_like(batch.new_empty(len(batch), self.noise, dtype=torch.float32)))
-
-    def _of_clips(self, clips: Tensor) -> Tensor:
-        """D's logits of clips [n, T, C, H, W] through the haze."""
-        return self.clip_judge(clips + self.haze * normal_like(clips)).float()
 
 
 def composed(foreground: Tensor, mask: Tensor, background: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ from envs.files.cifar10 import load_cifar10
 from envs.objects3d import Objects3D
 from representations import fit
 from representations.devices import Precision, choose_device
-from representations.model import pixels
+from representations.model import levels, pixels
 
 PENALTIES = {"covariance_penalty": "covariance", "l1": "l1", "none": "covariance"}
 EXPERIMENTS = ("projection", "xor", "pictures")
@@ -218,7 +218,7 @@ def code_scores(model: Any, test: Tensor, job: Job, folder: Path) -> dict[str, f
     error = model.error(torch.cat(decoded), test)
     variance = model.span**2 * (pixels(test) if job.experiment == "pictures" else test).var()
     if job.experiment == "pictures":
-        seen = [test[:10], (decoded[0][:10] * 255).round().to(torch.uint8)]
+        seen = [test[:10], levels(decoded[0][:10])]
         write_figure(sheet(seen, ["seen", "decoded"]), folder / "reconstructions.png")
     scores = {"mse": error.item(), "share": (error / variance).item(), "mapc": mapc(code), "cvr": cvr(code)}
     return scores | {"tdv": tdv(code, len(SPREADS)), "ud90": float(ud90(code))}

@@ -16,6 +16,7 @@ from benchmarks.metrics.plots import hinton, traversals
 from benchmarks.metrics.traverse import moved
 from borders.files.pictures import write_figure
 from envs.world import World
+from representations.model import levels
 
 SHOWN = 12
 STEPS = 9
@@ -34,7 +35,7 @@ def figures(
     if hasattr(model, "generate"):
         with torch.no_grad():
             drawn = model.generate(SHOWN, torch.Generator().manual_seed(0)).cpu()
-        pictures = (drawn * 255).round().to(torch.uint8)
+        pictures = levels(drawn)
         _write(sheet([seen[:SHOWN].cpu(), pictures], ["training", "generated"]), folder / "samples.png")
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 import representations
 from benchmarks.digits.capacities_report import tables
-from benchmarks.digits.constraints import byte, shown
+from benchmarks.digits.constraints import shown
 from benchmarks.digits.source import digits
 from benchmarks.harness.autoencoding import sheet
 from benchmarks.harness.papers import Job, Settings, sized, trained
@@ -29,7 +29,7 @@ from borders.files.pictures import write_figure
 from envs.digits import Digits
 from envs.world import World
 from representations.class_conditional import ClassConditional, Learner, Posterior
-from representations.model import pixels
+from representations.model import levels, pixels
 from representations.parts.terms import bernoulli_nll, gaussian_kl_each
 
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
@@ -166,15 +166,15 @@ def figures(model: ClassConditional, test: Digits, folder: Path) -> None:
     label = torch.arange(classes)
     posterior = model.posterior(pictures[first], label)
     z, w = posterior.z_mean, posterior.w_mean
-    lines, labels = [pictures[first], byte(model.draw(z, w, label))], ["seen", "decoded"]
+    lines, labels = [pictures[first], levels(model.draw(z, w, label))], ["seen", "decoded"]
     for giver in (0, 3, 7):
         given = giver % classes
-        lines.append(byte(model.draw(z[given].expand_as(z), w, label)))
+        lines.append(levels(model.draw(z[given].expand_as(z), w, label)))
         labels.append(f"z of column {given}")
         if model.w_size:
-            lines.append(byte(model.draw(z, w[given].expand_as(w), label)))
+            lines.append(levels(model.draw(z, w[given].expand_as(w), label)))
             labels.append(f"w of column {given}")
-    lines.append(byte(model.draw(z, w, (label + 1) % classes)))
+    lines.append(levels(model.draw(z, w, (label + 1) % classes)))
     labels.append("as the next class")
     write_figure(sheet(lines, labels), folder / "swaps.png")
 
@@ -186,6 +186,6 @@ def figures(model: ClassConditional, test: Digits, folder: Path) -> None:
             for value in (-3.0, 3.0):
                 moved = {"z": z.clone(), "w": w.clone()}
                 moved[name][:, latent] = value
-                lines.append(byte(model.draw(moved["z"], moved["w"], label)))
+                lines.append(levels(model.draw(moved["z"], moved["w"], label)))
                 labels.append(f"{name}{latent} = {value:g}")
     write_figure(sheet(lines, labels), folder / "traversals.png")

@@ -29,7 +29,7 @@ from borders.files.pictures import write_figure
 from envs.digits import Digits
 from envs.world import World
 from representations.linear_constraints import LinearConstraints, peaked
-from representations.model import pixels
+from representations.model import levels, pixels
 
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
 
@@ -210,24 +210,19 @@ def figures(model: LinearConstraints, test: World, folder: Path) -> None:
     for request in FIGURE_5:
         wanted = torch.full((10, classes), (1 - sum(request.values())) / (classes - len(request)))
         wanted[:, list(request)] = torch.tensor(list(request.values()))
-        lines.append(byte(model.decode(model.invert({0: wanted}, code[:10]))))
+        lines.append(levels(model.decode(model.invert({0: wanted}, code[:10]))))
         labels.append("\n".join(f"{k}: {share:g}" for k, share in request.items()))
     write_figure(sheet(lines, labels), folder / "asked.png")
     first = torch.stack([(rows[:, 0].long() == k).nonzero()[0, 0] for k in range(classes)])
     lines, labels = [pictures[first]], ["seen"]
-    lines.append(byte(model.decode(code[first])))
+    lines.append(levels(model.decode(code[first])))
     labels.append("decoded")
     lines.append(
-        byte(model.decode(model.edit(code[first], {0: peaked((torch.arange(classes) + 1) % classes, classes)})))
+        levels(model.decode(model.edit(code[first], {0: peaked((torch.arange(classes) + 1) % classes, classes)})))
     )
     labels.append("the next\ndigit")
     for k, factor in enumerate(test.factors[2:]):
         for value in (factor.low, factor.high):
-            lines.append(byte(model.decode(model.edit(code[first], {1 + k: torch.full((classes,), value)}))))
+            lines.append(levels(model.decode(model.edit(code[first], {1 + k: torch.full((classes,), value)}))))
             labels.append(f"{factor.name}\n{value:g}")
     write_figure(sheet(lines, labels), folder / "edited.png")
-
-
-def byte(pictures: Tensor) -> Tensor:
-    """Pictures in [0, 1] as uint8."""
-    return (pictures * 255).round().to(torch.uint8)

@@ -32,7 +32,7 @@ from envs.files.idx import Split
 from envs.transformed_digits import GRAINS, MECHANISMS, Mechanism, TransformedDigits, transform
 from envs.world import Factor, World
 from representations.causal_mechanisms import CausalMechanisms
-from representations.model import pixels
+from representations.model import levels, pixels
 
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
 
@@ -270,7 +270,7 @@ def transfer(model: CausalMechanisms, best: Tensor, sizes: Sizes) -> tuple[dict[
 
 def framed(pictures: Tensor, wanted: Tensor) -> Tensor:
     """Float pictures [n, 1, H, W] as uint8 [n, 3, H, W], those that are `wanted` [n] in a frame."""
-    found = (pictures * 255).round().to(torch.uint8).expand(-1, 3, -1, -1).clone()
+    found = levels(pictures).expand(-1, 3, -1, -1).clone()
     inside = torch.zeros(pictures.shape[-2:], dtype=torch.bool)
     inside[1:-1, 1:-1] = True
     edge = wanted[:, None, None] & ~inside

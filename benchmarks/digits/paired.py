@@ -26,6 +26,7 @@ from borders.files.pictures import write_figure
 from envs.street_digits import StreetDigits
 from envs.world import World
 from representations.jade import DigitClassifier, Jade, PairedClassifier
+from representations.model import levels
 
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
 
@@ -185,7 +186,7 @@ def pictures(model: Jade, x: Tensor, label: Tensor, folder: Path) -> None:
     first = torch.stack([(label == k).nonzero()[0, 0] for k in range(10)])
     code = model.encode(x[first])
     swapped = torch.cat([code[:, : model.content].roll(1, 0), code[:, model.content :]], 1)
-    rows = [x[first], *((model.decode(each) * 255).round().to(torch.uint8) for each in (code, swapped))]
+    rows = [x[first], *(levels(model.decode(each)) for each in (code, swapped))]
     write_figure(sheet(rows, ["seen", "decoded", "another's content"]), folder / "decoded.png")
     codes = torch.cat([model.encode(part) for part in x.split(CHUNK)])
     write_figure(activations(codes, label, model.content), folder / "activations.png")

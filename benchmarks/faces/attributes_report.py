@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.harness.papers import Found, Told, by_row, gap, over
+from benchmarks.harness.papers import Found, Told, by_row, gap, over, pictures
 from benchmarks.harness.table import DOWN, UP, Claim, Table, over_seeds
 
 Columns = Mapping[str, tuple[str, int, float]]
@@ -30,6 +30,11 @@ TELLS: Columns = {
     "mig": (f"MIG{UP}", 3, 1.0),
     "disentanglement": (f"DCI disentanglement{UP}", 2, 1.0),
 }
+CAPTIONS = {
+    "switched.png": "attributes switched",
+    "styles.png": "styles given to others",
+    "plane.png": "one face over the plane of styles",
+}
 NAMES = {
     "accuracy": ("switched attributes are seen as wanted more often", 100.0, "points"),
     "identity": ("switched pictures are nearer to the true ones", -1000.0, "thousandths less"),
@@ -49,19 +54,8 @@ def tables(out: Path, results: Sequence[Found]) -> Told:
     )
     parts = zip(heads, (JUDGED, TRUE, TELLS), strict=True)
     made = [table(f"Faces: {head}, {about}", found, columns) for head, columns in parts]
-    return Told(made, claims(found), drawn(results, ", beside the true pictures"))
-
-
-def drawn(results: Sequence[Found], beside: str = "") -> dict[str, Path]:
-    """The first seed's pictures, by what they show."""
-    pictures: dict[str, Path] = {}
-    for each in results:
-        if each.job.seed == results[0].job.seed:
-            named = {"switched.png": f"attributes switched{beside}"}
-            if each.job.model == "csvae":
-                named |= {"styles.png": "styles given to others", "plane.png": "one face over the plane of styles"}
-            pictures |= {f"{each.job.row}: {caption}": each.folder / name for name, caption in named.items()}
-    return pictures
+    beside = {"switched.png": f"{CAPTIONS['switched.png']}, beside the true pictures"}
+    return Told(made, claims(found), pictures(results, CAPTIONS | beside))
 
 
 def table(title: str, found: Mapping[str, Sequence[Found]], columns: Columns) -> Table:

@@ -14,6 +14,7 @@ from benchmarks.faces.codes import posterior, switch
 from benchmarks.harness.autoencoding import sheet
 from borders.files.pictures import write_figure
 from envs.faces import ATTRIBUTES, Faces
+from representations.model import levels
 
 if TYPE_CHECKING:
     from benchmarks.faces.attributes import Faced
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 ACROSS = 10  # faces in a row
 GIVERS = 4  # faces whose style others are given, of each attribute
 REACH = 2.0  # standard deviations of the prior of present attributes, to either side
-
-
-def byte(pictures: Tensor) -> Tensor:
-    """Pictures in [0, 1] as uint8."""
-    return (pictures * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 @torch.no_grad()
@@ -67,11 +63,11 @@ def draw(
 def switching(model: Any, attributes: Sequence[str], test: Labelled, true: Sequence[Tensor]) -> Any:
     """Faces as they are seen, decoded, and with every attribute switched, beside the true picture of that if there is one."""
     x, y = test.pictures[:ACROSS], test.labels[:ACROSS]
-    lines, names = [x, byte(switch(model, x, y, y))], ["seen", "decoded"]
+    lines, names = [x, levels(switch(model, x, y, y))], ["seen", "decoded"]
     for k, name in enumerate(attributes):
         wanted = y.clone()
         wanted[:, k] = 1 - y[:, k]
-        lines.append(byte(switch(model, x, y, wanted)))
+        lines.append(levels(switch(model, x, y, wanted)))
         names.append(f"{name.replace('_', ' ')} switched")
         if true:
             lines.append(true[k])
@@ -91,7 +87,7 @@ def styles(model: Any, attributes: Sequence[str], test: Labelled, givers: Sequen
         names.append(f"without {name.replace('_', ' ')}")
         for giver in givers[k].split(1):
             w = posterior(model, test.pictures[giver], test.labels[giver])[2]
-            given = byte(switch(model, x, y, wanted, w.expand(len(x), -1)))
+            given = levels(switch(model, x, y, wanted, w.expand(len(x), -1)))
             lines.append(torch.cat([test.pictures[giver], given]))
             names.append("the first one's")
     return sheet(lines, names)
@@ -114,6 +110,6 @@ def plane(model: Any, attributes: Sequence[str], test: Labelled) -> Any:
             seen, labels = (
                 part[face : face + 1].expand(side, *part.shape[1:]) for part in (test.pictures, test.labels)
             )
-            lines.append(byte(switch(model, seen, labels, wanted, style)))
+            lines.append(levels(switch(model, seen, labels, wanted, style)))
             names.append(f"{name.replace('_', ' ')}, w2 = {level:.1f}")
     return sheet(lines, names)

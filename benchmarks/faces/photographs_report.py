@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.faces.attributes_report import JUDGED, TELLS, claims, drawn, table
-from benchmarks.harness.papers import Found, Told, by_row, over
+from benchmarks.faces.attributes_report import CAPTIONS, JUDGED, TELLS, claims, table
+from benchmarks.harness.papers import Found, Told, by_row, over, pictures
 from benchmarks.harness.table import over_seeds
 
 READ = {key: TELLS[key] for key in ("probe", "probe_mean")}
@@ -23,4 +23,4 @@ def tables(out: Path, results: Sequence[Found]) -> Told:
     )
     parts = zip(heads, (JUDGED, READ), strict=True)
     made = [table(f"Photographs: {head}, {about}", found, columns) for head, columns in parts]
-    return Told(made, claims(found, ("accuracy",)), drawn(results))
+    return Told(made, claims(found, ("accuracy",)), pictures(results, CAPTIONS))

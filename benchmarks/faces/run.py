@@ -14,10 +14,10 @@ from typing import Any
 
 from benchmarks.faces import attributes, photographs, swiss
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Sweep
-from benchmarks.harness.papers import Job, Paper, models_of, paper_jobs, run_paper, summarise
+from benchmarks.harness.options import Sweep, listed
+from benchmarks.harness.papers import Job, Paper, models_of, part_jobs, run_paper, summarise
 from benchmarks.harness.summary import Summary
-from borders import checked, nearest
+from borders import checked
 
 DRAWN: dict[str, Paper] = {"swiss": swiss, "attributes": attributes}
 TAKEN: dict[str, Paper] = {"photographs": photographs}
@@ -43,17 +43,13 @@ class Options:
 
 def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError or TypeError for an unknown part or model, and for settings that a part refuses."""
-    if options.part and options.part not in PARTS:
-        raise ValueError(f"unknown part {options.part!r}; the parts are {nearest(options.part, PARTS)}")
-    if options.part and (options.part in TAKEN) != bool(options.data):
-        raise ValueError(
-            f"part {options.part} is drawn: it has no data, got {options.data!r}"
-            if options.data
-            else f"part {options.part} needs --data, a folder with the files of CelebA"
-        )
-    chosen = {name: part for name, part in (TAKEN if options.data else DRAWN).items() if options.part in ("", name)}
-    told = {name: settings for name, settings in options.papers.items() if name not in PARTS or name in chosen}
-    return paper_jobs(chosen, own, told, options.data)
+    for name in listed(options.part):
+        if name in DRAWN and options.data:
+            raise ValueError(f"part {name} is drawn: it has no data, got {options.data!r}")
+        if name in TAKEN and not options.data:
+            raise ValueError(f"part {name} needs --data, a folder with the files of CelebA")
+    names = options.part or ",".join(TAKEN if options.data else DRAWN)
+    return part_jobs(PARTS, names, own, options.papers, options.data)
 
 
 def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.harness.papers import Found, Told, by_row, over
+from benchmarks.harness.papers import Found, Told, by_row, over, pictures
 from benchmarks.harness.table import DOWN, UP, Claim, Table, over_seeds
 
 COLUMNS = {
@@ -39,10 +39,4 @@ def tables(out: Path, results: Sequence[Found]) -> Told:
             read = over(rows, "probe")
             text = f"{name}: the label is not decodable from z (a fresh network is right in less than {HIDDEN:.0%})"
             claims.append(Claim(text, read.high < HIDDEN, f"{read.text(1, 100)} %"))
-    first = results[0].job.seed
-    pictures = {
-        f"{each.job.row}: the roll, decoded and switched, and its codes": each.folder / "roll.png"
-        for each in results
-        if each.job.seed == first
-    }
-    return Told([made], claims, pictures)
+    return Told([made], claims, pictures(results, {"roll.png": "the roll, decoded and switched, and its codes"}))

@@ -17,7 +17,7 @@ from benchmarks.metrics.plots import traversals
 from benchmarks.metrics.scoring import Samples
 from borders import Count, checked
 from representations.devices import Precision, choose_device, choose_precision
-from representations.model import pixels
+from representations.model import levels, pixels
 from representations.parts.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
 
 BATCH = 500
@@ -74,7 +74,7 @@ def reconstruction(autoencoder: torch.nn.Module, pictures: Tensor) -> tuple[dict
 @torch.no_grad()
 def draw(autoencoder: torch.nn.Module, codes: Tensor) -> Tensor:
     """Pictures uint8 [n, C, H, W] of codes [n, d]."""
-    return (autoencoder.decode(codes) * 255).round().to(torch.uint8)  # type: ignore[operator]
+    return levels(autoencoder.decode(codes))  # type: ignore[operator]
 
 
 @torch.no_grad()

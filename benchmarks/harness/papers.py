@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import torch
 
 import representations
-from benchmarks.harness.options import Sweep, Trial, check_keys
+from benchmarks.harness.options import Sweep, Trial, check_keys, listed
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe, job_folders
 from benchmarks.harness.summary import Summary, intervals
@@ -145,6 +145,17 @@ def gap(
     return interval([scale * (row.scores[name] - both[row.job.seed]) for row in first if row.job.seed in both])
 
 
+def pictures(results: Sequence[Found], captions: Mapping[str, str]) -> dict[str, Path]:
+    """The pictures in the folders of the first seed's jobs, by row and caption; `captions` says by file name what is seen."""
+    return {
+        f"{each.job.row}, seed {each.job.seed}: {caption}": each.folder / name
+        for each in results
+        if each.job.seed == results[0].job.seed
+        for name, caption in captions.items()
+        if (each.folder / name).exists()
+    }
+
+
 def claim(text: str, more: Interval, evidence: str) -> Claim:
     """A claim that a difference is above 0: shown or not by its interval, undecided where that has 0 in it."""
     return Claim(text, True if more.low > 0 else False if more.high <= 0 else None, evidence)
@@ -186,6 +197,22 @@ def paper_jobs(
                 shared: dict[str, Any] = {"paper": name, "variant": variant, "data": data, "settings": chosen}
                 found += [Job(model, own.preset, seed, own.device, **shared) for seed in sweep.all_seeds()[:few]]
     return found
+
+
+def part_jobs(
+    parts: Mapping[str, Paper], names: str, own: Sweep, told: Mapping[str, Mapping[str, Any]], data: str = ""
+) -> list[Job]:
+    """The jobs of the parts of a room that are named, separated by commas, or of all; what is told of the others is left.
+
+    ValueError or TypeError for an unknown part, and for what `paper_jobs` refuses.
+    """
+    wanted = listed(names) or list(parts)
+    for name in wanted:
+        if name not in parts:
+            raise ValueError(f"unknown part {name!r}; the parts are {nearest(name, parts)}")
+    others = set(parts) - set(wanted)
+    chosen = {name: part for name, part in parts.items() if name in wanted}
+    return paper_jobs(chosen, own, {name: settings for name, settings in told.items() if name not in others}, data)
 
 
 def run_paper(benchmark: str, papers: Mapping[str, Paper], job: Job, folder: Path, resume: bool) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from envs.moves import moving
 from envs.stored import Stored, open_world
 from envs.world import MovingWorld, World
 from representations import MODELS, Decodes, Predicts, Representation, fit
-from representations.model import pixels
+from representations.model import levels, pixels
 
 COLLECT = ("factors", "walk", "policy")
 TEST_SEED = 10_000
@@ -181,7 +181,7 @@ def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
         if isinstance(model, Decodes):
             decoded = torch.cat([model.decode(model.encode(batch)) for batch in tests.split(250)])
             scores["pixel_error"] = (decoded - pixels(tests)).square().mean().item()
-            rows = (tests[:10], (decoded[:10] * 255).round().to(torch.uint8))
+            rows = (tests[:10], levels(decoded[:10]))
             write_figure(sheet(rows, ("seen", "decoded")), folder / "reconstruction.png", dpi=120)
         if job.names:
             generator = torch.Generator().manual_seed(TEST_SEED + 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.harness.papers import Found, Told, by_row, claim, gap, over
+from benchmarks.harness.papers import Found, Told, by_row, claim, gap, over, pictures
 from benchmarks.harness.table import UP, Claim, Table, over_seeds
 from benchmarks.identities.measures import KS, NEAR, SCORES
 from borders.files.pictures import write_figure
@@ -31,12 +31,7 @@ def tables(out: Path, results: Sequence[Found]) -> Told:
         "AUCs of the attribute values, all seeds: the share of them that is at least so large (figure 3)": out
         / "auc.png"
     }
-    first = results[0].job.seed
-    for model, found in rows.items():
-        for name, caption in CAPTIONS.items():
-            if found[0].job.seed == first and (found[0].folder / name).exists():
-                figures[f"{model}, seed {first}: {caption}"] = found[0].folder / name
-    return Told(measured(rows), claims(rows), figures)
+    return Told(measured(rows), claims(rows), figures | pictures(results, CAPTIONS))
 
 
 def measured(rows: Rows) -> list[Table]:

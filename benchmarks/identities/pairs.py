@@ -31,7 +31,7 @@ from borders import Count, Positive, Size, checked
 from borders.files.pictures import write_figure
 from envs.faces import Faces
 from representations import Representation, fit
-from representations.model import pixels
+from representations.model import levels, pixels
 from representations.sd_gan import SDGAN
 
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
@@ -205,5 +205,5 @@ def grid(model: SDGAN, folder: Path) -> None:
         2 * torch.rand(n, size, generator=seeded(GRID)) - 1
         for n, size in ((8, model.identity), (10, model.observation))
     )
-    lines = [(model.draw(row.expand(len(how), -1), how) * 255).round().to(torch.uint8) for row in who]
+    lines = [levels(model.draw(row.expand(len(how), -1), how)) for row in who]
     write_figure(sheet(lines, [str(k + 1) for k in range(len(lines))]), folder / "grid.png", dpi=110)

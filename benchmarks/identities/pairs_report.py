@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.harness.papers import Found, Told, by_row, claim, gap, over
+from benchmarks.harness.papers import Found, Told, by_row, claim, gap, over, pictures
 from benchmarks.harness.table import DOWN, UP, Claim, Table, over_seeds
 
 PUBLISHED = {"real": (".913", ".867"), "sd_dcgan": (".823", ".749"), "sd_began": (".928", ".857")}
 HALF = 0.5  # of what real pictures of a person differ by: a generator with less ignores the observation code
 CHANCE = 0.5
-CAPTION = "a row for each identity code, a column for each observation code"
+CAPTIONS = {"grid.png": "a row for each identity code, a column for each observation code"}
 Rows = Mapping[str, Sequence[Found]]
 
 
 def tables(out: Path, results: Sequence[Found]) -> Told:
     """Tables, claims, and figures by caption."""
     rows = by_row(results)
-    first = results[0].job.seed
-    figures = {f"{model}, seed {first}: {CAPTION}": found[0].folder / "grid.png" for model, found in rows.items()}
-    return Told(measured(rows), claims(rows), figures)
+    return Told(measured(rows), claims(rows), pictures(results, CAPTIONS))
 
 
 def measured(rows: Rows) -> list[Table]:

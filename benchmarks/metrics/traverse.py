@@ -14,6 +14,7 @@ from borders.files import read_json
 from envs.stored import open_world
 from envs.world import World
 from representations import Decodes, Representation, load
+from representations.model import levels
 from representations.registry import find_model
 
 SIDES = (0.025, 0.975)  # the quantiles between which a code dimension is moved
@@ -65,4 +66,4 @@ def moved(model: Any, codes: Tensor, steps: int = STEPS) -> Tensor:
     rows[torch.arange(d), :, torch.arange(d)] = (low + share * (high - low)).T
     device = next(model.parameters()).device
     pictures = torch.cat([model.decode(part.to(device)).cpu() for part in rows.flatten(0, 1).split(CHUNK)])
-    return (pictures * 255).round().to(torch.uint8).unflatten(0, (d, steps))
+    return levels(pictures).unflatten(0, (d, steps))

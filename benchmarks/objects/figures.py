@@ -12,16 +12,12 @@ from torch.nn import functional
 from benchmarks.harness.autoencoding import seeded, sheet
 from benchmarks.objects.measures import Scenes, exchange, first_part, sequence
 from borders.files.pictures import write_figure
+from representations.model import levels
 from representations.mvae import MVAE, SceneVAE
 
 SCENES = 8  # drawn, half of them beside the other half
 REACH, STEPS = 2.25, 9  # a traversal goes from -2.25 to 2.25
 SAMPLES = 600  # seed
-
-
-def levels(pictures: Tensor) -> Tensor:
-    """Pictures uint8 of those in [0, 1]."""
-    return (pictures * 255).round().to(torch.uint8)
 
 
 @torch.no_grad()

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.harness.timing import in_turn
-from benchmarks.speed.rows import ONE, Row, Sizes
+from benchmarks.speed.rows import Row, Sizes, beside_bare
 from envs import make_world
-from representations import fit, make
+from representations import make
 
 BATCH = 8
 FRAMES = 16
@@ -67,24 +66,15 @@ def bare_loop(model: Any, batches: Batches, steps: int, generator: torch.Generat
 
 def clips(sizes: Sizes) -> list[Row]:
     """Clips a second of `fit` and of a bare loop in turn, of each model; a step is a move of every player."""
-    rows = []
     n = min(BATCH, sizes.train_batch)
     pool = make_world("shape_motion", size=32).clip(64, FRAMES, sizes.generator()).frames  # type: ignore[attr-defined]
 
     def batches(generator: torch.Generator) -> Tensor:
         return pool[torch.randint(len(pool), (n,), generator=generator)]
 
+    rows = []
     for name, more in MODELS.items():
-        torch.manual_seed(sizes.seed)
-        options: dict[str, Any] = {"device": "cpu", "progress": False}
-        fitting = partial(fit, make(name, **SETTINGS, **more), batches, sizes.train_steps, sizes.generator(), **options)
-        bare = partial(bare_loop, make(name, **SETTINGS, **more), batches, sizes.train_steps, sizes.generator())
-        fitted, plain, ratio = in_turn(fitting, bare, sizes.repeats)
-        made, called = n * sizes.train_steps, NAME.format(name, n)
-        rows += [
-            Row(f"{called}: {how}", ONE, "clips/s", made / cost.clock, made / cost.processor, "", "convolutions")
-            for how, cost in (("fit", fitted), ("bare loop", plain))
-        ]
-        share = 100 * plain.clock / fitted.clock, 100 * ratio
-        rows.append(Row(f"{called}: share", ONE, "%", *share, "", "logs, checks"))
+        model = partial(make, name, **SETTINGS, **more)
+        called = NAME.format(name, n)
+        rows += beside_bare(called, "clips/s", model, bare_loop, batches, n, sizes, "convolutions")
     return rows

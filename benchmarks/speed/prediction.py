@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.harness.timing import in_turn
-from benchmarks.speed.rows import ONE, Row, Sizes
+from benchmarks.speed.rows import Row, Sizes, beside_bare
 from envs.moving_digits import MovingDigits
-from representations import fit, make
+from representations import make
 
 BATCH, FRAMES = 16, 5
 NAME = "independent_prediction 32x32x3, 5 frames, width 16, batch {}"
@@ -58,16 +57,5 @@ def predicted_clips(sizes: Sizes) -> list[Row]:
     def batches(generator: torch.Generator) -> Tensor:
         return pool[torch.randint(len(pool), (n,), generator=generator)]
 
-    torch.manual_seed(sizes.seed)
-    options: dict[str, Any] = {"device": "cpu", "progress": False}
     model = partial(make, "independent_prediction", **SETTINGS)
-    fitting = partial(fit, model(), batches, sizes.train_steps, sizes.generator(), **options)
-    bare = partial(bare_loop, model(), batches, sizes.train_steps, sizes.generator())
-    fitted, plain, ratio = in_turn(fitting, bare, sizes.repeats)
-    made, called = n * sizes.train_steps, NAME.format(n)
-    rows = [
-        Row(f"{called}: {how}", ONE, "clips/s", made / cost.clock, made / cost.processor, "", "convolutions")
-        for how, cost in (("fit", fitted), ("bare loop", plain))
-    ]
-    share = 100 * plain.clock / fitted.clock, 100 * ratio
-    return [*rows, Row(f"{called}: share", ONE, "%", *share, "", "logs, checks")]
+    return beside_bare(NAME.format(n), "clips/s", model, bare_loop, batches, n, sizes, "convolutions")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from annotated_types import MinLen
 
+from benchmarks.harness.timing import in_turn
 from borders import Count, Natural, checked
+from representations import fit
 
 ONE, TWO_THREADS, TWO_PROCESSES = "1 process, 1 thread", "1 process, 2 threads", "2 processes, 1 thread each"
 LINEAR = "% of linear"  # the unit of an efficiency
@@ -72,3 +76,31 @@ class Sizes:
     def generator(self) -> torch.Generator:
         """A generator with the seed."""
         return torch.Generator().manual_seed(self.seed)
+
+
+def beside_bare(
+    name: str,
+    unit: str,
+    model: Callable[[], Any],
+    bare_loop: Callable[..., None],
+    batches: Callable[[torch.Generator], Any],
+    batch: int,
+    sizes: Sizes,
+    limit: str,
+    elsewhere: str = "",
+) -> list[Row]:
+    """What of a training is done a second by `fit` and by a bare loop in turn, and the share that `fit` reaches of it.
+
+    `bare_loop(model, batches, steps, generator)` trains as one would by hand: no logs, no checkpoints, no checks.
+    """
+    torch.manual_seed(sizes.seed)
+    told: dict[str, Any] = {"device": "cpu", "progress": False}
+    fitting = partial(fit, model(), batches, sizes.train_steps, sizes.generator(), **told)
+    bare = partial(bare_loop, model(), batches, sizes.train_steps, sizes.generator())
+    fitted, plain, ratio = in_turn(fitting, bare, sizes.repeats)
+    made = batch * sizes.train_steps
+    return [
+        Row(f"{name}: fit", ONE, unit, made / fitted.clock, made / fitted.processor, elsewhere, limit),
+        Row(f"{name}: bare loop", ONE, unit, made / plain.clock, made / plain.processor, "", limit),
+        Row(f"{name}: share", ONE, "%", 100 * plain.clock / fitted.clock, 100 * ratio, "", "logs, checks"),
+    ]

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.harness.timing import in_turn
-from benchmarks.speed.rows import ONE, Row, Sizes
+from benchmarks.speed.rows import Row, Sizes, beside_bare
 from envs import make_world
-from representations import fit, make
+from representations import make
 from representations.language_multitask import PARTS, VIEWS
 from representations.parts.sentences import trimmed
 
@@ -61,20 +60,6 @@ def sentences(sizes: Sizes) -> list[Row]:
         rows = torch.randint(2048, (sizes.train_batch,), generator=generator)
         return {name: trimmed(ids[rows]) for name, ids in views.items()}
 
-    torch.manual_seed(sizes.seed)
-    options: dict[str, Any] = {"device": "cpu", "progress": False}
-    fitting = partial(
-        fit, make("language_multitask", **sizes_of), batches, sizes.train_steps, sizes.generator(), **options
-    )
-    bare = partial(bare_loop, make("language_multitask", **sizes_of), batches, sizes.train_steps, sizes.generator())
-    fitted, plain, ratio = in_turn(fitting, bare, sizes.repeats)
-    made, name, limit = (
-        sizes.train_batch * sizes.train_steps,
-        NAME.format(sizes.train_batch),
-        "recurrent layers, step by step",
-    )
-    rows = [
-        Row(f"{name}: {how}", ONE, "sentences/s", made / cost.clock, made / cost.processor, elsewhere, limit)
-        for how, cost, elsewhere in (("fit", fitted, "fused 300, a hand loop 110 (LSTM 512)"), ("bare loop", plain, ""))
-    ]
-    return [*rows, Row(f"{name}: share", ONE, "%", 100 * plain.clock / fitted.clock, 100 * ratio, "", "logs, checks")]
+    model, n = partial(make, "language_multitask", **sizes_of), sizes.train_batch
+    told = "recurrent layers, step by step", "fused 300, a hand loop 110 (LSTM 512)"
+    return beside_bare(NAME.format(n), "sentences/s", model, bare_loop, batches, n, sizes, *told)

@@ -27,6 +27,7 @@ from borders import Count, checked
 from borders.files.pictures import write_figure
 from envs.shape_motion import ShapeMotion
 from representations.mocogan import MoCoGAN
+from representations.model import levels
 from representations.vgan import VGAN
 
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
@@ -97,12 +98,7 @@ def some(clips: Tensor, batch: int) -> Callable[[torch.Generator], Tensor]:
 def made(model: MoCoGAN | VGAN, n: int, seed: int, **more: int) -> Tensor:
     """`n` clips of the model, uint8 [n, T, C, H, W]."""
     generator = seeded(seed)
-    return torch.cat([bytes_of(model.generate(len(part), generator, **more)) for part in torch.arange(n).split(CHUNK)])
-
-
-def bytes_of(pictures: Tensor) -> Tensor:
-    """Pictures in [0, 1] as uint8."""
-    return (pictures * 255).round().to(torch.uint8)
+    return torch.cat([levels(model.generate(len(part), generator, **more)) for part in torch.arange(n).split(CHUNK)])
 
 
 def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
@@ -122,7 +118,9 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     show(model, real, folder)
     if isinstance(model, MoCoGAN):
         long = made(model, sizes.test, LONG, length=LONGER * sizes.frames)
-        found |= {f"long_{name}": value for name, value in clip_scores(long, real).items()}
+        longer = clip_scores(long, real)
+        longer.pop("path_distance")  # real clips have no path of that length
+        found |= {f"long_{name}": value for name, value in longer.items()}
         found |= {f"end_{name}": value for name, value in clip_scores(long[:, -sizes.frames :], real).items()}
         found |= swapped(model, sizes.swapped)
         show_swaps(model, folder)
@@ -149,7 +147,7 @@ def grid(model: MoCoGAN, contents: int, motions: int, seed: int) -> Tensor:
     content = model.contents(contents, generator)
     path = model.paths(motions, model.frames, generator)
     rows = [model.draw(row.expand(motions, -1), path) for row in content]
-    return torch.stack([bytes_of(row) for row in rows])
+    return torch.stack([levels(row) for row in rows])
 
 
 def swapped(model: MoCoGAN, n: int) -> dict[str, float]:

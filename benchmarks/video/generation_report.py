@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.harness.papers import Found, Told, by_row, claim, gap, over
+from benchmarks.harness.papers import Found, Told, by_row, claim, gap, over, pictures
 from benchmarks.harness.table import DOWN, UP, Claim, Interval, Table, over_seeds
 
 PUBLISHED = {"real": "0", "vgan": "5.02", "mocogan": "1.79"}
@@ -39,14 +39,7 @@ Rows = Mapping[str, Sequence[Found]]
 def tables(out: Path, results: Sequence[Found]) -> Told:
     """Tables, claims, and figures by caption."""
     rows = by_row(results)
-    first = results[0].job.seed
-    figures = {
-        f"{model}, seed {first}: {caption}": found[0].folder / name
-        for model, found in rows.items()
-        for name, caption in CAPTIONS.items()
-        if found[0].job.seed == first and (found[0].folder / name).exists()
-    }
-    return Told(measured(rows), claims(rows), figures)
+    return Told(measured(rows), claims(rows), pictures(results, CAPTIONS))
 
 
 def measured(rows: Rows) -> list[Table]:
@@ -86,7 +79,10 @@ def measured(rows: Rows) -> list[Table]:
 
 def cells(found: Sequence[Found], prefix: str = "") -> list[str]:
     """A row's scores."""
-    return [over(found, prefix + name, scale).text(digits) for name, _, digits, scale in SCORES]
+    return [
+        over(found, prefix + name, scale).text(digits) if prefix + name in found[0].scores else "-"
+        for name, _, digits, scale in SCORES
+    ]
 
 
 def claims(rows: Rows) -> list[Claim]:

@@ -42,6 +42,7 @@ from borders import Count, Natural, Size, checked
 from borders.files.pictures import write_figure
 from envs.moving_digits import MovingDigits
 from representations.independent_prediction import Prediction
+from representations.model import levels
 
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
 
@@ -157,7 +158,7 @@ def draw(model: Prediction, clips: Tensor, films: Tensor, means: Tensor, groups:
     order = [k for group in groups for k in group]
     matrix = correlations(means[:, -2], means[:, -1])[np.ix_(order, order)]
     write_figure(correlation_map(matrix, names), folder / "correlations.png")
-    shown = torch.cat([clips[None, :SHOWN], (films[:, :SHOWN] * 255).round().to(torch.uint8)])
+    shown = torch.cat([clips[None, :SHOWN], levels(films[:, :SHOWN])])
     labels = ["seen", "all move", *(f"{chr(97 + i)} alone" for i in range(len(groups)))]
     write_wall(shown, folder / "alone.gif", 200)
     rows = [row for clip in range(2) for row in shown[:, clip]]

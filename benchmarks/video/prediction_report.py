@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.harness.papers import Found, Told, by_row, claim, gap, over
+from benchmarks.harness.papers import Found, Told, by_row, claim, gap, over, pictures
 from benchmarks.harness.table import DOWN, UP, Claim, Interval, Table, over_seeds
 
 FACTORED, ENTANGLED = "independent_prediction", "entangled_prediction"
@@ -35,17 +35,10 @@ Rows = Mapping[str, Sequence[Found]]
 def tables(out: Path, results: Sequence[Found]) -> Told:
     """Tables, claims, and figures by caption."""
     rows = by_row(results)
-    first = results[0].job.seed
-    figures = {
-        f"{row}, seed {first}: {caption}": found[0].folder / name
-        for row, found in rows.items()
-        for name, caption in CAPTIONS.items()
-        if found[0].job.seed == first and (found[0].folder / name).exists()
-    }
     steered = {row: found for row, found in rows.items() if "planned" in found[0].scores}
     watched = {row: found for row, found in rows.items() if row not in steered}
     made = [*(measured(watched) if watched else []), *(driven(steered) if steered else [])]
-    return Told(made, claims(rows), figures)
+    return Told(made, claims(rows), pictures(results, CAPTIONS))
 
 
 def measured(rows: Rows) -> list[Table]:

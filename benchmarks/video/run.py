@@ -16,10 +16,10 @@ from typing import Any
 
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Sweep
-from benchmarks.harness.papers import Job, Paper, models_of, paper_jobs, run_paper, summarise
+from benchmarks.harness.papers import Job, Paper, models_of, part_jobs, run_paper, summarise
 from benchmarks.harness.summary import Summary
 from benchmarks.video import generation, prediction
-from borders import checked, nearest
+from borders import checked
 
 PARTS: dict[str, Paper] = {"generation": generation, "prediction": prediction}
 INTRODUCTION = (
@@ -37,18 +37,14 @@ class Options:
     """What the learners of clips can be told."""
 
     part: str = ""
-    """generation or prediction; all parts unless told."""
+    """generation, prediction; all parts unless told."""
     papers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by part."""
 
 
 def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError or TypeError for an unknown part or model, and for settings that a part refuses."""
-    if options.part and options.part not in PARTS:
-        raise ValueError(f"unknown part {options.part!r}; the parts are {nearest(options.part, PARTS)}")
-    chosen = {name: part for name, part in PARTS.items() if options.part in ("", name)}
-    told = {name: settings for name, settings in options.papers.items() if name not in PARTS or name in chosen}
-    return paper_jobs(chosen, own, told)
+    return part_jobs(PARTS, options.part, own, options.papers)
 
 
 def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:

@@ -7,17 +7,22 @@ w, 2 w, 4 w, and a map of logits, one for each patch.
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import pairwise
 from typing import TypeVar
 
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from representations.model import Logs, pixels
+from representations.model import Logs, Pictures, Representation, pixels
 from representations.parts.terms import density_ratio_loss
+from representations.parts.together import normal_like
 
 M = TypeVar("M", bound=nn.Module)
+Clips = UInt8[Tensor, "n frames *shape"] | Float[Tensor, "n frames *shape"]  # as long as those in training
+LongClips = UInt8[Tensor, "n length *shape"] | Float[Tensor, "n length *shape"]
 SMALL = 4  # the side of a generator's first maps, and of all kernels
 DEPTH = 3  # convolutions of a judge below its logits
 LEAST_SIDE = 2 ** (DEPTH + 1)
@@ -93,6 +98,42 @@ class ClipJudge(nn.Module):
         ends = [frames[:, :1].expand(-1, AROUND[0], -1, -1, -1), frames[:, -1:].expand(-1, AROUND[1], -1, -1, -1)]
         found = self.trunk(torch.cat([ends[0], frames, ends[1]], 1).transpose(1, 2)).transpose(1, 2)
         return functional.adaptive_avg_pool2d(found.flatten(0, 1), 2).flatten(1).unflatten(0, clips.shape[:2])
+
+
+class ClipGAN(Representation):
+    """A generator of clips whose judge of clips, of `width` filters next to the picture, looks through a haze.
+
+    Codes of what is seen are the judge's features. Every player moves by Adam, with `beta1` and `weight_decay`.
+    """
+
+    def __init__(self, shape: tuple[int, ...], frames: int, width: int, haze: float, beta1: float, weight_decay: float):
+        super().__init__()
+        check_square(shape)
+        self.shape, self.frames, self.haze = tuple(shape), frames, haze
+        self.beta1, self.weight_decay = beta1, weight_decay
+        self.clip_judge = ClipJudge(self.shape[0], width)
+        self.code_size = self.clip_judge.code_size
+
+    def encode(self, observations: Pictures) -> Tensor:
+        """The judge's features at pictures [n, C, H, W], each as a clip that stands still: [n, code_size]."""
+        return self.clip_judge.codes(observations[:, None])[:, 0]
+
+    def encode_clips(self, clips: LongClips) -> Tensor:
+        """The judge's features at every frame of clips [n, T, C, H, W], which see its neighbours: [n, T, code_size]."""
+        return self.clip_judge.codes(clips)
+
+    def _adam(self, rate: float) -> partial[torch.optim.Adam]:
+        """What makes a player's optimizer."""
+        betas = (self.beta1, 0.999)
+        return partial(torch.optim.Adam, lr=rate, betas=betas, weight_decay=self.weight_decay, fused=True)
+
+    def _hazed(self, pictures: Tensor) -> Tensor:
+        """Pictures or clips through the haze."""
+        return pictures + self.haze * normal_like(pictures)
+
+    def _of_clips(self, clips: Tensor) -> Tensor:
+        """The judge's logits of clips [n, T, C, H, W] through the haze."""
+        return self.clip_judge(self._hazed(clips)).float()
 
 
 def _over_time(inner: int, outer: int, bias: bool = True) -> nn.Conv3d:

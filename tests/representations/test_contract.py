@@ -7,7 +7,7 @@ import torch
 
 import representations
 from representations import MODELS, fit, load, make, save
-from representations.model import Decodes, Predicts, pixels
+from representations.model import Decodes, Predicts, levels, pixels
 
 CONTROL = ("dyn_content", "e2c", "rce")
 
@@ -170,3 +170,9 @@ def test_pictures_are_checked_at_the_border():
 
 def test_the_public_names_are_there():
     assert {"MODELS", "fit", "load", "make", "save"} <= set(representations.__all__)
+
+
+def test_levels_take_back_what_pixels_make_of_bytes():
+    every = torch.arange(256).byte()
+    assert torch.equal(levels(pixels(every)), every)
+    assert levels(torch.tensor([-0.1, 0.0, 0.5, 1.0, 1.1])).tolist() == [0, 0, 128, 255, 255]
