@@ -219,9 +219,15 @@ def read_config(folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def not_finite(tensors: Mapping[str, Tensor], most: int = 5) -> list[str]:
-    """The names of the first tensors that hold a NaN or an infinity; one look at the device where there is none."""
+    """The names of the first tensors that hold a NaN or an infinity; one look at each device where there is none.
+
+    They may lie on several: an optimizer that is not fused counts its steps on the CPU.
+    """
     floats = {key: value for key, value in tensors.items() if value.is_floating_point() and value.numel()}
-    if not floats or torch.stack([norm.isfinite() for norm in torch._foreach_norm(list(floats.values()))]).all():
+    homes: dict[torch.device, list[Tensor]] = {}
+    for value in floats.values():
+        homes.setdefault(value.device, []).append(value)
+    if all(torch.stack([norm.isfinite() for norm in torch._foreach_norm(there)]).all() for there in homes.values()):
         return []
     return [key for key, value in floats.items() if not value.isfinite().all()][:most]
 

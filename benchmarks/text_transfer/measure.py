@@ -58,8 +58,10 @@ class Judges:
 
 
 def transferred(model: Any, x: Tensor, targets: Tensor, corpus: Corpus) -> list[str]:
-    """Sentences [n, T] as the learner says them with the target classes [n]."""
-    parts = [model.transfer(a, b) for a, b in zip(x.split(BATCH), targets.split(BATCH), strict=True)]
+    """Sentences [n, T] as the learner, wherever it lies, says them with the target classes [n]."""
+    home = next(model.parameters()).device
+    pairs = zip(x.split(BATCH), targets.split(BATCH), strict=True)
+    parts = [model.transfer(a.to(home), b.to(home)).cpu() for a, b in pairs]
     return corpus.vocabulary.lines(torch.cat(parts))
 
 

@@ -5,7 +5,7 @@ import torch
 from torch.utils._pytree import tree_map
 
 import representations
-from representations.model import Decodes, Predicts
+from representations.model import Decodes, Predicts, not_finite
 from tests.elsewhere import Device, There, here, there, there_in
 from tests.representations.two_processes import LEARNERS, draw
 
@@ -38,3 +38,10 @@ def test_losses_codes_and_pictures_are_made_where_the_batch_is(name, generator):
         assert not isinstance(away, Decodes) or isinstance(away.decode(code), There)
         assert not isinstance(away, Predicts) or isinstance(away.predict(code, there(batch["u"])), There)
     assert torch.equal(here(code), learner.eval().encode(pictures))
+
+
+def test_what_is_not_finite_is_found_on_every_device():
+    tensors = {"weight": there(torch.ones(3)), "step": torch.tensor(2.0)}
+    assert not_finite(tensors) == []
+    assert not_finite(tensors | {"moment": there(torch.tensor([1.0, torch.inf]))}) == ["moment"]
+    assert not_finite(tensors | {"count": torch.tensor(torch.nan)}) == ["count"]
