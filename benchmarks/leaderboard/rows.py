@@ -79,6 +79,13 @@ LEARNERS: dict[str, Learner] = {
         {"information": _log(2, 20), "penalty": _log(3, 30), "learning_rate": _log(1e-4, 5e-4)},
         share=0.4,  # three moves a step
     ),
+    "mvae": Learner(
+        "mvae",
+        {"slots": 2, "object_size": SIZE // 2, "channels": 16, "hidden": 128},
+        RATE | {"pool": _one("max", "sum")},
+        share=0.4,  # its pictures are drawn at their full size twice
+    ),
+    "object_vae": Learner("object_vae", NET | {"object_size": SIZE // 2}, RATE, share=0.4),
     "icf": Learner(
         "icf",
         {"code_size": SIZE, "samples": 32, "closeness": 0.3, "alike": 0.2, "reconstruction": 1.0},

@@ -168,7 +168,7 @@ def encoder(job: Job, task: ControlTask, folder: Path, resume: bool) -> Encode:
     if learner is None:
         return HONESTY[job.model](see, states, job.seed)
     model, steps = build(job, see), max(1, round(learner.share * job.steps))
-    options: dict[str, Any] = {"device": "cpu", "decay": True, "precision": "auto", "progress": bar()}
+    options: dict[str, Any] = {"device": "cpu", "decay": True, "progress": bar()}  # float32: alike on all machines
     fit(model, _batches(job, model, see, states, steps), steps, generator, folder, resume=resume, **options)
     representations.save(model, folder / "model")
     return frozen(lambda rows: model.encode(see(rows)), states)

@@ -31,7 +31,7 @@ def test_settings_are_drawn_by_number_and_are_distinct():
         assert drawn[3] == learner.settings(3)
         assert len({json.dumps(d) for d in drawn}) == (30 if learner.searched else 1)
     found = jobs(Sweep(seeds=1), Options(tasks="planar", numbers=3, consumers=["sparse"]))
-    assert len({(job.model, json.dumps(job.settings)) for job in found}) == 3 * 12 + 1 + len(HONESTY)
+    assert len({(job.model, json.dumps(job.settings)) for job in found}) == 3 * 14 + 1 + len(HONESTY)
     more = jobs(Sweep(seeds=1), Options(tasks="planar", numbers=2, consumers=["policy"], repeated=["vae", "rce"]))
     assert [(job.model, job.number, job.seed) for job in more if job.seed] == [
         ("vae", 0, 1),
