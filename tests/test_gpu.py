@@ -30,7 +30,8 @@ def test_a_training_is_resumed(name, precision, tmp_path):
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_benchmark_passes_through_every_step(room, tmp_path):
-    command = [sys.executable, "-m", f"benchmarks.{room}", "--preset", "quick", "--device", "cuda", "--out", str(tmp_path)]
+    told = ["--preset=quick", "--device=cuda", f"--out={tmp_path}"]
+    command = [sys.executable, "-m", f"benchmarks.{room}", *told]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     ended = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
