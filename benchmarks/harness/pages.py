@@ -118,7 +118,8 @@ def models_part() -> str:
     """Every registered model: its file, the paper as that names it, what it can do, and where it is measured."""
     from representations import MODELS
 
-    measured = {entry["system"]: room.name for room in rooms() for entry in room.headlines}
+    measured = {name: room.name for room in rooms() for name in re.findall(r"\w+", room.systems) if name in MODELS}
+    measured |= {entry["system"]: room.name for room in rooms() for entry in room.headlines}
     rows = []
     for name, model in MODELS.items():
         file = Path(inspect.getfile(model)).name

@@ -31,7 +31,25 @@ def test_a_figure_and_an_animation_replace_what_stood_there_at_once(tmp_path):
     assert imageio.imread(tmp_path / "a.png").shape[:2] == (40, 40)
     assert imageio.imread(tmp_path / "b.gif").shape == (3, 8, 6, 3)
     assert imageio.immeta(tmp_path / "b.gif")["duration"] == 70
-    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.gif", "victim"]
+    assert {name for name in os.listdir(tmp_path) if not name.endswith(".mp4")} == {"a.png", "b.gif", "victim"}
+
+
+@pytest.mark.parametrize("shape", [(8, 6, 3), (9, 7)])
+def test_an_mp4_stands_beside_where_it_can_be_written(shape, tmp_path):
+    pytest.importorskip("imageio_ffmpeg")
+    frames = [np.full(shape, 80 * k, np.uint8) for k in range(3)]
+    write_animation(frames, tmp_path / "a.gif", milliseconds=100)
+    read = imageio.imread(tmp_path / "a.mp4", plugin="FFMPEG")
+    assert read.shape == (3, 8 if shape[0] == 8 else 10, 6 if shape[1] == 6 else 8, 3)
+    assert np.abs(read.mean((1, 2, 3)) - [0, 80, 160]).max() < 6  # compressed
+    assert imageio.immeta(tmp_path / "a.mp4", plugin="FFMPEG")["fps"] == 10
+    assert sorted(os.listdir(tmp_path)) == ["a.gif", "a.mp4"]
+
+
+def test_an_animation_is_a_gif_alone_without_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr("borders.files.pictures.find_spec", lambda name: None)
+    write_animation([np.zeros((8, 6), np.uint8)] * 2, tmp_path / "a.gif", milliseconds=100)
+    assert os.listdir(tmp_path) == ["a.gif"]
 
 
 def test_a_figure_that_cannot_be_drawn_leaves_the_old_one(tmp_path, monkeypatch):
