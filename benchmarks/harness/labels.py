@@ -1,6 +1,7 @@
 """What learners with labels are told of a world: a setting of theirs says in which form they want it.
 
-classes            y is long [n], the class of the first categorical factor
+classes            y is long [n], the class of the first categorical factor; of an embedding, which compares pictures of one
+                   identity, the combination of the named factors, or else the world's own identities, if it has some
 experts            the same, of which class 0 is what things are like before anything changed them
 attributes         y is float [n, K], the values of K factors; the setting has class counts, and (low, high) of numbers;
                    where it is K itself, y is 1 where a factor is above its middle, else 0: factors of two classes, if any
@@ -11,6 +12,7 @@ secondary_shape    beside it `secondary`, a second picture of the same class
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,9 +20,11 @@ import torch
 from torch import Tensor
 
 from envs.world import Factor, World
+from representations.f_statistic import Embedding
 
 MANY = 100  # classes: more of them tell one picture from another, not one kind from another
 STYLE = 10  # dimensions of the Gaussian node
+EACH = 4  # pictures of an identity in a batch
 BINARY = 8  # attributes that are there or not: some learners visit all 2^K of their combinations
 
 
@@ -55,7 +59,9 @@ def settings(model: type, world: World, names: str = "") -> dict[str, Any]:
     if {"classes", "experts", "structure"} & known.keys() and not kinds:
         raise ValueError(f"{model.__name__} learns classes, and none of {', '.join(world.names)} is one it can be told")
     found: dict[str, Any] = {}
-    if "classes" in known:
+    if issubclass(model, Embedding):
+        found["classes"] = identities(world, names)[1]
+    elif "classes" in known:
         found["classes"] = next(iter(kinds.values()))
     if "attributes" in known:
         factors = [world.factors[k] for k in places]
@@ -73,6 +79,24 @@ def settings(model: type, world: World, names: str = "") -> dict[str, Any]:
     return found
 
 
+def identities(world: World, names: str = "") -> tuple[Callable[[Tensor], Tensor], int]:
+    """Whose picture is of factor rows [N, K]: a function to long [N], and how many there are."""
+    own = getattr(world, "identity", None)
+    if own is not None and not names:
+        return own, world.identities  # type: ignore[attr-defined]
+    places = _classes(world, chosen(world, names))
+    places = places if names else places[:1]
+    sizes = [len(world.factors[k].values) for k in places]
+
+    def combination(factors: Tensor) -> Tensor:
+        columns = factors[:, places].round().long()
+        return sum(
+            (columns[:, k] * math.prod(sizes[k + 1 :]) for k in range(len(sizes))), columns.new_zeros(len(factors))
+        )
+
+    return combination, math.prod(sizes)
+
+
 def _classes(world: World, places: list[int]) -> list[int]:
     return [k for k in places if world.factors[k].kind == "categorical"]
 
@@ -86,11 +110,22 @@ Draw = Callable[[torch.Generator], Mapping[str, Tensor]]
 
 
 def labelled(
-    x: Tensor, factors: Tensor, world: World, settings: Mapping[str, Any], size: int, names: str = ""
+    x: Tensor,
+    factors: Tensor,
+    world: World,
+    settings: Mapping[str, Any],
+    size: int,
+    names: str = "",
+    embedding: bool = False,
 ) -> Draw | None:
-    """What draws batches of pictures x [N, C, H, W] with labels from their factor rows [N, K]; None without such settings."""
+    """What draws batches of pictures x [N, C, H, W] with labels from their factor rows [N, K]; None without such settings.
+
+    An `embedding` is shown `EACH` pictures of each of some identities.
+    """
     if not {"classes", "experts", "attributes", "structure"} & settings.keys():
         return None
+    if embedding:
+        return alike(x, identities(world, names)[0](factors), size)
     places = chosen(world, names)
     if isinstance(settings.get("attributes"), int):
         binary = _binary(world, places)
@@ -107,6 +142,29 @@ def labelled(
         if "secondary_shape" in settings:
             found["secondary"] = x[companions(y, index, generator)]
         return found
+
+    return batch
+
+
+def alike(x: Tensor, y: Tensor, size: int) -> Draw:
+    """What draws `EACH` pictures, none twice, of each of so many classes y [N] that there are at most `size` of them.
+
+    Of a class that has fewer it draws all. ValueError where fewer than two classes have two pictures.
+    """
+    counts = y.bincount()
+    several = torch.nonzero(counts > 1)[:, 0]
+    if len(several) < 2:
+        raise ValueError(
+            f"an embedding needs two pictures of two identities, got {len(x)} pictures of {y.unique().numel()}"
+        )
+    first, places = counts.cumsum(0) - counts, torch.arange(EACH)
+
+    def batch(generator: torch.Generator) -> dict[str, Tensor]:
+        shuffled = torch.randperm(len(y), generator=generator)
+        order = shuffled[y[shuffled].argsort(stable=True)]
+        who = several[torch.randperm(len(several), generator=generator)[: max(2, size // EACH)]]
+        index = order[(first[who, None] + places)[places < counts[who, None]]]
+        return {"x": x[index], "y": y[index]}
 
     return batch
 

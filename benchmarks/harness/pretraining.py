@@ -30,6 +30,7 @@ from envs.moves import moving
 from envs.stored import Stored, open_world
 from envs.world import MovingWorld, World
 from representations import MODELS, Decodes, Predicts, Representation, fit
+from representations.f_statistic import Embedding
 from representations.model import levels, pixels
 
 COLLECT = ("factors", "walk", "policy")
@@ -132,7 +133,8 @@ def batches_of(
     A model with a content code gets two sets that differ in content: x shows the first class of the world's first
     categorical factor, y the second.
     """
-    told = labels.labelled(data.x, data.factors, world, model.settings, size, names)
+    pairs = isinstance(model, Embedding)
+    told = labels.labelled(data.x, data.factors, world, model.settings, size, names, pairs)
     if told is not None:
         return told
     whole = torch.arange(len(data.x))

@@ -85,6 +85,27 @@ def test_binary_attributes_are_factors_of_two_classes_or_halves_of_others(genera
     assert torch.equal(batch["y"], torch.stack([(factors[batch["x"], 0] >= 5).float(), (shear > 0).float()], 1))
 
 
+def test_an_embedding_compares_pictures_of_a_world_s_identities_or_of_the_named_factors(generator):
+    world = make_world("characters")
+    factors = world.sample(2000, generator)
+    assert settings(MODELS["triplet"], world) == {"classes": 672}
+    assert settings(MODELS["triplet"], world, "weapon,body") == {"classes": 14}
+    for names, who in (("", world.identity), ("weapon,body", lambda rows: rows[:, 0] + 2 * rows[:, 6])):
+        told = settings(MODELS["triplet"], world, names)
+        draw = labelled(torch.arange(2000), factors, world, told, 64, names, embedding=True)
+        for _ in range(5):
+            batch = draw(generator)
+            assert len(set(batch["x"].tolist())) == len(batch["x"]) <= 64
+            counts = batch["y"].unique(return_counts=True)[1]
+            assert ((counts > 1) & (counts <= 4)).all()
+            assert len(counts) == (16 if not names else 14)
+            pairs = batch["y"][:, None] == batch["y"]
+            mine = who(factors[batch["x"]])
+            assert torch.equal(pairs, mine[:, None] == mine)
+    with pytest.raises(ValueError, match="two pictures of two identities, got 1 pictures of 1"):
+        labelled(torch.arange(1), factors[:1], world, told, 64, names, embedding=True)
+
+
 def test_companions_are_of_the_same_class_and_any_of_it(generator):
     y = torch.tensor([2, 0, 2, 1, 2, 0])
     index = torch.arange(6).repeat(200)
