@@ -9,9 +9,10 @@ import torch
 
 from benchmarks.harness.options import Sweep
 from benchmarks.text_transfer.corpus import Part, drawn, lines_of, read
-from benchmarks.text_transfer.measure import parsed
+from benchmarks.text_transfer.measure import parsed, transferred
 from benchmarks.text_transfer.report import claims
 from benchmarks.text_transfer.run import MODELS, Options, build, jobs, main
+from tests.elsewhere import Device, There, there
 
 torch.set_num_threads(1)
 SIZES = {name: {"steps": 4, "batch": 8} for name in MODELS}
@@ -285,3 +286,22 @@ def test_claims_are_decided_seed_by_seed():
     assert [c.shown for c in claims({"sentiment_mmd": moving})] == [True, True]
     lost = [m | {"moved_topic": 0.3, "moved_sentiment": 0.4} for m in moving]
     assert [c.shown for c in claims({"sentiment_mmd": lost})] == [False, False]
+
+
+class Elsewhere:
+    """Says a sentence as it is, where it lies."""
+
+    def parameters(self):
+        return iter([there(torch.zeros(1))])
+
+    def transfer(self, ids, y_target):
+        assert isinstance(ids, There)
+        assert isinstance(y_target, There)
+        return ids
+
+
+def test_sentences_are_transferred_where_the_learner_lies():
+    corpus = drawn(50, 20, 0)
+    with Device():
+        said = transferred(Elsewhere(), corpus.test.x, corpus.others(corpus.test.y), corpus)
+    assert said == corpus.vocabulary.lines(corpus.test.x)
