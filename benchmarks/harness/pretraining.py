@@ -130,8 +130,8 @@ def batches_of(
     """What `fit` draws batches from: pictures, or for models of dynamics dicts of x, u, x_next and y.
 
     A learner with labels gets dicts of x, y and labelled, y from the named factors (see `harness.labels`).
-    A model with a content code gets two sets that differ in content: x shows the first class of the world's first
-    categorical factor, y the second.
+    A model with a content code gets two sets that differ in content: x shows the first class of the first categorical
+    factor of which the data have two, y the second; without any, both show all.
     """
     pairs = isinstance(model, Embedding)
     told = labels.labelled(data.x, data.factors, world, model.settings, size, names, pairs)
@@ -139,9 +139,13 @@ def batches_of(
         return told
     whole = torch.arange(len(data.x))
     rows_x, rows_y = whole, whole
-    kinds = [k for k, factor in enumerate(world.factors) if factor.kind == "categorical" and len(factor.values) > 1]
-    if kinds and "content_size" in model.settings:
-        rows_x, rows_y = (whole[data.factors[:, kinds[0]].round() == value] for value in (0, 1))
+    if "content_size" in model.settings:
+        kinds = [k for k, factor in enumerate(world.factors) if factor.kind == "categorical"]
+        classes = [column.unique()[:2] for column in data.factors[:, kinds].round().unbind(1)]
+        for k, found in zip(kinds, classes, strict=True):
+            if len(found) > 1:
+                rows_x, rows_y = (whole[data.factors[:, k].round() == value] for value in found)
+                break
 
     def pictures(generator: torch.Generator) -> Tensor:
         return data.x[torch.randint(len(data.x), (size,), generator=generator)]

