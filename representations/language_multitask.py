@@ -9,7 +9,8 @@
 Decoders (section 3.2): R says the English sentence again, D and F say it in German and French, character by character, and
 P says the part of speech of every word. Teacher forcing: every decoder reads what it should have said. The weights of the
 tasks are unpublished, here they are equal; forget gates start open, at a bias of 1. Ours too is `backwards`: the encoder
-reads from a sentence's end to its beginning, as Sutskever et al. 2014, whose network this one extends, and learns sooner.
+reads from a sentence's end to its beginning, as Sutskever et al. 2014, whose network this one extends, and learns sooner;
+and `fed`: decoders read a linear map of z with every symbol, as Cho et al. 2014, and learn far sooner.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class LanguageMultitask(Representation):
 
     English, German and French share their `words` ids, parts of speech have `tags` ids of their own. `decoders` are letters
     of R, D, F, P, separated by commas. No sentence that is decoded is longer than `length` symbols, its end counted. Every
-    LSTM has `hidden` units, and symbols are embedded in `embedding` numbers. With `backwards` the encoder reads from the end.
+    LSTM has `hidden` units, and symbols are embedded in `embedding` numbers. With `backwards` the encoder reads from the end,
+    with `fed` decoders read the code with every symbol.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class LanguageMultitask(Representation):
         hidden: Size = 512,
         embedding: Size = 64,
         backwards: bool = False,
+        fed: bool = False,
         learning_rate: Positive = 1e-3,
     ):
         super().__init__()
@@ -84,7 +87,7 @@ class LanguageMultitask(Representation):
         self.encoder = opened(nn.LSTM(embedding, hidden, batch_first=True))
         self.representation = nn.Linear(hidden, code_size)
         self.decoders = nn.ModuleDict(
-            {name: Decoder(tags if name == "P" else words, code_size, hidden, embedding) for name in self.names}
+            {name: Decoder(tags if name == "P" else words, code_size, hidden, embedding, fed) for name in self.names}
         )
 
     def encode(self, ids: Sentences) -> Tensor:
@@ -141,19 +144,20 @@ class LanguageMultitask(Representation):
 
 
 class Decoder(nn.Module):
-    """p(y | z) of sequences y over `symbols` ids."""
+    """p(y | z) of sequences y over `symbols` ids; with `fed` z is read with every symbol, not in the first state alone."""
 
-    def __init__(self, symbols: int, code_size: int, hidden: int, embedding: int):
+    def __init__(self, symbols: int, code_size: int, hidden: int, embedding: int, fed: bool):
         super().__init__()
         self.start = nn.Linear(code_size, 2 * hidden)
+        self.fed = nn.Linear(code_size, hidden) if fed else None
         self.embedding = nn.Embedding(symbols, embedding, PADDING)
-        self.recurrent = opened(nn.LSTM(embedding, hidden, batch_first=True))
+        self.recurrent = opened(nn.LSTM(embedding + (hidden if fed else 0), hidden, batch_first=True))
         self.output = nn.Linear(hidden, symbols)
 
     def forward(self, code: Tensor, ids: Tensor) -> Tensor:
         """-log p of sequences [n, T] in nats a symbol, ends counted."""
         check_sentences(ids, self.output.out_features)
-        states, _ = self.recurrent(self.embedding(begun(ids)), self.first(code))
+        states, _ = self.recurrent(self._read(begun(ids), self._fed(code)), self.first(code))
         known = ids != PADDING
         return mean_nll(self.output(states[known])[None], ids[known][None])
 
@@ -164,9 +168,18 @@ class Decoder(nn.Module):
 
     def say(self, code: Tensor, length: int) -> Tensor:
         """The likeliest symbol behind those before it, up to the end: ids [n, length]."""
+        fed = self._fed(code)
 
         def step(words: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-            states, state = self.recurrent(self.embedding(words)[:, None], state)
+            states, state = self.recurrent(self._read(words[:, None], fed), state)
             return self.output(states[:, 0]), state
 
         return likeliest(step, self.first(code), torch.full((len(code),), BEGIN, device=code.device), length)
+
+    def _fed(self, code: Tensor) -> Tensor:
+        """What of codes [n, code_size] is read with every symbol: [n, 1, hidden], or [n, 1, 0]."""
+        return (code[:, :0] if self.fed is None else self.fed(code))[:, None]
+
+    def _read(self, ids: Tensor, fed: Tensor) -> Tensor:
+        """What the LSTM reads of symbols [n, T] and of the code: [n, T, size]."""
+        return torch.cat([self.embedding(ids), fed.expand(-1, ids.shape[1], -1)], -1)

@@ -48,12 +48,13 @@ def test_backwards_is_forwards_on_sentences_turned_round():
     assert torch.allclose(model.encode(batch()["de"]), other.encode(LINES), atol=1e-6)
 
 
-def test_the_loss_is_that_of_one_symbol_after_another():
+@pytest.mark.parametrize("fed", [False, True])
+def test_the_loss_is_that_of_one_symbol_after_another(fed):
     """As the equations stand, with cells in place of fused kernels, a sentence at a time."""
-    model, given = small(), batch()
+    model, given = small(fed=fed), batch()
     told = model.nll(given)
     for name, decoder in model.decoders.items():
-        cell = torch.nn.LSTMCell(5, 16)
+        cell = torch.nn.LSTMCell(5 + 16 * fed, 16)
         cell.load_state_dict({key.removesuffix("_l0"): value for key, value in decoder.recurrent.state_dict().items()})
         total, count = 0.0, 0
         for source, ids in zip(given["en"], given[VIEWS[name]], strict=True):
@@ -61,7 +62,8 @@ def test_the_loss_is_that_of_one_symbol_after_another():
             state = decoder.start(code).chunk(2, -1)
             before = torch.tensor([1])
             for symbol in ids[ids != 0]:
-                state = cell(decoder.embedding(before), state)
+                read = [decoder.embedding(before)] + ([decoder.fed(code)] if fed else [])
+                state = cell(torch.cat(read, 1), state)
                 total -= decoder.output(state[0]).log_softmax(-1)[0, symbol]
                 before, count = symbol[None], count + 1
         assert torch.allclose(told[name], total / count, atol=1e-5)
@@ -70,9 +72,10 @@ def test_the_loss_is_that_of_one_symbol_after_another():
     assert set(logs) == {"R", "D", "P"}
 
 
-def test_decoders_learn_to_say_the_sentence_its_translation_and_its_tags():
-    model, given = small(learning_rate=2e-2), batch()
-    fit(model, lambda g: given, 150, torch.Generator().manual_seed(0), device="cpu", progress=False)
+@pytest.mark.parametrize("fed", [False, True])
+def test_decoders_learn_to_say_the_sentence_its_translation_and_its_tags(fed):
+    model, given = small(learning_rate=1e-2, hidden=32, code_size=16, fed=fed), batch()
+    fit(model, lambda g: given, 200, torch.Generator().manual_seed(0), device="cpu", progress=False)
     code = model.encode(LINES)
     said = {name: model.say(code, name) for name in model.names}
     assert all(ids.shape == (5, 7) for ids in said.values())
