@@ -10,7 +10,8 @@ Decoders (section 3.2): R says the English sentence again, D and F say it in Ger
 P says the part of speech of every word. Teacher forcing: every decoder reads what it should have said. The weights of the
 tasks are unpublished, here they are equal; forget gates start open, at a bias of 1. Ours too is `backwards`: the encoder
 reads from a sentence's end to its beginning, as Sutskever et al. 2014, whose network this one extends, and learns sooner;
-and `fed`: decoders read a linear map of z with every symbol, as Cho et al. 2014, and learn far sooner.
+and `fed`: decoders read a linear map of z with every symbol, as Cho et al. 2014, and learn far sooner. Gradients are made no
+longer than `longest`, as Sutskever et al. 2014 do with 5.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class LanguageMultitask(Representation):
     English, German and French share their `words` ids, parts of speech have `tags` ids of their own. `decoders` are letters
     of R, D, F, P, separated by commas. No sentence that is decoded is longer than `length` symbols, its end counted. Every
     LSTM has `hidden` units, and symbols are embedded in `embedding` numbers. With `backwards` the encoder reads from the end,
-    with `fed` decoders read the code with every symbol.
+    with `fed` decoders read the code with every symbol. No gradient that is stepped by is longer than `longest`.
     """
 
     def __init__(
@@ -73,11 +74,12 @@ class LanguageMultitask(Representation):
         embedding: Size = 64,
         backwards: bool = False,
         fed: bool = False,
+        longest: Positive = 1.0,
         learning_rate: Positive = 1e-3,
     ):
         super().__init__()
         self.words, self.length, self.tags, self.code_size = words, length, tags, code_size
-        self.backwards, self.learning_rate = backwards, learning_rate
+        self.backwards, self.longest, self.learning_rate = backwards, longest, learning_rate
         self.names = tuple(decoders.split(","))
         if len(set(self.names)) < len(self.names) or not set(self.names) <= VIEWS.keys():
             raise ValueError(
@@ -135,7 +137,7 @@ class LanguageMultitask(Representation):
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player, by Adam."""
-        return sole_player(self, "tasks")
+        return sole_player(self, "tasks", longest=self.longest)
 
     def _decoder(self, name: str) -> Decoder:
         found = self.decoders[name]
