@@ -10,35 +10,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from annotated_types import MinLen
-from matplotlib.figure import Figure
 from torch import Tensor
 
 import representations
 from benchmarks.digits.judge import Judge, train_judge
-from benchmarks.digits.letters import letters
+from benchmarks.digits.mechanisms_figures import before_and_after, iterations, shares, tried
+from benchmarks.digits.mechanisms_measure import (
+    TEST_SEED,
+    Competition,
+    each_mechanism,
+    measure,
+    of_letters,
+    transfer,
+    views,
+)
 from benchmarks.digits.mechanisms_report import tables
-from benchmarks.harness.autoencoding import seeded, sheet
+from benchmarks.harness.autoencoding import seeded
 from benchmarks.harness.papers import Job, Settings, sized, trained
-from benchmarks.metrics import score_codes
 from benchmarks.metrics.scoring import LEAST
 from borders import Count, Natural, Positive, Size, checked
 from borders.files.pictures import write_figure
 from envs.files.idx import Split
-from envs.transformed_digits import GRAINS, MECHANISMS, Mechanism, TransformedDigits, transform
-from envs.world import Factor, World
+from envs.transformed_digits import MECHANISMS, Mechanism, TransformedDigits
+from envs.world import World
 from representations.causal_mechanisms import CausalMechanisms
-from representations.model import levels, pixels
 
 __all__ = ["MODELS", "check", "run", "tables", "variants"]
 
 MODELS = ("causal_mechanisms",)
-TEST_SEED, JUDGE_SEED = 10_000, 20_000
-COLOUR = (40, 160, 40)  # of the frame around a winner's output
+JUDGE_SEED = 20_000
 Blocks = Annotated[tuple[Size, ...], MinLen(1)]
 
 
@@ -70,6 +74,8 @@ class Sizes:
     source: Literal["", "mnist", "fashion_mnist"] = ""
     experts: Natural = 0
     """0 for as many as mechanisms."""
+    checks: Natural = 0
+    """How often test digits are looked at while experts compete; 0 is never."""
 
 
 class Originals(World):
@@ -80,14 +86,6 @@ class Originals(World):
 
     def _render(self, factors: Tensor) -> Tensor:
         return self.world.render(torch.cat([torch.zeros(len(factors), 1), factors], 1))
-
-
-class Views(NamedTuple):
-    """Pictures that a mechanism changed, and what they were: float [n, C, H, W]; the mechanism's class from 1 on [n]."""
-
-    seen: Tensor
-    original: Tensor
-    mechanism: Tensor
 
 
 def world_of(sizes: Sizes, data: str, split: Split) -> TransformedDigits:
@@ -146,12 +144,18 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
 
     settings = {"mechanisms": list(sizes.mechanisms), "side": sizes.side}
     drawn = ("", {}) if job.data else ("transformed_digits", settings)
-    model = trained(model, batches, sizes.steps, job, folder, resume, *drawn)
     judge = judge_of(sizes.mechanisms, sizes.side, sizes.source, job.data, sizes.judge_steps)
     rows = each_mechanism(test, sizes.test)
+    every = max(1, sizes.steps // sizes.checks) if sizes.checks else 0
+    look = Competition(model, judge, test, rows, every, folder / "curve.jsonl")
+    model = trained(model, batches, sizes.steps, job, folder, resume, *drawn, on_step=look)
     scores, wins = measure(model, judge, test, rows)
-    more, letter_wins = transfer(model, wins.argmax(1), sizes)
+    more, letter_wins = transfer(model, wins.argmax(1), sizes.mechanisms, sizes.side)
     figures(model, test, wins, letter_wins, folder)
+    curve = look.curve()
+    if curve:
+        bounds = {"transformed": scores["accuracy_transformed"], "canonical": scores["accuracy_clean"]}
+        write_figure(iterations(curve, bounds, sizes.mechanisms), folder / "iterations.png")
     return scores | more
 
 
@@ -168,13 +172,6 @@ def halves(world: TransformedDigits, n: int, generator: torch.Generator) -> Tens
     return rows
 
 
-def each_mechanism(world: TransformedDigits, n: int) -> Tensor:
-    """`n` rows of every mechanism, of the same digits, those of the first mechanism first."""
-    rows = world.sample(n, seeded(TEST_SEED)).repeat(len(world.mechanisms), 1)
-    rows[:, 0] = 1 + torch.arange(len(world.mechanisms)).repeat_interleave(n)
-    return rows
-
-
 @cache
 def judge_of(mechanisms: tuple[Mechanism, ...], side: Literal[20, 24, 32], source: str, data: str, steps: int) -> Judge:
     """The judge of canonical digits; the same for all jobs of a process."""
@@ -183,144 +180,15 @@ def judge_of(mechanisms: tuple[Mechanism, ...], side: Literal[20, 24, 32], sourc
     return train_judge(Originals(world), (), steps, JUDGE_SEED, channels=16)
 
 
-def views(world: TransformedDigits, rows: Tensor) -> Views:
-    """The pictures of rows, and their originals."""
-    original = rows.clone()
-    original[:, 0] = 0
-    return Views(pixels(world.render(rows)), pixels(world.render(original)), rows[:, 0].long())
-
-
-def of_letters(mechanisms: tuple[str, ...], side: int) -> Views:
-    """The alphabet under every mechanism, those of the first mechanism first."""
-    plain = letters(side)
-    grain = torch.arange(len(plain)) % GRAINS
-    seen = torch.cat([transform(plain, name, grain) for name in mechanisms])
-    kinds = 1 + torch.arange(len(mechanisms)).repeat_interleave(len(plain))
-    return Views(seen, plain.repeat(len(mechanisms), 1, 1, 1), kinds)
-
-
-def errors(pictures: Tensor, original: Tensor, mechanism: Tensor) -> Tensor:
-    """The mean squared error of a pixel for every mechanism: [mechanisms]."""
-    each = (pictures - original).square().flatten(1).mean(1)
-    return torch.stack([each[mechanism == kind].mean() for kind in mechanism.unique()])
-
-
-def counts(mechanism: Tensor, won: Tensor, experts: int) -> Tensor:
-    """The share of every mechanism's pictures that every expert won: [mechanisms, experts]."""
-    kinds = mechanism.unique()
-    return torch.stack([torch.bincount(won[mechanism == k], minlength=experts) / (mechanism == k).sum() for k in kinds])
-
-
-@torch.no_grad()
-def measure(
-    model: CausalMechanisms, judge: Judge, world: TransformedDigits, rows: Tensor
-) -> tuple[dict[str, float], Tensor]:
-    """What the experts do with test digits of all mechanisms; and who won how much, [mechanisms, experts].
-
-    A mechanism's expert is the one that wins most of its pictures, and it counts as undone where at most half of its squared
-    error is left. `own` is 1 where all mechanisms have different experts, as many as there are mechanisms.
-    """
-    seen, original, mechanism = views(world, rows)
-    restored, won = model.restore(seen)
-    wins, label = counts(mechanism, won, model.code_size), rows[:, 1]
-    best, different = wins.argmax(1), len(set(wins.argmax(1).tolist()))
-    before, after = errors(seen, original, mechanism), errors(restored, original, mechanism)
-    found = {
-        "accuracy_clean": judge.accuracy(original, label),
-        "accuracy_transformed": judge.accuracy(seen, label),
-        "accuracy_restored": judge.accuracy(restored, label),
-        "own": float(different == len(wins)),
-        "experts_used": float(different),
-        "won_by_own": wins[torch.arange(len(wins)), best].mean().item(),
-        "undone": float((after <= before / 2).sum()),
-        "error_before": before.mean().item(),
-        "error_after": after.mean().item(),
-    }
-    if model.code_size > 1:
-        kinds = [Factor.categorical("mechanism", len(world.mechanisms) + 1), world.factors[1]]
-        scored = score_codes(model.encode(seen), rows[:, :2], kinds, ["mig", "explicitness"])
-        found |= {name: scored[name] for name in ("mig", "explicitness")}
-    return found, wins
-
-
-@torch.no_grad()
-def transfer(model: CausalMechanisms, best: Tensor, sizes: Sizes) -> tuple[dict[str, float], Tensor]:
-    """The same of letters, which expert won being compared with who wins the mechanism's digits, `best` [mechanisms].
-
-    A letter is told by the nearest of the plain alphabet; `letters_undone` takes each mechanism's own expert, unasked.
-    """
-    seen, original, mechanism = of_letters(sizes.mechanisms, sizes.side)
-    restored, won = model.restore(seen)
-    own = model.apply_expert(seen, best[mechanism - 1])
-    before, after = errors(seen, original, mechanism), errors(own, original, mechanism)
-    truth = torch.arange(len(seen)) % 26
-    plain = letters(sizes.side).flatten(1)
-
-    def told(pictures: Tensor) -> float:
-        return (torch.cdist(pictures.flatten(1), plain).argmin(1) == truth).float().mean().item()
-
-    found = {
-        "letters_transformed": told(seen),
-        "letters_restored": told(restored),
-        "letters_same_expert": (won == best[mechanism - 1]).float().mean().item(),
-        "letters_undone": float((after <= before / 2).sum()),
-    }
-    return found, counts(mechanism, won, model.code_size)
-
-
-def framed(pictures: Tensor, wanted: Tensor) -> Tensor:
-    """Float pictures [n, 1, H, W] as uint8 [n, 3, H, W], those that are `wanted` [n] in a frame."""
-    found = levels(pictures).expand(-1, 3, -1, -1).clone()
-    inside = torch.zeros(pictures.shape[-2:], dtype=torch.bool)
-    inside[1:-1, 1:-1] = True
-    edge = wanted[:, None, None] & ~inside
-    colour = torch.tensor(COLOUR, dtype=torch.uint8)
-    found.permute(0, 2, 3, 1)[edge] = colour
-    return found
-
-
-@torch.no_grad()
 def figures(model: CausalMechanisms, world: TransformedDigits, wins: Tensor, of_glyphs: Tensor, folder: Path) -> None:
     """What every expert does to every mechanism (figure 2), restored digits (figure 3), and who won what (figure 6)."""
-    count, experts = len(world.mechanisms), model.code_size
-    rows = each_mechanism(world, 1)
-    seen = views(world, rows).seen
-    made, logits = model.scores(seen)
-    won = logits.argmax(1)
-    lines = [framed(seen, torch.zeros(count, dtype=torch.bool))]
-    lines += [framed(made[:, j], won == j) for j in range(experts)]
-    figure = sheet(lines, ["input", *(f"expert {j}" for j in range(experts))])
-    width = world.side + 2  # of a picture in the sheet
-    figure.axes[0].set_xticks([(i + 0.5) * width for i in range(count)], world.mechanisms, fontsize=7)
-    write_figure(figure, folder / "experts.png")
-
+    count = len(world.mechanisms)
+    tried(model, views(world, each_mechanism(world, 1)).seen, world.mechanisms, folder / "experts.png")
     sample = world.sample(16, seeded(TEST_SEED + 1))
     sample[:, 0] = 1 + torch.arange(16) % count
     shown = views(world, sample)
+    before_and_after(model, shown.seen, shown.original, folder / "restored.png")
     plain = of_letters(world.mechanisms, world.side)
     place = torch.arange(16) % count * 26 + (5 * torch.arange(16)) % 26
-    for name, (given, original) in (
-        ("restored", (shown.seen, shown.original)),
-        ("letters", (plain.seen[place], plain.original[place])),
-    ):
-        lines = [framed(each, torch.zeros(16, dtype=torch.bool)) for each in (given, model.restore(given)[0], original)]
-        write_figure(sheet(lines, ["seen", "restored", "original"]), folder / f"{name}.png")
+    before_and_after(model, plain.seen[place], plain.original[place], folder / "letters.png")
     write_figure(shares({"digits": wins, "letters": of_glyphs}, world.mechanisms), folder / "wins.png")
-
-
-def shares(wins: dict[str, Tensor], mechanisms: tuple[str, ...]) -> Figure:
-    """Who won what share of every mechanism's pictures, a map for each kind of glyph."""
-    experts = next(iter(wins.values())).shape[1]
-    figure = Figure(
-        figsize=(1.6 + max(1.5, 0.45 * experts) * len(wins), 1.0 + 0.3 * len(mechanisms)), layout="constrained"
-    )
-    axes = figure.subplots(1, len(wins), squeeze=False, sharey=True)[0]
-    for place, (name, share) in zip(axes, wins.items(), strict=True):
-        place.imshow(np.asarray(share), vmin=0, vmax=1, cmap="Blues", aspect="auto")
-        for (row, column), value in np.ndenumerate(np.asarray(share)):
-            if value >= 0.05:
-                colour = "white" if value > 0.5 else "black"
-                place.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color=colour)
-        place.set(title=f"{name}: % won", xlabel="expert", xticks=range(experts))
-        place.set_yticks(range(len(mechanisms)), mechanisms)
-    return figure

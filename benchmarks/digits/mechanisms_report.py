@@ -59,10 +59,12 @@ def tables(out: Path, results: Sequence[Found]) -> Told:
                 "experts.png": "what every expert makes of a digit under every mechanism; the winner's is framed",
                 "restored.png": "test digits as seen, as the winner restores them, and as they were",
                 "letters.png": "the same of printed letters",
+                "iterations.png": "restored digits that the judge tells, and who wins each mechanism, as experts compete",
             } | names
         if variant != "one net":
             first = min(rows, key=lambda each: each.job.seed)
-            pictures |= {f"causal_mechanisms, {variant}: {told}": first.folder / name for name, told in names.items()}
+            kept = {name: told for name, told in names.items() if (first.folder / name).exists()}
+            pictures |= {f"causal_mechanisms, {variant}: {told}": first.folder / name for name, told in kept.items()}
     return Told(made, claims(found), pictures)
 
 

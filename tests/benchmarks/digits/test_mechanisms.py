@@ -54,7 +54,6 @@ def found(paper, variant, seed, scores, **more):
 
 
 def test_experts_that_know_are_told_to():
-    sizes = mechanisms.Sizes(**(settings_of("mechanisms") | {"mechanisms": KINDS}))
     world = TransformedDigits(KINDS, 20, split="test")
     judge = mechanisms.judge_of(KINDS, 20, "", "", 2)
     scores, wins = mechanisms.measure(Undoes(), judge, world, mechanisms.each_mechanism(world, 60))
@@ -63,12 +62,32 @@ def test_experts_that_know_are_told_to():
     assert scores["accuracy_restored"] == scores["accuracy_clean"]
     assert scores["error_after"] < 1e-6 < scores["error_before"]
     assert scores["explicitness"] > 0.4  # of two factors it says all of the first
-    more, letter_wins = mechanisms.transfer(Undoes(), wins.argmax(1), sizes)
+    more, letter_wins = mechanisms.transfer(Undoes(), wins.argmax(1), KINDS, 20)
     assert torch.equal(letter_wins, torch.eye(2))
     assert more == {"letters_transformed": pytest.approx(0.1, abs=0.1)} | {
         name: value for name, value in more.items() if name != "letters_transformed"
     }
     assert (more["letters_restored"], more["letters_same_expert"], more["letters_undone"]) == (1, 1, 2)
+
+
+class Watched(Undoes, torch.nn.Linear):
+    """The same, as a module that can be trained."""
+
+
+def test_a_competition_is_looked_at_now_and_then_and_once_a_step(tmp_path):
+    world = TransformedDigits(KINDS, 20, split="test")
+    judge, rows = mechanisms.judge_of(KINDS, 20, "", "", 2), mechanisms.each_mechanism(world, 60)
+    told = mechanisms.measure(Undoes(), judge, world, rows)[0]["accuracy_restored"]
+    model = Watched(1, 1)
+    look = mechanisms.Competition(model, judge, world, rows, 5, tmp_path / "curve.jsonl")
+    assert look.curve() == []
+    for step in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 9, 10):  # stopped behind step 8, or before, and continued
+        look(step)
+        assert model.training
+    assert look.curve() == [{"step": step, "accuracy": told, "wins": [[1.0, 0.0], [0.0, 1.0]]} for step in (5, 10)]
+    never = mechanisms.Competition(model, judge, world, rows, 0, tmp_path / "never.jsonl")
+    never(10)
+    assert never.curve() == []
 
 
 def test_no_picture_has_its_original_among_the_canonical_ones():
@@ -151,7 +170,7 @@ def test_it_runs_every_step_and_says_what_it_shows(model, tmp_path, capsys):
     assert {claim["verdict"] for claim in told["claims"]} == {"undecided"}
     assert "data:image/png" in (out / "report.html").read_text()
     printed = capsys.readouterr().out
-    names = {"causal_mechanisms": ["experts.png", "letters.png", "restored.png", "wins.png"]}
+    names = {"causal_mechanisms": ["experts.png", "iterations.png", "letters.png", "restored.png", "wins.png"]}
     assert ("7 of 10" if model == "causal_mechanisms" else "without L_class") in printed
     for folder in out.glob(f"{model}-*"):
         wanted = {"result.json", "model", *names.get(model, ["swaps.png", "traversals.png"])}
