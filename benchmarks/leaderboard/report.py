@@ -153,8 +153,10 @@ def hypothesis(found: Board, stratum: str) -> tuple[Claim, Table | None]:
     within, between = (_mean_known([split[k] for split in splits]) for k in (0, 1))
     free = sum(counts.values()) - (len(counts) - 1) * (len(GIVEN) + 3)
     least = smallest_correlation(free, len(GIVEN), level=LEVEL / TESTS)
+    several = any(len(groups) > len(set(groups)) for *_, groups in worlds.values())
+    permuted = f"permuted {p:.2g}" if several else "nothing to permute with one setting a learner"
     evidence = (
-        f"partial Spearman {pooled.r:+.2f} [{pooled.low:+.2f}, {pooled.high:+.2f}], p = {pooled.p:.2g}, permuted {p:.2g}, "
+        f"partial Spearman {pooled.r:+.2f} [{pooled.low:+.2f}, {pooled.high:+.2f}], p = {pooled.p:.2g}, {permuted}, "
         f"of {TESTS} hypotheses; {len(counts)} worlds, {sum(counts.values())} rows, spread between worlds {pooled.spread:.2f}; "
         f"within learners {within}, between {between}; least correlation to be seen {least:.2f}"
     )

@@ -155,6 +155,14 @@ def test_the_third_hypothesis_follows_the_figures():
     assert "least correlation to be seen" in hypothesis(Board(rows_of(0.0)), "pictures")[0].evidence
 
 
+def test_the_third_hypothesis_is_open_where_every_learner_has_one_setting():
+    rows = [row | {"learner": row["row"]} for row in rows_of(0.8)]
+    told = hypothesis(Board(rows), "pictures")[0]
+    assert told.shown is None
+    assert "nothing to permute" in told.evidence
+    assert "permuted 0.0" in hypothesis(Board(rows_of(0.8)), "pictures")[0].evidence
+
+
 def test_what_goes_with_control_is_told_for_every_score_by_stratum():
     rows = [row | {"interventions": -row["control"], "condition": 1.0} for row in rows_of(0)]
     table = correlates_table(Board(rows))
