@@ -29,6 +29,7 @@ def bare_loop(model: Any, batches: Batches, steps: int, generator: torch.Generat
         loss = hand_loss(model, batches(generator))
         optimizer.zero_grad()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), model.longest)
         optimizer.step()
 
 
