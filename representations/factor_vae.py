@@ -5,6 +5,11 @@
     minimise over the discriminator  -E_r(z) log D(z) - E_prod r(z_j) log(1 - D(z))
 
 The two move in turn at every step. Samples of the product are a batch of r(z) with every dimension permuted over it.
+
+D has to be right about codes that move. One that lags is deceived: the autoencoder finds codes that it holds to be
+independent, and eq. 4 is lowered without any loss of dependence (benchmarks/sprites/README.md). The paper has D learn from
+a new batch at every move; here it can learn from the codes of the latest steps, `memory` of them, drawn anew from their
+posteriors: more codes a move than a batch has, and no picture to encode.
 """
 
 from __future__ import annotations
@@ -14,19 +19,28 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from borders import NonNegative, Positive, Shape, Size
+from borders import Natural, NonNegative, Positive, Shape, Size
 from representations.model import Logs, Objective, Pictures
 from representations.parts.autoencoder import PictureVAE
 from representations.parts.networks import mlp
+from representations.parts.ramp import Ramp
 from representations.parts.terms import density_ratio_loss, gaussian_sample, permute_dimensions
+from representations.parts.together import everyone, own
 
 
 class FactorVAE(PictureVAE):
     """FactorVAE of pictures `shape` = (C, H, W); `gamma` is the weight of the total correlation, in nats.
 
     The discriminator has `depth` layers of `width` units and moves `repeats` times a step; the paper has 6 of 1000 and
-    5 moves, and says that smaller ones work too. Autoencoder as in Burgess et al. 2018, appendix A.1.
+    5 moves, and says that smaller ones work too. It learns from the codes of the latest `memory` pictures, or with 0 from
+    those of a new batch, as in the paper. Autoencoder as in Burgess et al. 2018, appendix A.1.
+
+    The paper has nothing of the following. Over the first `warmup` steps gamma rises from 0, and the weight of the KL term
+    goes from `first_beta` to 1: from a large one, latents open one after the other. `turned` puts a learned rotation between
+    networks and code.
     """
+
+    posteriors: Tensor
 
     def __init__(
         self,
@@ -36,19 +50,21 @@ class FactorVAE(PictureVAE):
         depth: Size = 3,
         width: Size = 256,
         repeats: Size = 1,
+        memory: Natural = 0,
+        first_beta: NonNegative = 1.0,
+        warmup: Natural = 0,
+        turned: bool = False,
         channels: Size = 32,
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
         discriminator_rate: Positive = 5e-4,
     ):
-        super().__init__(shape, code_size, channels, hidden, learning_rate)
-        if not gamma >= 0 or min(depth, width, repeats) < 1:
-            raise ValueError(
-                f"gamma must not be negative and depth, width and repeats must be positive, "
-                f"got {gamma}, {depth}, {width}, {repeats}"
-            )
-        self.gamma, self.repeats, self.discriminator_rate = gamma, repeats, discriminator_rate
+        super().__init__(shape, code_size, channels, hidden, learning_rate, turned=turned)
+        self.gamma, self.repeats, self.discriminator_rate, self.memory = gamma, repeats, discriminator_rate, memory
+        self.first_beta, self.rise = first_beta, Ramp(0.0, 1.0, warmup)
         self.discriminator = mlp(code_size, *[width] * depth, 1, activation=nn.LeakyReLU)
+        if memory:  # means and log variances; at first the prior's
+            self.register_buffer("posteriors", torch.zeros(memory, 2 * code_size))
 
     def log_ratio(self, code: Tensor) -> Tensor:
         """log D(z) - log(1 - D(z)) [n], which estimates log r(z) - sum_j log r(z_j), of codes [n, d].
@@ -61,24 +77,30 @@ class FactorVAE(PictureVAE):
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """The autoencoder's loss in nats a picture (eq. 4, with eq. 5), for pictures [n, C, H, W]."""
         bound = self.autoencoder.bound(batch)
-        loss, logs = bound.weighed(1.0)
+        risen = self.rise.now()
+        loss, logs = bound.weighed(self.first_beta + (1 - self.first_beta) * risen)
         tc = self.log_ratio(bound.code).mean()
-        return loss + self.gamma * tc, logs | {"tc": tc}
+        if self.memory and self.training:
+            latest = everyone(torch.cat([bound.mean, bound.logvar], -1).detach())
+            self.posteriors.copy_(torch.cat([latest, self.posteriors])[: self.memory])
+        return loss + self.gamma * risen * tc, logs | {"tc": tc}
 
-    def discriminator_loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
-        """The discriminator's cross-entropy on codes of pictures [n, C, H, W] and permuted ones; log 2 is chance."""
+    def discriminator_loss(self, batch: Pictures | None) -> tuple[Tensor, Logs]:
+        """The discriminator's cross-entropy on codes and permuted ones; log 2 is chance.
+
+        The codes are those of pictures [n, C, H, W]; of None, which there must be with a memory, those remembered.
+        """
         with torch.no_grad():
-            code = gaussian_sample(*self.autoencoder.posterior(batch))
+            code = gaussian_sample(
+                *(own(self.posteriors).chunk(2, -1) if batch is None else self.autoencoder.posterior(batch))
+            )
         joint, product = self.log_ratio(code), self.log_ratio(permute_dimensions(code))
         right = 0.5 * ((joint > 0).float().mean() + (product <= 0).float().mean())
         return density_ratio_loss(joint, product), {"accuracy": right}
 
     def objectives(self) -> tuple[Objective, ...]:
         """Two players: the autoencoder, then the discriminator, each by Adam."""
-        other = partial(torch.optim.Adam, lr=self.discriminator_rate, betas=(0.5, 0.9))
-        return (
-            self.player(),
-            Objective(
-                "discriminator", self.discriminator_loss, tuple(self.discriminator.parameters()), other, self.repeats
-            ),
-        )
+        adam = partial(torch.optim.Adam, lr=self.discriminator_rate, betas=(0.5, 0.9))
+        parameters, fresh = tuple(self.discriminator.parameters()), not self.memory
+        other = Objective("discriminator", self.discriminator_loss, parameters, adam, self.repeats, fresh=fresh)
+        return self.player(after=self.rise.advance), other

@@ -135,7 +135,7 @@ def fit(
                     for group, rate in zip(optimizer.param_groups, initial, strict=True):
                         group["lr"] = rate * (1 - step / steps)
                 for _ in range(player.repeats):
-                    values = _move(player, optimizer, stream.draw(draws, step), computed)
+                    values = _move(player, optimizer, stream.draw(draws, step) if player.fresh else None, computed)
                 for key, value in values.items():
                     standing.window[key] = standing.window.get(key, 0) + value
             done = standing.step = step + 1

@@ -37,6 +37,7 @@ class Objective:
 
     `loss(batch)` gives the scalar that this player minimises over `parameters`, and logs; `optimizer(parameters)` makes
     the optimizer. The player moves `repeats` times a step, each time on a new batch, and calls `after()` behind every move.
+    One that is not `fresh` learns from what an earlier player kept, and its loss is given None for a batch.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Objective:
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
     repeats: int = 1
     after: Callable[[], None] | None = None
+    fresh: bool = True
 
 
 class Representation(nn.Module, ABC):

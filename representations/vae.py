@@ -18,9 +18,10 @@ from representations.parts.ramp import Ramp
 class BetaVAE(PictureVAE):
     """beta-VAE of pictures `shape` = (C, H, W); `beta` weighs the KL term against pixels in nats, summed.
 
-    Over the first `warmup` steps the weight rises linearly from 0 to `beta` (the paper has no such rise): a large beta
-    otherwise closes every latent before the decoder has learned to use one. `channels` of every convolution and `hidden`
-    units of every full layer as in Burgess et al. 2018, appendix A.1.
+    Over the first `warmup` steps the weight goes linearly from `first_beta` to `beta` (the paper has no such thing). From 0:
+    a large beta otherwise closes every latent before the decoder has learned to use one. From a larger one: latents open
+    one after the other. `turned` puts a learned rotation between networks and code. `channels` of every convolution and
+    `hidden` units of every full layer as in Burgess et al. 2018, appendix A.1.
     """
 
     def __init__(
@@ -28,17 +29,19 @@ class BetaVAE(PictureVAE):
         shape: Shape = (1, 64, 64),
         code_size: Size = 10,
         beta: NonNegative = 4.0,
+        first_beta: NonNegative = 0.0,
         warmup: Natural = 0,
         channels: Size = 32,
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
+        turned: bool = False,
     ):
-        super().__init__(shape, code_size, channels, hidden, learning_rate)
-        self.beta, self.ramp = beta, Ramp(0.0, 1.0, warmup)
+        super().__init__(shape, code_size, channels, hidden, learning_rate, turned=turned)
+        self.beta, self.ramp = beta, Ramp(first_beta, beta, warmup)
 
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Minus the bound with its KL term weighed by beta, in nats a picture, for pictures [n, C, H, W]."""
-        return self.autoencoder.bound(batch).weighed(self.beta * self.ramp.now())
+        return self.autoencoder.bound(batch).weighed(self.ramp.now())
 
     def objectives(self) -> tuple[Objective, ...]:
         """One player: both networks, by Adam."""

@@ -194,7 +194,7 @@ def _batches(job: Job, model: Representation, see: Pictures, states: Tensor, ste
         after = task.step(states, actions, draw)
         factors = states[:, : len(task.factors)].float()
         return batches_of(Observations(see(states), actions.float(), see(after), factors), task.world, model, job.batch)
-    draws = steps * sum(player.repeats for player in model.objectives())
+    draws = steps * sum(player.repeats for player in model.objectives() if player.fresh)
     return Clearing(see(states), job.batch, draws, job.seed)
 
 

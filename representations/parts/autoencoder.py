@@ -29,6 +29,7 @@ from representations.parts.networks import (
     dense_encoder,
 )
 from representations.parts.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
+from representations.parts.turn import Turn
 
 Network = Literal["conv", "dense"]
 
@@ -55,10 +56,18 @@ class GaussianAutoencoder(nn.Module):
     them, and must not be scaled up. The weights are small, so that biases decide which ReLU is open: each network starts
     nearly linear, and latents open one after the other, the direction that tells pictures apart best first. From
     He's weights without biases all of them open at once, position is folded over six, and no later gradient unfolds it
-    (benchmarks/sprites/README.md has the figures).
+    (benchmarks/sprites/README.md has the figures). With `turned` a learned rotation stands between networks and code.
     """
 
-    def __init__(self, shape: tuple[int, ...], code_size: int, channels: int, hidden: int, network: Network = "conv"):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        code_size: int,
+        channels: int,
+        hidden: int,
+        network: Network = "conv",
+        turned: bool = False,
+    ):
         super().__init__()
         self.shape, self.code_size = tuple(shape), code_size
         if network == "conv":
@@ -68,16 +77,21 @@ class GaussianAutoencoder(nn.Module):
             self.encoder = dense_encoder(self.shape, 2 * code_size, hidden)
             self.decoder = dense_decoder(code_size, self.shape, hidden)
         self.background = Background()
+        self.turn = Turn(code_size) if turned else None
 
     def posterior(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance [n, d] of q(z | x) for pictures [n, C, H, W], uint8 or float in [0, 1]."""
         check_pictures(observations, self.shape)
         mean, logvar = self.encoder(pixels(observations)).float().chunk(2, -1)
-        return mean, logvar
+        return (mean if self.turn is None else self.turn(mean)), logvar
+
+    def logits(self, code: Tensor) -> Tensor:
+        """The logits of p(x | z), float [n, C, H, W], of codes [n, code_size]."""
+        return self.decoder(code if self.turn is None else self.turn.back(code)).float()
 
     def decode(self, code: Tensor) -> Tensor:
         """The mean picture of p(x | z), float [n, C, H, W] in [0, 1], of codes [n, code_size]."""
-        return self.decoder(code).float().sigmoid()
+        return self.logits(code).sigmoid()
 
     def generate(self, n: int, generator: torch.Generator) -> Tensor:
         """The mean pictures [n, C, H, W] of `n` codes drawn from the prior."""
@@ -92,7 +106,7 @@ class GaussianAutoencoder(nn.Module):
         mean, logvar = self.posterior(observations if seen is None else seen)
         code, target = gaussian_sample(mean, logvar), pixels(observations)
         self.background(self.decoder, target)
-        nll = bernoulli_nll(self.decoder(code).float(), target)
+        nll = bernoulli_nll(self.logits(code), target)
         return Bound(nll, gaussian_kl_each(mean, logvar), mean, logvar, code)
 
 
@@ -110,10 +124,11 @@ class PictureVAE(Representation):
         hidden: int,
         learning_rate: float,
         network: Network = "conv",
+        turned: bool = False,
     ):
         super().__init__()
         self.code_size, self.learning_rate = code_size, learning_rate
-        self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden, network)
+        self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden, network, turned)
 
     @abstractmethod
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:

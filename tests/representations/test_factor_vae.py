@@ -89,6 +89,47 @@ def test_the_default_discriminator_finds_the_total_correlation_of_gaussians():
     assert independent < 0
 
 
+def test_a_memory_holds_the_latest_posteriors_and_spares_batches():
+    learner, drawn = model(memory=20, repeats=3), []
+
+    def batches(generator):
+        drawn.append(pictures(generator))
+        return drawn[-1]
+
+    fit(learner, batches, 4, torch.Generator().manual_seed(0), device="cpu", progress=False)
+    assert len(drawn) == 4
+    assert learner.posteriors.shape == (20, 6)
+    fresh, kept = model(memory=20), []
+    for x in drawn[:3]:
+        fresh.loss(x)
+        kept.insert(0, torch.cat(fresh.autoencoder.posterior(x), -1).detach())
+    assert torch.equal(fresh.posteriors, torch.cat(kept)[:20])
+    fresh.eval().loss(drawn[3])
+    assert torch.equal(fresh.posteriors, torch.cat(kept)[:20])
+
+
+def test_a_discriminator_that_remembers_learns_of_the_same_codes():
+    """On one batch that never changes, in memory or given: the same loss, from the same noise."""
+    learner, x = model(memory=8), pictures(torch.Generator().manual_seed(0))
+    learner.loss(x)
+    torch.manual_seed(3)
+    remembered, _ = learner.discriminator_loss(None)
+    torch.manual_seed(3)
+    given, _ = learner.discriminator_loss(x)
+    assert remembered.item() == pytest.approx(given.item(), abs=1e-6)
+
+
+def test_while_gamma_rises_the_kl_weight_falls():
+    learner, x = model(warmup=4, first_beta=9.0, gamma=2.0), pictures(torch.Generator().manual_seed(0))
+    for step in range(6):
+        torch.manual_seed(1)
+        loss, logs = learner.loss(x)
+        risen = min(1, step / 4)
+        wanted = logs["nll"] + (9 - 8 * risen) * logs["kl"] + 2 * risen * logs["tc"]
+        assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
+        learner.rise.advance()
+
+
 def test_the_ratio_is_float32_in_bfloat16():
     learner, x = model(), pictures(torch.Generator().manual_seed(0))
     with torch.autocast("cpu", torch.bfloat16):

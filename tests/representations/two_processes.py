@@ -23,6 +23,10 @@ MOVES = SMALL | {"action_size": 2, "hidden": 8, "steps": 8}
 LEARNERS = {
     "vae": ("vae", NET),
     "factor_vae": ("factor_vae", NET | {"depth": 2, "width": 16, "repeats": 2}),
+    "remembering": (
+        "factor_vae",
+        NET | {"depth": 2, "width": 16, "memory": 12, "repeats": 2, "warmup": 4, "turned": True},
+    ),
     "capacity_vae": ("capacity_vae", NET | {"steps": 8, "gamma": 10.0}),
     "dip_vae": ("dip_vae", NET | {"kind": "II"}),
     "disentangled_autoencoder": ("disentangled_autoencoder", NET | {"noise": 0.2}),
