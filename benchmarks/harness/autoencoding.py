@@ -57,13 +57,13 @@ def reconstruction(autoencoder: torch.nn.Module, pictures: Tensor) -> tuple[dict
 
     `nll` is E_q[-log p(x | z)] in nats a picture at one posterior sample; `pixel_error` the mean squared error of a
     pixel at the posterior mean; `latents_used` counts the latents with a mean KL above 0.1 nats. The noise comes from
-    torch's default generator. `autoencoder` has `posterior`, `decode` and `decoder`, as `GaussianAutoencoder`.
+    torch's default generator. `autoencoder` has `posterior`, `decode` and `logits`, as `GaussianAutoencoder`.
     """
     nll, error, kl = [], [], []
     for batch in pictures.split(BATCH):
         target = pixels(batch)
         mean, logvar = autoencoder.posterior(batch)  # type: ignore[operator]
-        nll.append(bernoulli_nll(autoencoder.decoder(gaussian_sample(mean, logvar)), target))  # type: ignore[operator]
+        nll.append(bernoulli_nll(autoencoder.logits(gaussian_sample(mean, logvar)), target))  # type: ignore[operator]
         error.append((autoencoder.decode(mean) - target).square().flatten(1).mean(1))  # type: ignore[operator]
         kl.append(gaussian_kl_each(mean, logvar))
     each = torch.cat(kl).mean(0)

@@ -271,3 +271,16 @@ def test_the_paper_preset_takes_steps_on_a_cpu(model, tmp_path):
             25.0,
             100_000,
         )
+
+
+def test_nats_are_measured_as_they_are_learned_from_also_behind_a_rotation():
+    pictures = torch.randint(0, 256, (40, 1, 16, 16), generator=seeded(0), dtype=torch.uint8)
+    learner = small("beta_vae", turned=True).eval()
+    with torch.no_grad():
+        learner.autoencoder.turn.free.normal_(generator=seeded(1))
+        torch.manual_seed(2)
+        bound = learner.autoencoder.bound(pictures)
+    torch.manual_seed(2)
+    found, kl = reconstruction(learner.autoencoder, pictures)
+    assert found["nll"] == pytest.approx(bound.nll.mean().item(), rel=1e-5)
+    torch.testing.assert_close(kl, bound.kl.mean(0))
