@@ -19,13 +19,14 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from borders import Natural, NonNegative, Positive, Shape, Size
+from borders import Natural, NonNegative, Positive, Shape, Share, Size
 from representations.model import Logs, Objective, Pictures
-from representations.parts.autoencoder import PictureVAE
+from representations.parts.autoencoder import Bound, PictureVAE
 from representations.parts.networks import mlp
 from representations.parts.ramp import Ramp
 from representations.parts.terms import density_ratio_loss, gaussian_sample, permute_dimensions
 from representations.parts.together import everyone, own
+from representations.parts.turn import Turn
 
 
 class FactorVAE(PictureVAE):
@@ -37,7 +38,8 @@ class FactorVAE(PictureVAE):
 
     The paper has nothing of the following. Over the first `warmup` steps gamma rises from 0, and the weight of the KL term
     goes from `first_beta` to 1: from a large one, latents open one after the other. `turned` puts a learned rotation between
-    networks and code.
+    networks and code. For the share `turning` of the warmup it is all that the total correlation moves: it turns the code
+    and bends nothing.
     """
 
     posteriors: Tensor
@@ -54,12 +56,16 @@ class FactorVAE(PictureVAE):
         first_beta: NonNegative = 1.0,
         warmup: Natural = 0,
         turned: bool = False,
+        turning: Share = 0.0,
         channels: Size = 32,
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
         discriminator_rate: Positive = 5e-4,
     ):
         super().__init__(shape, code_size, channels, hidden, learning_rate, turned=turned)
+        if turning and not turned:
+            raise ValueError(f"turning needs a rotation to move, turned=True, got turning={turning} without")
+        self.turning = turning
         self.gamma, self.repeats, self.discriminator_rate, self.memory = gamma, repeats, discriminator_rate, memory
         self.first_beta, self.rise = first_beta, Ramp(0.0, 1.0, warmup)
         self.discriminator = mlp(code_size, *[width] * depth, 1, activation=nn.LeakyReLU)
@@ -79,11 +85,17 @@ class FactorVAE(PictureVAE):
         bound = self.autoencoder.bound(batch)
         risen = self.rise.now()
         loss, logs = bound.weighed(self.first_beta + (1 - self.first_beta) * risen)
-        tc = self.log_ratio(bound.code).mean()
+        alone = self.turning > 0 and bool(risen < self.turning)
+        tc = self.log_ratio(self._turned(bound) if alone else bound.code).mean()
         if self.memory and self.training:
             latest = everyone(torch.cat([bound.mean, bound.logvar], -1).detach())
             self.posteriors.copy_(torch.cat([latest, self.posteriors])[: self.memory])
         return loss + self.gamma * risen * tc, logs | {"tc": tc}
+
+    def _turned(self, bound: Bound) -> Tensor:
+        """The codes [n, d] of a bound, of whose gradient the rotation alone is told."""
+        turn: Turn = self.autoencoder.turn  # type: ignore[assignment]
+        return turn(turn.back(bound.mean).detach()) + (bound.code - bound.mean).detach()
 
     def discriminator_loss(self, batch: Pictures | None) -> tuple[Tensor, Logs]:
         """The discriminator's cross-entropy on codes and permuted ones; log 2 is chance.

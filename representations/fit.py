@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from borders import Count, Natural, Positive
+from borders import Count, Natural, Positive, Share
 from borders.files import append_line, claimed, home, read_log, set_aside, write_text
 from borders.settings import setting
 from representations.batches import Batches, Stream, each
@@ -48,6 +48,7 @@ def fit(
     device: str = "auto",
     precision: Precision = "float32",
     decay: bool = False,
+    steady: Share = 0.0,
     resume: bool = False,
     log_every: int = 100,
     checkpoint_every: int = 1000,
@@ -64,9 +65,9 @@ def fit(
     as it is. With a `run` folder, which belongs to this process meanwhile, the logs go to `log.jsonl` and the state to a
     checkpoint, every `checkpoint_every` steps, when `checkpoint_seconds` have passed, and on SIGINT or SIGTERM, which then
     end in `Stopped`. `resume` continues from the checkpoint, if there is one; otherwise an earlier one is set aside. `decay`
-    takes every learning rate linearly to zero; `precision` is chosen by `choose_precision`; `progress` shows a bar on a
-    terminal, behind a text if it is one; `on_step(t)` is called behind step t; `tensorboard` writes the log's figures as
-    events into the `run` folder too, where the package is installed.
+    takes every learning rate linearly to zero, from the share `steady` of the training on; `precision` is chosen by
+    `choose_precision`; `progress` shows a bar on a terminal, behind a text if it is one; `on_step(t)` is called behind
+    step t; `tensorboard` writes the log's figures as events into the `run` folder too, where the package is installed.
 
     With a launched `fabric` (Lightning's, strategy ddp) its processes train one model: each takes its rows of every batch,
     `batches` being the same in all, and they learn what one process would (see `parts.together`); the device is fabric's.
@@ -84,7 +85,12 @@ def fit(
         ("resume", resume, bool),
         ("tensorboard", tensorboard, bool),
     )
-    for name, value, kind in (*given, *told, ("checkpoint_seconds", checkpoint_seconds, Positive)):
+    for name, value, kind in (
+        *given,
+        *told,
+        ("checkpoint_seconds", checkpoint_seconds, Positive),
+        ("steady", steady, Share),
+    ):
         setting(kind)(name, value)  # type: ignore[misc]
     if on_step is not None and not callable(on_step):
         raise TypeError(f"on_step must be a function of the step, got {on_step!r}")
@@ -102,7 +108,11 @@ def fit(
     stream, standing = Stream(batches, root, partial(_placed, together, target)), Standing()
     folder = home(run) if run is not None else None
     logs: list[dict[str, float]] = []
-    about = _about(model, players) | {"seed": root, "precision": precision, "decay": steps if decay else False}
+    about = _about(model, players) | {
+        "seed": root,
+        "precision": precision,
+        "decay": _fall(steps, steady) if decay else False,
+    }
     with ExitStack() as stack:
         stack.enter_context(sharing(together.group))
         if folder is not None:
@@ -133,7 +143,7 @@ def fit(
             for (player, optimizer), initial in zip(players, rates, strict=True):
                 if decay:
                     for group, rate in zip(optimizer.param_groups, initial, strict=True):
-                        group["lr"] = rate * (1 - step / steps)
+                        group["lr"] = rate * min(1.0, (1 - step / steps) / max(1 - steady, 1 / steps))
                 for _ in range(player.repeats):
                     values = _move(player, optimizer, stream.draw(draws, step) if player.fresh else None, computed)
                 for key, value in values.items():
@@ -176,6 +186,11 @@ def fit(
             board.close()
     model.eval()
     return logs
+
+
+def _fall(steps: int, steady: float) -> int | list[float]:
+    """How learning rates fall, as a checkpoint says it."""
+    return [steps, steady] if steady else steps
 
 
 def _begin(stack: ExitStack, checkpoint: Path, resume: bool) -> Content | None:

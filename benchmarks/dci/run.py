@@ -124,7 +124,8 @@ def train(job: Job, folder: Path, pool: Tensor, resume: bool) -> Any:
     if job.model == "pca":
         fit(model, in_turn, len(parts), torch.Generator().manual_seed(job.seed), folder, log_every=1, **options)
     else:
-        options |= {"precision": job.precision, "decay": job.decay, "log_every": max(job.steps // 200, 1)}
+        options |= {"precision": job.precision, "decay": job.decay, "steady": job.steady}
+        options["log_every"] = max(job.steps // 200, 1)
         fit(model, batches, job.steps, torch.Generator().manual_seed(job.seed), folder, **options)
     shown = {"side": job.side, "exposure": job.exposure, "gamma": job.gamma}
     representations.save(model, folder / "model", "objects3d", shown)

@@ -14,7 +14,7 @@ from annotated_types import Interval
 
 from benchmarks.harness.engines import Engine
 from benchmarks.metrics.scoring import chosen_scores
-from borders import Count, Natural, checked
+from borders import Count, Natural, Share, checked
 from representations import MODELS
 from representations.devices import Precision
 
@@ -144,6 +144,8 @@ class Decaying:
 
     decay: bool = True
     """Take every learning rate linearly to zero."""
+    steady: Share = 0.0
+    """The share of the training for which they stay as they are before."""
 
 
 @checked

@@ -176,8 +176,8 @@ def run(job: PretrainJob, folder: Path, resume: bool = True) -> dict[str, Any]:
     with timer("training"):
         batches = batches_of(data, world, model, job.batch, job.labels)
         generator = torch.Generator().manual_seed(job.seed)
-        options: dict[str, Any] = {"device": job.device, "decay": job.decay, "resume": resume, "checkpoint_every": 500}
-        options["progress"] = bar()
+        options: dict[str, Any] = {"device": job.device, "decay": job.decay, "steady": job.steady, "resume": resume}
+        options |= {"checkpoint_every": 500, "progress": bar()}
         fit(model, batches, job.steps, generator, folder, **options)
         representations.save(model, folder / "model", job.world, job.world_settings)
     model = representations.load(folder / "model")

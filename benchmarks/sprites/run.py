@@ -110,7 +110,7 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
         check_keys(option, getattr(options, option), known, "model")
     check_keys("worlds", options.worlds, tuple(WORLDS), "world")
     check_batch(options.batch, min([options.pictures, *options.budgets.values()]))
-    names = ("world", "decay", *(known.name for kind in (Budget, Blurred) for known in dataclasses.fields(kind)))
+    names = ("world", *(known.name for kind in (Budget, Decaying, Blurred) for known in dataclasses.fields(kind)))
     shared: dict[str, Any] = {name: getattr(options, name) for name in names}
     shared |= own.told | {"world_settings": options.worlds.get(options.world, {})}
     shared["scores"] = tuple(options.names)
@@ -206,7 +206,7 @@ def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> lis
             write_npz(folder / f"stage-{step:07d}.npz", {"pictures": drawn})
 
     options: dict[str, Any] = {"device": job.device, "resume": resume, "log_every": max(steps // 100, 1)}
-    options |= {"precision": job.precision, "decay": job.decay, "progress": bar()}
+    options |= {"precision": job.precision, "decay": job.decay, "steady": job.steady, "progress": bar()}
     return fit(model, Stepped(batches), steps, seeded(job.seed), folder, on_step=look, **options)
 
 

@@ -130,6 +130,28 @@ def test_while_gamma_rises_the_kl_weight_falls():
         learner.rise.advance()
 
 
+def test_while_it_turns_the_total_correlation_moves_the_rotation_alone():
+    """The rotation's gradient is the one it always has for the means; networks have that of the bound, and later both."""
+    x = pictures(torch.Generator().manual_seed(0))
+    learner, plain = (model(warmup=4, turned=True, turning=0.6, gamma=gamma) for gamma in (3.0, 0.0))
+    for step in range(5):
+        found = []
+        for one in (learner, plain):
+            one.zero_grad()
+            torch.manual_seed(1)
+            one.loss(x)[0].backward()
+            found.append({name: p.grad for name, p in one.autoencoder.named_parameters() if p.grad is not None})
+            one.rise.advance()
+        moved = {name for name, grad in found[0].items() if not torch.allclose(grad, found[1][name], atol=1e-6)}
+        encoder = {name for name in found[0] if name.startswith("encoder")}
+        assert moved == (set() if step == 0 else {"turn.free"} if step < 0.6 * 4 else {"turn.free"} | encoder)
+
+
+def test_turning_needs_a_rotation():
+    with pytest.raises(ValueError, match=r"turned=True, got turning=0\.5 without"):
+        model(turning=0.5)
+
+
 def test_the_ratio_is_float32_in_bfloat16():
     learner, x = model(), pictures(torch.Generator().manual_seed(0))
     with torch.autocast("cpu", torch.bfloat16):

@@ -1,5 +1,6 @@
 """The loop: memory layouts, signals, checkpoints, what is not finite, frozen parts, and every kind of batch."""
 
+import dataclasses
 import gc
 import json
 import os
@@ -191,6 +192,20 @@ def test_what_stops_being_finite_is_named_and_the_last_good_state_kept(tmp_path,
     whole = Line()
     fit(whole, numbers, 20, seeded(), **QUIET)
     assert kept.state_dict() == whole.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("steady", "expected"), [(0.0, [1, 0.75, 0.5, 0.25]), (0.5, [1, 1, 1, 0.5]), (1.0, [1, 1, 1, 1])]
+)
+def test_rates_fall_from_the_share_steady_on(steady, expected):
+    model, rates = Line(), []
+    (player,) = model.objectives()
+    optimizer = player.optimizer(player.parameters)
+    before = optimizer.param_groups[0]["lr"]
+    model.objectives = lambda: (dataclasses.replace(player, optimizer=lambda _: optimizer),)
+    look = lambda _: rates.append(optimizer.param_groups[0]["lr"] / before)  # noqa: E731
+    fit(model, numbers, 4, seeded(), decay=True, steady=steady, on_step=look, **QUIET)
+    assert rates == pytest.approx(expected)
 
 
 def test_a_gradient_alone_is_seen_too():
