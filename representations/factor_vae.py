@@ -37,9 +37,10 @@ class FactorVAE(PictureVAE):
     those of a new batch, as in the paper. Autoencoder as in Burgess et al. 2018, appendix A.1.
 
     The paper has nothing of the following. Over the first `warmup` steps gamma rises from 0, and the weight of the KL term
-    goes from `first_beta` to 1: from a large one, latents open one after the other. `turned` puts a learned rotation between
-    networks and code. For the share `turning` of the warmup it is all that the total correlation moves: it turns the code
-    and bends nothing.
+    goes from `first_beta` to 1: from a large one, latents open one after the other. A large one from the first step would
+    close a code before its decoder reads it: for the share `easing` of the warmup the weight is let in. `turned` puts a
+    learned rotation between networks and code. For the share `turning` of the warmup it is all that the total correlation
+    moves: it turns the code and bends nothing.
     """
 
     posteriors: Tensor
@@ -54,6 +55,7 @@ class FactorVAE(PictureVAE):
         repeats: Size = 1,
         memory: Natural = 0,
         first_beta: NonNegative = 1.0,
+        easing: Share = 0.0,
         warmup: Natural = 0,
         turned: bool = False,
         turning: Share = 0.0,
@@ -67,7 +69,7 @@ class FactorVAE(PictureVAE):
             raise ValueError(f"turning needs a rotation to move, turned=True, got turning={turning} without")
         self.turning = turning
         self.gamma, self.repeats, self.discriminator_rate, self.memory = gamma, repeats, discriminator_rate, memory
-        self.first_beta, self.rise = first_beta, Ramp(0.0, 1.0, warmup)
+        self.rise, self.weight = Ramp(0.0, 1.0, warmup), Ramp(first_beta, 1.0, warmup, easing)
         self.discriminator = mlp(code_size, *[width] * depth, 1, activation=nn.LeakyReLU)
         if memory:  # means and log variances; at first the prior's
             self.register_buffer("posteriors", torch.zeros(memory, 2 * code_size))
@@ -84,7 +86,7 @@ class FactorVAE(PictureVAE):
         """The autoencoder's loss in nats a picture (eq. 4, with eq. 5), for pictures [n, C, H, W]."""
         bound = self.autoencoder.bound(batch)
         risen = self.rise.now()
-        loss, logs = bound.weighed(self.first_beta + (1 - self.first_beta) * risen)
+        loss, logs = bound.weighed(self.weight.now())
         alone = self.turning > 0 and bool(risen < self.turning)
         tc = self.log_ratio(self._turned(bound) if alone else bound.code).mean()
         if self.memory and self.training:
@@ -115,4 +117,8 @@ class FactorVAE(PictureVAE):
         adam = partial(torch.optim.Adam, lr=self.discriminator_rate, betas=(0.5, 0.9))
         parameters, fresh = tuple(self.discriminator.parameters()), not self.memory
         other = Objective("discriminator", self.discriminator_loss, parameters, adam, self.repeats, fresh=fresh)
-        return self.player(after=self.rise.advance), other
+        return self.player(after=self._advance), other
+
+    def _advance(self) -> None:
+        self.rise.advance()
+        self.weight.advance()

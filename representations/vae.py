@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from borders import Natural, NonNegative, Positive, Shape, Size
+from borders import Natural, NonNegative, Positive, Shape, Share, Size
 from representations.model import Logs, Objective, Pictures
 from representations.parts.autoencoder import PictureVAE
 from representations.parts.ramp import Ramp
@@ -19,9 +19,9 @@ class BetaVAE(PictureVAE):
     """beta-VAE of pictures `shape` = (C, H, W); `beta` weighs the KL term against pixels in nats, summed.
 
     Over the first `warmup` steps the weight goes linearly from `first_beta` to `beta` (the paper has no such thing). From 0:
-    a large beta otherwise closes every latent before the decoder has learned to use one. From a larger one: latents open
-    one after the other. `turned` puts a learned rotation between networks and code. `channels` of every convolution and
-    `hidden` units of every full layer as in Burgess et al. 2018, appendix A.1.
+    a large beta otherwise closes every latent before the decoder has learned to use one. From a larger one, let in over the
+    share `easing` of the warmup: latents open one after the other. `turned` puts a learned rotation between networks and
+    code. `channels` of every convolution and `hidden` units of every full layer as in Burgess et al. 2018, appendix A.1.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class BetaVAE(PictureVAE):
         code_size: Size = 10,
         beta: NonNegative = 4.0,
         first_beta: NonNegative = 0.0,
+        easing: Share = 0.0,
         warmup: Natural = 0,
         channels: Size = 32,
         hidden: Size = 256,
@@ -37,7 +38,7 @@ class BetaVAE(PictureVAE):
         turned: bool = False,
     ):
         super().__init__(shape, code_size, channels, hidden, learning_rate, turned=turned)
-        self.beta, self.ramp = beta, Ramp(first_beta, beta, warmup)
+        self.beta, self.ramp = beta, Ramp(first_beta, beta, warmup, easing)
 
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Minus the bound with its KL term weighed by beta, in nats a picture, for pictures [n, C, H, W]."""

@@ -11,24 +11,27 @@ from representations.parts.terms import linear_schedule
 class Ramp(nn.Module):
     """A number from `first` linearly to `last` over `steps` steps of training, then `last`; at once where steps is 0.
 
+    It is let in over the share `easing` of the steps: multiplied by what rises from 0 to 1 meanwhile.
+
     The steps taken so far are saved, unless there are none to take, so that a resumed run goes on where it stopped. Raises
     ValueError for negative steps.
     """
 
     done: Tensor
 
-    def __init__(self, first: float, last: float, steps: int):
+    def __init__(self, first: float, last: float, steps: int, easing: float = 0.0):
         super().__init__()
         if not steps >= 0:
             raise ValueError(f"the steps of a ramp must not be negative, got {steps}")
-        self.first, self.last, self.steps = first, last, steps
+        self.first, self.last, self.steps, self.easing = first, last, steps, easing
         self.register_buffer("done", torch.zeros((), dtype=torch.int64), persistent=steps > 0)
 
     def now(self) -> Tensor:
         """The number at the present step: []."""
         if not self.steps:
             return torch.tensor(self.last, device=self.done.device)
-        return linear_schedule(self.done, self.steps, self.first, self.last)
+        value = linear_schedule(self.done, self.steps, self.first, self.last)
+        return value * linear_schedule(self.done, self.steps * self.easing, 0.0, 1.0) if self.easing else value
 
     def advance(self) -> None:
         """Count one step of training."""

@@ -127,7 +127,7 @@ def test_while_gamma_rises_the_kl_weight_falls():
         risen = min(1, step / 4)
         wanted = logs["nll"] + (9 - 8 * risen) * logs["kl"] + 2 * risen * logs["tc"]
         assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
-        learner.rise.advance()
+        learner.objectives()[0].after()
 
 
 def test_while_it_turns_the_total_correlation_moves_the_rotation_alone():
@@ -141,7 +141,7 @@ def test_while_it_turns_the_total_correlation_moves_the_rotation_alone():
             torch.manual_seed(1)
             one.loss(x)[0].backward()
             found.append({name: p.grad for name, p in one.autoencoder.named_parameters() if p.grad is not None})
-            one.rise.advance()
+            one.objectives()[0].after()
         moved = {name for name, grad in found[0].items() if not torch.allclose(grad, found[1][name], atol=1e-6)}
         encoder = {name for name in found[0] if name.startswith("encoder")}
         assert moved == (set() if step == 0 else {"turn.free"} if step < 0.6 * 4 else {"turn.free"} | encoder)

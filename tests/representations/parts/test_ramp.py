@@ -17,6 +17,15 @@ def test_without_steps_it_is_there_at_once():
     assert Ramp(0.0, 2.0, 0).now().item() == 2.0
 
 
+def test_it_is_let_in_over_a_share_of_its_steps():
+    ramp = Ramp(9.0, 1.0, 8, easing=0.5)
+    found = []
+    for _ in range(10):
+        found.append(ramp.now().item())
+        ramp.advance()
+    assert found == [0, 8 / 4, 7 * 2 / 4, 6 * 3 / 4, 5, 4, 3, 2, 1, 1]
+
+
 def test_how_far_it_has_come_is_saved():
     ramp, again = Ramp(0.0, 1.0, 10), Ramp(0.0, 1.0, 10)
     for _ in range(3):
