@@ -23,7 +23,7 @@ from borders import Natural, NonNegative, Positive, Shape, Share, Size
 from representations.model import Logs, Objective, Pictures
 from representations.parts.autoencoder import Bound, PictureVAE
 from representations.parts.networks import mlp
-from representations.parts.ramp import Ramp
+from representations.parts.ramp import Ramp, let_in
 from representations.parts.terms import density_ratio_loss, gaussian_sample, permute_dimensions
 from representations.parts.together import everyone, own
 from representations.parts.turn import Turn
@@ -69,7 +69,7 @@ class FactorVAE(PictureVAE):
             raise ValueError(f"turning needs a rotation to move, turned=True, got turning={turning} without")
         self.turning = turning
         self.gamma, self.repeats, self.discriminator_rate, self.memory = gamma, repeats, discriminator_rate, memory
-        self.rise, self.weight = Ramp(0.0, 1.0, warmup), Ramp(first_beta, 1.0, warmup, easing)
+        self.first_beta, self.easing, self.rise = first_beta, easing, Ramp(0.0, 1.0, warmup)
         self.discriminator = mlp(code_size, *[width] * depth, 1, activation=nn.LeakyReLU)
         if memory:  # means and log variances; at first the prior's
             self.register_buffer("posteriors", torch.zeros(memory, 2 * code_size))
@@ -86,7 +86,8 @@ class FactorVAE(PictureVAE):
         """The autoencoder's loss in nats a picture (eq. 4, with eq. 5), for pictures [n, C, H, W]."""
         bound = self.autoencoder.bound(batch)
         risen = self.rise.now()
-        loss, logs = bound.weighed(self.weight.now())
+        beta = (self.first_beta + (1 - self.first_beta) * risen) * let_in(risen, self.easing)
+        loss, logs = bound.weighed(beta)
         alone = self.turning > 0 and bool(risen < self.turning)
         tc = self.log_ratio(self._turned(bound) if alone else bound.code).mean()
         if self.memory and self.training:
@@ -117,8 +118,4 @@ class FactorVAE(PictureVAE):
         adam = partial(torch.optim.Adam, lr=self.discriminator_rate, betas=(0.5, 0.9))
         parameters, fresh = tuple(self.discriminator.parameters()), not self.memory
         other = Objective("discriminator", self.discriminator_loss, parameters, adam, self.repeats, fresh=fresh)
-        return self.player(after=self._advance), other
-
-    def _advance(self) -> None:
-        self.rise.advance()
-        self.weight.advance()
+        return self.player(after=self.rise.advance), other

@@ -8,6 +8,11 @@ from torch import Tensor, nn
 from representations.parts.terms import linear_schedule
 
 
+def let_in(done: Tensor, easing: float) -> Tensor | float:
+    """What rises from 0 to 1 while the share `done` [] of a training goes from 0 to `easing`, and stays: 1 where that is 0."""
+    return (done / easing).clamp(max=1) if easing else 1.0
+
+
 class Ramp(nn.Module):
     """A number from `first` linearly to `last` over `steps` steps of training, then `last`; at once where steps is 0.
 
@@ -31,7 +36,7 @@ class Ramp(nn.Module):
         if not self.steps:
             return torch.tensor(self.last, device=self.done.device)
         value = linear_schedule(self.done, self.steps, self.first, self.last)
-        return value * linear_schedule(self.done, self.steps * self.easing, 0.0, 1.0) if self.easing else value
+        return value * let_in(self.done / self.steps, self.easing)
 
     def advance(self) -> None:
         """Count one step of training."""
