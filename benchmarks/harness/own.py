@@ -1,6 +1,7 @@
-"""What a user registered: worlds in `envs.WORLDS` and learners in `representations.MODELS` that are not this project's.
+"""A user's own: what saved models are called, and worlds and learners that were registered beside the project's.
 
-Processes that compute jobs get them with the first job, whether they come from a module, a script or a notebook.
+Those are in `envs.WORLDS` and `representations.MODELS`. Processes that compute jobs get them with the first job, whether they
+come from a module, a script or a notebook.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from envs import WORLDS
@@ -34,6 +36,12 @@ class Registered:
         """The modules that define them."""
         classes = [*self.worlds.values(), *self.models.values()]
         return [sys.modules[name] for name in dict.fromkeys(cls.__module__ for cls in classes) if name != "__main__"]
+
+
+def model_name(folder: str | Path) -> str:
+    """What a saved model is called: its folder's name, or that of the run whose `model` it is."""
+    path = Path(folder)
+    return path.parent.name if path.name == "model" else path.name
 
 
 def registered() -> Registered:

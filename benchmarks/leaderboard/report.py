@@ -22,11 +22,13 @@ from benchmarks.harness.correlation import (
     within_and_between,
 )
 from benchmarks.harness.evidence import effect
+from benchmarks.harness.own import model_name
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import Claim, Interval, Table
 from benchmarks.leaderboard.figures import scatter
 from benchmarks.leaderboard.page import write_page
 from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS
+from benchmarks.leaderboard.straight import straight_axes
 from borders.files.pictures import write_figure
 
 PRIMARY = ("dci_lasso", "dci_forest", "mig")
@@ -89,7 +91,7 @@ def board(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Board:
         scores = result["scores"]
         learner = LEARNERS.get(job.model)
         row: Row = {
-            "row": job.model + (f" {job.number}" if learner and learner.searched else ""),
+            "row": _name(job),
             "learner": job.model,
             "stratum": learner.stratum if learner else "no learning" if job.model in (*HONESTY, PIXELS) else "own",
             "task": job.task,
@@ -114,6 +116,14 @@ def board(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Board:
         for row, rank in zip(here, np.mean(ranks, axis=0), strict=True):
             row["disentangled"] = float((rank - 1) / max(len(here) - 1, 1))
     return Board(rows)
+
+
+def _name(job: Any) -> str:
+    """What a row is called: a learner with its setting's number, a saved model of one's own by its folder."""
+    if "folder" in job.settings:
+        return f"own: {model_name(job.settings['folder'])}"
+    learner = LEARNERS.get(job.model)
+    return job.model + (f" {job.number}" if learner and learner.searched else "")
 
 
 def board_table(found: Board) -> Table:
@@ -286,7 +296,7 @@ def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]
     tested = [hypothesis(found, stratum) for stratum in STRATA if found.stratum(stratum)]
     tables = [board_table(found), *(curve for _, curve in tested if curve)]
     tables += [table for make in (correlates_table, rotation_table, repeat_table) if (table := make(found))]
-    claims = [claim for claim, _ in tested]
+    claims = [claim for claim, _ in tested] + straight_axes(found.stratum("own"))
     write_page(out / "board.html", found.rows, claims, INTRODUCTION)
     write_figure(scatter(found.rows), out / "board.png")
     rows = {

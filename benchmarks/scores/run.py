@@ -16,6 +16,7 @@ import torch
 from benchmarks.harness.encoders import is_path, paths_listed
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Common, Trial, listed
+from benchmarks.harness.own import model_name
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import Table
@@ -95,17 +96,12 @@ def plan(own: Common, values: dict[str, Any]) -> Plan:
             model = load(folder)
             pictures = world.render(world.sample(2, torch.Generator().manual_seed(0)))
             model.encode(pictures)  # a model of other pictures says so
-            jobs.append(Job(model=_label(folder), encoder=str(folder), **shared | {"names": names}))
+            jobs.append(Job(model=model_name(folder), encoder=str(folder), **shared | {"names": names}))
         else:
             known = ", ".join(ORACLES)
             raise ValueError(f"unknown encoder {encoder!r}; the encoders are {known}, or a saved model's folder")
     floor = [Job(model=name, encoder=name, **shared | {"names": names}) for name in BASELINES]
     return Plan([*jobs, *floor])
-
-
-def _label(folder: Path) -> str:
-    """What a saved model is called: its folder's name, or that of the run whose `model` it is."""
-    return folder.parent.name if folder.name == "model" else folder.name
 
 
 def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:

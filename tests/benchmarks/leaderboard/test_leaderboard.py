@@ -16,6 +16,7 @@ from benchmarks.leaderboard.pictures import Pictures
 from benchmarks.leaderboard.report import Board, correlates_table, hypothesis, intraclass, repeat_table, rotation_table
 from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS, turned
 from benchmarks.leaderboard.run import Options, encoder, jobs, ledger, main
+from benchmarks.leaderboard.straight import straight_axes
 from benchmarks.metrics.control import Bench, Sizes, make_task
 from representations import make, save
 
@@ -83,7 +84,7 @@ def test_a_saved_model_gets_a_row_and_finished_jobs_are_lines_of_the_ledger(tmp_
     kept = tmp_path / "new" / "ledger.jsonl"
     words = [*QUICK, "--model=noise", f"--own={tmp_path / 'mine'}", f"--ledger={kept}"]
     told = main([*words, f"--out={tmp_path / 'one'}"])
-    assert {"noise", "own"} == told["intervals"].keys()
+    assert {"noise", "own: mine"} == told["intervals"].keys()
     lines = kept.read_text().splitlines()
     assert len(lines) == 2
     main([*words, f"--out={tmp_path / 'two'}"])  # another folder: everything is in the ledger
@@ -180,6 +181,22 @@ def test_a_code_is_compared_with_its_own_rotation():
     ]
     cells = {row[0]: row[-1] for row in rotation_table(Board(rows)).rows}
     assert cells == {"pictures: sparse": "helps", "pictures: factor_axes": "makes no difference"}
+
+
+def test_whether_straight_axes_are_worth_something_is_told_for_codes_of_ones_own():
+    def rows(mig, axes, rotated):
+        known = zip(mig, axes, rotated, strict=True)
+        return [{"mig": m, "factor_axes": a, "rotated_factor_axes": r} for m, a, r in known]
+
+    mig = np.linspace(0, 0.4, 8)
+    by_axis, gain = straight_axes({"dsprites": rows(mig, mig**2, 0 * mig)})
+    assert by_axis.shown is True
+    assert "+1.00" in by_axis.evidence
+    assert gain.shown is True
+    by_axis, gain = straight_axes({"dsprites": rows(mig, mig, mig)})  # what axes and rotation share is no gain
+    assert by_axis.shown is True
+    assert gain.shown is None
+    assert straight_axes({"dsprites": rows(mig[:5], mig[:5], 0 * mig[:5]), "blobs": []}) == []
 
 
 def test_reliability_is_what_two_samples_and_other_seeds_agree_in():
