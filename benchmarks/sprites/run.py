@@ -114,6 +114,7 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
     shared: dict[str, Any] = {name: getattr(options, name) for name in names}
     shared |= own.told | {"world_settings": options.worlds.get(options.world, {})}
     shared["scores"] = tuple(options.names)
+    shared |= {"blur": 0.0} if options.world == "blobs" else {}  # which are coarse as they are
     if not all(0 <= share <= 1 for share in (*options.rises.values(), options.blob_rise)):
         raise ValueError(f"rises and blob_rise must be shares from 0 to 1, got {options.rises}, {options.blob_rise}")
     if options.blur_held > options.blur_clear:

@@ -15,6 +15,8 @@ from benchmarks.sprites.run import LEARNERS, Job, Options, build, jobs, onsets, 
 from envs import make_world
 from representations import load, make
 from representations.model import pixels
+from representations.parts.blur import blurred
+from representations.parts.ramp import let_in
 
 torch.set_num_threads(1)
 
@@ -217,14 +219,18 @@ def test_claims_of_blobs_and_of_the_order_of_factors():
     assert not claims([{"scores": order | {"onset_scale": 9.5}}], bottleneck)[0].shown
 
 
+def gains(pictures: torch.Tensor) -> torch.Tensor:
+    """The betas, ascending, below which a code that says nothing gains by saying a little in one direction: eigenvalues of
+    the covariance of pictures [n, C, H, W], every pixel divided by the standard deviation of a coin of its mean."""
+    rows = pixels(pictures).flatten(1).double()
+    mean = rows.mean(0)
+    scaled = (rows - mean) / (mean * (1 - mean)).sqrt().clamp_min(1e-2)
+    return torch.linalg.eigvalsh(scaled @ scaled.T / len(scaled))
+
+
 def steepest(world) -> float:
-    """The greatest beta at which a code that says nothing gains by saying a little: the top eigenvalue of the covariance
-    of pictures, every pixel divided by the standard deviation of a Bernoulli variable of its mean."""
     places = [torch.linspace(factor.low, factor.high, 20) for factor in world.factors]
-    pictures = world.render(torch.cartesian_prod(*places)).flatten(1).double() / 255
-    mean = pictures.mean(0)
-    scaled = (pictures - mean) / (mean * (1 - mean)).sqrt().clamp_min(1e-2)
-    return torch.linalg.eigvalsh(scaled @ scaled.T / len(scaled))[-1].item()
+    return gains(world.render(torch.cartesian_prod(*places)))[-1].item()
 
 
 def test_the_blobs_of_the_presets_are_wide_enough_for_their_beta():
@@ -233,7 +239,24 @@ def test_the_blobs_of_the_presets_are_wide_enough_for_their_beta():
         found = jobs(own, Options(**values))[0]
         assert found.settings["beta"] == 150.0
         assert steepest(make_world("blobs", **found.world_settings)) > 200
+        assert found.blur == 0  # a blur would bring it below
     assert steepest(make_world("blobs")) < 60
+
+
+def test_the_greatest_kl_weight_of_the_default_lies_between_position_and_position_bent():
+    own, values = parse("sprites", Sweep, Options, ["--model", "factor_vae"])
+    found = jobs(own, Options(**values))[0]
+    world = make_world("dsprites")
+    learner, steps = build(found, world), found.pictures // found.batch
+    weights = []
+    for _ in range(round(found.blur_held * steps)):
+        risen = learner.rise.now()
+        weights.append((learner.first_beta + (1 - learner.first_beta) * risen) * let_in(risen, learner.easing))
+        learner.rise.advance()
+    at = gains(blurred(world.render(world.sample(1000, seeded(0))), found.blur)).flip(0)
+    position, bent = at[1], at[3]  # between them is size
+    assert position > 1.5 * max(weights)
+    assert bent < 0.9 * max(weights)
 
 
 def test_published_figures_stand_beside_the_row_they_belong_to():
