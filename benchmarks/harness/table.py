@@ -83,6 +83,8 @@ class Claim:
     text: str
     shown: bool | None
     evidence: str
+    repetitions: int | None = None
+    """Behind it, where they are other than the run's seeds."""
 
     @property
     def verdict(self) -> str:
@@ -91,10 +93,11 @@ class Claim:
 
     def plain(self) -> dict[str, object]:
         """The claim as `result.json` keeps it."""
-        return vars(self) | {"verdict": self.verdict}
+        return {"text": self.text, "shown": self.shown, "evidence": self.evidence, "verdict": self.verdict}
 
     def decided_by(self, preset: str, seeds: int) -> Claim:
         """The claim as runs of a preset with so many seeds can decide it: undecided where they are too few or too short."""
+        seeds = self.repetitions or seeds
         if preset == "quick":
             why = "preset quick decides nothing"
         elif seeds < ENOUGH:

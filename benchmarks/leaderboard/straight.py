@@ -38,5 +38,6 @@ def straight_axes(worlds: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Cla
         count = sum(len(rows) for rows in known.values())
         evidence = f"rank correlation {r:+.2f}, permuted p = {p:.2g}, of 2; {count} codes, {len(known)} world"
         evidence += "s" if len(known) > 1 else ""
-        found.append(Claim(f"codes of your own: {says} goes with MIG", True if 2 * p <= LEVEL else None, evidence))
+        text = f"codes of your own: {says} goes with MIG"
+        found.append(Claim(text, True if 2 * p <= LEVEL else None, evidence, repetitions=count))  # over codes
     return found

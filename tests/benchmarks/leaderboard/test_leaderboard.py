@@ -192,6 +192,7 @@ def test_whether_straight_axes_are_worth_something_is_told_for_codes_of_ones_own
     by_axis, gain = straight_axes({"dsprites": rows(mig, mig**2, 0 * mig)})
     assert by_axis.shown is True
     assert "+1.00" in by_axis.evidence
+    assert by_axis.decided_by("default", 1).shown is True  # eight codes of one world are eight
     assert gain.shown is True
     by_axis, gain = straight_axes({"dsprites": rows(mig, mig, mig)})  # what axes and rotation share is no gain
     assert by_axis.shown is True
