@@ -29,6 +29,7 @@ from benchmarks.leaderboard.figures import scatter
 from benchmarks.leaderboard.page import write_page
 from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS
 from benchmarks.leaderboard.straight import straight_axes
+from benchmarks.leaderboard.transfer import transfer_table
 from borders.files.pictures import write_figure
 
 PRIMARY = ("dci_lasso", "dci_forest", "mig")
@@ -296,6 +297,7 @@ def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]
     tested = [hypothesis(found, stratum) for stratum in STRATA if found.stratum(stratum)]
     tables = [board_table(found), *(curve for _, curve in tested if curve)]
     tables += [table for make in (correlates_table, rotation_table, repeat_table) if (table := make(found))]
+    tables += [table] if (table := transfer_table(found.rows)) else []
     claims = [claim for claim, _ in tested] + straight_axes(found.stratum("own"))
     write_page(out / "board.html", found.rows, claims, INTRODUCTION)
     write_figure(scatter(found.rows), out / "board.png")

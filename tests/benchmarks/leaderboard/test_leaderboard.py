@@ -17,6 +17,7 @@ from benchmarks.leaderboard.report import Board, correlates_table, hypothesis, i
 from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS, turned
 from benchmarks.leaderboard.run import Options, encoder, jobs, ledger, main
 from benchmarks.leaderboard.straight import straight_axes
+from benchmarks.leaderboard.transfer import transfer_table
 from benchmarks.metrics.control import Bench, Sizes, make_task
 from representations import make, save
 
@@ -198,6 +199,15 @@ def test_whether_straight_axes_are_worth_something_is_told_for_codes_of_ones_own
     assert by_axis.shown is True
     assert gain.shown is None
     assert straight_axes({"dsprites": rows(mig[:5], mig[:5], 0 * mig[:5]), "blobs": []}) == []
+
+
+def test_what_an_agent_loses_where_it_was_not_trained_is_told_row_by_row():
+    rows = rows_of(0, worlds=2, n=2)
+    asked = [row | {"policy_block": 0.2 + 0.2 * k, "policy_block_seen": 0.5} for k, row in enumerate(rows)]
+    table = transfer_table(asked)
+    assert table.columns == ("row", "stratum", "new combinations, PPO")
+    assert {row[0]: row[-1] for row in table.rows} == {"a 0": "0.40 (-0.10)", "b 1": "0.60 (+0.10)"}
+    assert transfer_table(rows) is None
 
 
 def test_reliability_is_what_two_samples_and_other_seeds_agree_in():
