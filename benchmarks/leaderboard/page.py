@@ -18,6 +18,7 @@ from torch.nn import functional
 from benchmarks.harness.kept import kept
 from benchmarks.harness.rooms import room
 from benchmarks.harness.table import Claim
+from benchmarks.leaderboard.transfer import PLACES
 from benchmarks.metrics.control import make_task
 from borders.files import read_bytes, read_text, write_text
 from borders.files.pictures import png_of
@@ -41,6 +42,7 @@ CONTROLS = {
     "factor_readout": "set one factor, by a readout",
     "inverse_network": "inverse model",
     "policy_area": "PPO, area",
+    **PLACES,
 }
 PLACE = "<!-- charts -->"
 TILE = 24  # pixels a side of a picture in a traversal

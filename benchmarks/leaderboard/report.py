@@ -75,6 +75,11 @@ class Board:
 
     rows: list[Row]
 
+    def controlled(self, stratum: str) -> dict[str, list[Row]]:
+        """Those rows of a stratum that have a mean of control, as they have where one of `CONTROL` was asked for."""
+        found = {task: [row for row in rows if "control" in row] for task, rows in self.stratum(stratum).items()}
+        return {task: rows for task, rows in found.items() if rows}
+
     def stratum(self, name: str) -> dict[str, list[Row]]:
         """The rows of a stratum by task, of a setting with several seeds the first seed's."""
         found: dict[str, list[Row]] = {}
@@ -153,9 +158,10 @@ def _arrays(rows: Sequence[Row]) -> tuple[Floats, Floats, Floats, list[str]]:
 def hypothesis(found: Board, stratum: str) -> tuple[Claim, Table | None]:
     """H3 in one stratum: disentanglement and control, given what could explain it; and the curve over reliabilities."""
     says = f"H3, {stratum}: disentanglement goes with control beyond informativeness, reconstruction and active axes"
-    worlds = {task: _arrays(rows) for task, rows in found.stratum(stratum).items() if len(rows) > len(GIVEN) + 3}
+    here = found.controlled(stratum)
+    worlds = {task: _arrays(rows) for task, rows in here.items() if len(rows) > len(GIVEN) + 3}
     if not worlds:
-        count = max((len(rows) for rows in found.stratum(stratum).values()), default=0)
+        count = max((len(rows) for rows in here.values()), default=0)
         return Claim(says, None, f"{count} rows a world: {len(GIVEN) + 4} are the least"), None
     counts = {task: len(arrays[0]) for task, arrays in worlds.items()}
     pooled = pool({task: partial_spearman(x, y, z) for task, (x, y, z, _) in worlds.items()}, counts, len(GIVEN))
@@ -224,7 +230,7 @@ def rotation_table(found: Board) -> Table | None:
 
 def correlates_table(found: Board) -> Table | None:
     """What goes with control among learned codes of a stratum: the mean over worlds of rank correlations, one by one."""
-    worlds = {s: [rows for rows in found.stratum(s).values() if len(rows) > 3] for s in STRATA}
+    worlds = {s: [rows for rows in found.controlled(s).values() if len(rows) > 3] for s in STRATA}
     worlds = {stratum: rows for stratum, rows in worlds.items() if rows}
     lines = []
     for name in (
@@ -271,6 +277,8 @@ def repeat_table(found: Board) -> Table | None:
         groups.setdefault((row["task"], row["row"]), []).append(row)
     seeds = {key: rows for key, rows in groups.items() if len(rows) > 1}
     for name in ("disentangled", "informativeness", "control"):
+        if not all(name in row for row in learned):
+            continue
         values = {
             task: [[r[name] for r in rows] for (where, _), rows in seeds.items() if where == task]
             for task in dict.fromkeys(task for task, _ in seeds)
@@ -294,7 +302,7 @@ def intraclass(values: Floats) -> float:
 def summary(out: Path, jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Summary:
     """Tables, the verdict, and the page `board.html`."""
     found = board(jobs, results)
-    tested = [hypothesis(found, stratum) for stratum in STRATA if found.stratum(stratum)]
+    tested = [hypothesis(found, stratum) for stratum in STRATA if found.controlled(stratum)]
     tables = [board_table(found), *(curve for _, curve in tested if curve)]
     tables += [table for make in (correlates_table, rotation_table, repeat_table) if (table := make(found))]
     tables += [table] if (table := transfer_table(found.rows)) else []

@@ -10,6 +10,7 @@ import torch
 from benchmarks.harness.options import Sweep
 from benchmarks.harness.table import Claim
 from benchmarks.leaderboard import score_code
+from benchmarks.leaderboard.figures import scatter
 from benchmarks.leaderboard.measures import reconstruction, shape
 from benchmarks.leaderboard.page import TILE, write_page
 from benchmarks.leaderboard.pictures import Pictures
@@ -92,6 +93,20 @@ def test_a_saved_model_gets_a_row_and_finished_jobs_are_lines_of_the_ledger(tmp_
     assert kept.read_text().splitlines() == lines
     assert (tmp_path / "two" / "result.json").exists()
     assert ledger(str(kept)) == kept
+
+
+def test_a_board_of_agents_where_they_were_not_trained_is_reported(tmp_path):
+    """Where none of the scores that the mean of control is made of was asked for, there is no hypothesis, but a table."""
+    asked = {"transfer_block_ridge": 0.1, "transfer_block_ridge_seen": 0.2}
+    rows = [{k: v for k, v in (row | asked).items() if k != "control"} for row in rows_of(0, worlds=2)]
+    assert len(Board(rows).stratum("pictures")["w0"]) == 30
+    assert Board(rows).controlled("pictures") == {}
+    assert hypothesis(Board(rows), "pictures")[0].shown is None
+    assert correlates_table(Board(rows)) is None
+    assert repeat_table(Board(rows)) is None
+    assert scatter(rows).axes
+    write_page(tmp_path / "board.html", rows, [], [])
+    assert "new combinations, ridge" in (tmp_path / "board.html").read_text()
 
 
 def test_learners_of_every_kind_are_trained_and_read_the_boards_pictures(tmp_path):
