@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,11 +94,13 @@ class Board:
 def board(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Board:
     """The rows of finished jobs, with the ranks and means that are derived from their scores."""
     rows: list[Row] = []
+    folders = {job.settings["folder"] for job in jobs if "folder" in job.settings}
+    called = Counter(model_name(folder) for folder in folders)
     for job, result in zip(jobs, results, strict=True):
         scores = result["scores"]
         learner = LEARNERS.get(job.model)
         row: Row = {
-            "row": _name(job),
+            "row": _name(job, called),
             "learner": job.model,
             "stratum": learner.stratum if learner else "no learning" if job.model in (*HONESTY, PIXELS) else "own",
             "task": job.task,
@@ -124,10 +127,11 @@ def board(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Board:
     return Board(rows)
 
 
-def _name(job: Any) -> str:
-    """What a row is called: a learner with its setting's number, a saved model of one's own by its folder."""
+def _name(job: Any, called: Mapping[str, int]) -> str:
+    """What a row is called: a learner with its setting's number, a saved model of one's own by its folder, whole if need be."""
     if "folder" in job.settings:
-        return f"own: {model_name(job.settings['folder'])}"
+        folder = job.settings["folder"]
+        return f"own: {model_name(folder) if called[model_name(folder)] == 1 else folder}"
     learner = LEARNERS.get(job.model)
     return job.model + (f" {job.number}" if learner and learner.searched else "")
 

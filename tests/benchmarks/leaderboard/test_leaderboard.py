@@ -14,7 +14,15 @@ from benchmarks.leaderboard.figures import scatter
 from benchmarks.leaderboard.measures import reconstruction, shape
 from benchmarks.leaderboard.page import TILE, write_page
 from benchmarks.leaderboard.pictures import Pictures
-from benchmarks.leaderboard.report import Board, correlates_table, hypothesis, intraclass, repeat_table, rotation_table
+from benchmarks.leaderboard.report import (
+    Board,
+    board,
+    correlates_table,
+    hypothesis,
+    intraclass,
+    repeat_table,
+    rotation_table,
+)
 from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS, turned
 from benchmarks.leaderboard.run import Options, encoder, jobs, ledger, main
 from benchmarks.leaderboard.straight import straight_axes
@@ -93,6 +101,13 @@ def test_a_saved_model_gets_a_row_and_finished_jobs_are_lines_of_the_ledger(tmp_
     assert kept.read_text().splitlines() == lines
     assert (tmp_path / "two" / "result.json").exists()
     assert ledger(str(kept)) == kept
+
+
+def test_saved_models_of_one_name_have_rows_of_their_own():
+    own = Options(tasks="blobs", own="a/vae/model,b/vae/model,b/pca", consumers=["sparse"], honesty=False)
+    todo = [job for job in jobs(Sweep(model="pca", seeds=1), own) if job.model == "own"]
+    found = board(todo, [{"scores": {"control": {"sparse_50": 0.1 * k}}} for k in range(3)])
+    assert [row["row"] for row in found.rows] == ["own: a/vae/model", "own: b/vae/model", "own: pca"]
 
 
 def test_a_board_of_agents_where_they_were_not_trained_is_reported(tmp_path):
