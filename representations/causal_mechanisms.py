@@ -100,9 +100,7 @@ class CausalMechanisms(Representation):
         return made[torch.arange(len(made), device=made.device), expert]
 
     def discriminator_loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Logs]:
-        """What D minimises; nothing while the experts learn the identity. Logs the shares of pictures that D knows."""
-        if self._beginning():
-            return 0.0 * torch.stack([p.sum() for p in self.discriminator.parameters()]).sum(), {}
+        """What D minimises. Logs the share of the experts' pictures that D takes for canonical."""
         canonical, transformed = self._parts(batch)
         with torch.no_grad():
             made = self.experts(self._share(transformed)).flatten(0, 1)
@@ -110,13 +108,15 @@ class CausalMechanisms(Representation):
         loss = functional.softplus(-real).sum() / max(1, len(real)) + functional.softplus(fake).mean()
         return loss, {"fooled": (fake > 0).float().mean()}
 
+    def identity_loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Logs]:
+        """What the experts minimise before they compete: the squared error of copying a pixel, summed over experts."""
+        seen = self._share(self._parts(batch)[1])
+        error = (self.experts(seen) - seen).square().flatten(2).mean(-1)
+        return error.mean(0).sum(), {"error": error.mean()}
+
     def experts_loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Logs]:
-        """-E max_j log c_j; while the experts learn the identity, their squared errors, summed over experts."""
+        """-E max_j log c_j. Logs the busiest expert's share of the batch, and how many experts won anything."""
         _, transformed = self._parts(batch)
-        if self._beginning():
-            seen = self._share(transformed)
-            error = (self.experts(seen) - seen).square().flatten(2).mean(-1)
-            return error.mean(0).sum(), {"identity_error": error.mean()}
         made = self.experts(transformed)
         with torch.no_grad():
             won = self.logits(made.flatten(0, 1)).unflatten(0, made.shape[:2]).argmax(-1)
@@ -125,18 +125,28 @@ class CausalMechanisms(Representation):
         return functional.softplus(-best).mean(), {"busiest": share.max(), "winners": (share > 0).sum()}
 
     def objectives(self) -> tuple[Objective, ...]:
-        """Two players by Adam: D, then the experts, of whom only the winners move."""
-        judge = partial(torch.optim.Adam, lr=self.discriminator_rate)
-        winners = partial(WinnersAdam, lr=self.learning_rate)
+        """The experts as they learn the identity; behind that D, then the experts, of whom only the winners move; all by Adam.
+
+        Each begins with averages of its own. Those that copying leaves behind are so small that the first steps of the
+        competition would be several times as large as the rate says, and the first winner would take almost everything.
+        """
+        experts, judge = tuple(self.experts.parameters()), tuple(self.discriminator.parameters())
+        copying = partial(torch.optim.Adam, lr=self.learning_rate)
+        judging = partial(torch.optim.Adam, lr=self.discriminator_rate)
+        winning = partial(WinnersAdam, lr=self.learning_rate)
         return (
-            Objective("discriminator", self.discriminator_loss, tuple(self.discriminator.parameters()), judge),
             Objective(
-                "experts", self.experts_loss, tuple(self.experts.parameters()), winners, after=self.begun.advance
+                "identity", self.identity_loss, experts, copying, after=self.begun.advance, waits=self._competing
             ),
+            Objective("discriminator", self.discriminator_loss, judge, judging, waits=self._copying),
+            Objective("experts", self.experts_loss, experts, winning, waits=self._copying),
         )
 
-    def _beginning(self) -> bool:
-        return bool(self.begun.now() < 1)
+    def _copying(self) -> bool:
+        return not self._competing()
+
+    def _competing(self) -> bool:
+        return bool(self.begun.now() >= 1)
 
     def _parts(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The canonical and the transformed pictures of a batch; ValueError where none is transformed."""

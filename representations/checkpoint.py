@@ -28,8 +28,8 @@ class Standing:
     seconds: float = 0.0
     since: int = 0
     """The step of the last log line."""
-    window: dict[str, Any] = field(default_factory=dict)
-    """Sums since then."""
+    window: dict[str, tuple[Any, int]] = field(default_factory=dict)
+    """Sums since then, and of how many steps."""
     epoch: int = 0
     drawn: int = 0
     """Batches of the epoch drawn, where batches are iterated."""
@@ -46,8 +46,9 @@ def write_checkpoint(
     bad = not_finite(tensors)
     if bad:
         return bad
-    for key, value in standing.window.items():
+    for key, (value, moves) in standing.window.items():
         tensors[f"window/{key}"] = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+        tensors[f"moves/{key}"] = torch.tensor(moves)
     numbers = {name: repr(getattr(standing, name)) for name in ("step", "seconds", "since", "epoch", "drawn")}
     metadata = {"about": json.dumps(about, default=str), **numbers}
     write_tensors(path, owned(tensors), metadata)
@@ -91,7 +92,9 @@ def restore(content: Content, path: Path, model: nn.Module, players: Players, ab
             )
     except (RuntimeError, ValueError, IndexError) as error:
         raise ValueError(f"{path} does not fit {wanted['model']}: {error}") from None
-    return Standing(seconds=seconds, window=dict(_part(tensors, "window/")), **numbers)
+    moves = _part(tensors, "moves/")
+    window = {key: (total, int(moves[key])) for key, total in _part(tensors, "window/").items()}
+    return Standing(seconds=seconds, window=window, **numbers)
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

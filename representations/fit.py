@@ -144,17 +144,20 @@ def fit(
                 if decay:
                     for group, rate in zip(optimizer.param_groups, initial, strict=True):
                         group["lr"] = rate * min(1.0, (1 - step / steps) / max(1 - steady, 1 / steps))
+                if player.waits is not None and player.waits():
+                    continue
                 for _ in range(player.repeats):
                     values = _move(player, optimizer, stream.draw(draws, step) if player.fresh else None, computed)
                 for key, value in values.items():
-                    standing.window[key] = standing.window.get(key, 0) + value
+                    total, moves = standing.window.get(key, (0, 0))
+                    standing.window[key] = total + value, moves + 1
             done = standing.step = step + 1
             if on_step is not None:
                 on_step(done)
             told = done % log_every == 0 or done == steps
             if told:
                 line = {"step": done, "seconds": round(time.perf_counter() - began, 3)}
-                means = {key: _number(key, total) / (done - standing.since) for key, total in standing.window.items()}
+                means = {key: _number(key, total) / moves for key, (total, moves) in standing.window.items()}
                 line |= together.averaged(means)
                 bad = [key for key, value in line.items() if not abs(value) < float("inf")]
                 bad = together.agreed(bad + _not_finite(model, players))

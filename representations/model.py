@@ -37,7 +37,8 @@ class Objective:
 
     `loss(batch)` gives the scalar that this player minimises over `parameters`, and logs; `optimizer(parameters)` makes
     the optimizer. The player moves `repeats` times a step, each time on a new batch, and calls `after()` behind every move.
-    One that is not `fresh` learns from what an earlier player kept, and its loss is given None for a batch.
+    One that is not `fresh` learns from what an earlier player kept, and its loss is given None for a batch. While `waits()`
+    is true the player is passed over: no batch is drawn for it, and its optimizer has not begun.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Objective:
     repeats: int = 1
     after: Callable[[], None] | None = None
     fresh: bool = True
+    waits: Callable[[], bool] | None = None
 
 
 class Representation(nn.Module, ABC):

@@ -71,6 +71,7 @@ class Sizes:
     identity: Natural = 120
     shown: Natural = 8
     learning_rate: Positive = 1e-3
+    discriminator_rate: Positive = 1e-3
     source: Literal["", "mnist", "fashion_mnist"] = ""
     experts: Natural = 0
     """0 for as many as mechanisms."""
@@ -127,7 +128,7 @@ def build(sizes: Sizes) -> CausalMechanisms:
         identity=sizes.identity,
         shown=sizes.shown,
         learning_rate=sizes.learning_rate,
-        discriminator_rate=sizes.learning_rate,
+        discriminator_rate=sizes.discriminator_rate,
     )
 
 

@@ -50,7 +50,7 @@ def test_experts_go_through_pictures_of_any_size(generator):
 
 def test_the_winner_alone_is_moved_and_with_it_its_averages(generator):
     learner = model(identity=0).train()
-    [_, player] = learner.objectives()
+    player = learner.objectives()[-1]
     optimizer, batch = player.optimizer(player.parameters), batch_of(generator)
     loss, logs = player.loss(batch)
     moved = batch["x"][batch["y"] > 0]
@@ -102,11 +102,13 @@ def test_experts_learn_the_identity_before_they_compete(generator):
     still = [parameter.detach().clone() for parameter in learner.discriminator.parameters()]
     draw = torch.Generator().manual_seed(3)
     batch = batch_of(draw)
-    logs = fit(learner, lambda generator: batch, 60, generator, progress=False, log_every=20)
-    assert logs[-1]["experts/identity_error"] < 0.5 * logs[0]["experts/identity_error"]
+    logs = fit(learner, lambda generator: batch, 59, generator, progress=False, log_every=20)
+    assert logs[-1]["identity/error"] < 0.5 * logs[0]["identity/error"]
+    assert not {"discriminator/loss", "experts/loss"} & set(logs[-1])
     assert all(torch.equal(a, b) for a, b in zip(still, learner.discriminator.parameters(), strict=True))
     logs = fit(learner, lambda generator: batch, 2, generator, progress=False, log_every=1)
     assert "experts/winners" in logs[-1]
+    assert "identity/error" not in logs[-1]
     assert not all(torch.equal(a, b) for a, b in zip(still, learner.discriminator.parameters(), strict=True))
 
 

@@ -208,6 +208,37 @@ def test_rates_fall_from_the_share_steady_on(steady, expected):
     assert rates == pytest.approx(expected)
 
 
+class Later(Line):
+    """Two players, of whom the second waits for three moves of the first; it logs how often it has moved."""
+
+    def __init__(self):
+        super().__init__(players=2)
+        self.register_buffer("done", torch.zeros(()))
+
+    def objectives(self):
+        first, second = super().objectives()
+        second = dataclasses.replace(second, loss=self.told, waits=lambda: bool(self.done < 3))
+        return dataclasses.replace(first, after=lambda: self.done.add_(1)), second
+
+    def told(self, batch):
+        return self.loss(batch)[0], {"moves": self.done - 2}
+
+
+def test_a_player_that_waits_begins_its_optimizer_and_its_means_where_it_begins(tmp_path):
+    model, places = Later(), []
+    look = lambda _: places.append(model.bias.item())  # noqa: E731
+    (whole,) = fit(model, numbers, 5, seeded(), on_step=look, log_every=5, **QUIET)
+    assert places[:2] == [0, 0]
+    assert places[2] == pytest.approx(0.05)  # Adam's first step is its rate
+    assert whole["p1/moves"] == 2  # the mean of 1, 2, 3
+    broken = {"log_every": 5, "checkpoint_every": 1, "run": tmp_path, **QUIET}
+    fit(Later(), numbers, 4, seeded(), **broken | {"log_every": 50})
+    resumed = Later()
+    logs = fit(resumed, numbers, 5, seeded(), resume=True, **broken)
+    assert torch.equal(resumed.bias, model.bias)
+    assert logs[-1]["p1/moves"] == 3  # the log line of step 4 is written
+
+
 def test_a_gradient_alone_is_seen_too():
     model = Line(at=10, poison="gradient")
     still = partial(torch.optim.SGD, lr=0.0)
