@@ -199,7 +199,10 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.shape = tuple(shape)
         self.encoder, self.decoder = tower(shape, filters, 2 * code_size), mirror(code_size, shape, filters)
-        with torch.no_grad():  # posteriors start narrow: in the prior's own noise no class is ever seen
+        # Posteriors start narrow, as in the prior's own noise no class is ever seen, and all alike: where a few are far
+        # narrower than the rest, the KL of contents is all that the first steps see.
+        with torch.no_grad():
+            self.encoder[-1].weight[code_size:] = 0  # type: ignore[index, operator]
             self.encoder[-1].bias[code_size:] = NARROW  # type: ignore[index, operator]
         self.background = Background()
 

@@ -43,6 +43,7 @@ __all__ = ["MODELS", "check", "run", "tables", "variants"]
 
 MODELS = ("causal_mechanisms",)
 JUDGE_SEED = 20_000
+STEADY = 0.5  # of the steps, before learning rates fall
 Blocks = Annotated[tuple[Size, ...], MinLen(1)]
 
 
@@ -149,7 +150,7 @@ def run(job: Job, folder: Path, resume: bool) -> dict[str, Any]:
     rows = each_mechanism(test, sizes.test)
     every = max(1, sizes.steps // sizes.checks) if sizes.checks else 0
     look = Competition(model, judge, test, rows, every, folder / "curve.jsonl")
-    model = trained(model, batches, sizes.steps, job, folder, resume, *drawn, on_step=look)
+    model = trained(model, batches, sizes.steps, job, folder, resume, *drawn, decay=True, on_step=look, steady=STEADY)
     scores, wins = measure(model, judge, test, rows)
     more, letter_wins = transfer(model, wins.argmax(1), sizes.mechanisms, sizes.side)
     figures(model, test, wins, letter_wins, folder)

@@ -104,13 +104,15 @@ def trained(
     settings: Mapping[str, Any] | None = None,
     decay: bool = False,
     on_step: Callable[[int], None] | None = None,
+    steady: float = 0.0,
 ) -> M:
     """The model after `steps` of training by the job's seed, kept in the folder's `model` beside the world it is shown on.
 
-    It is read back from there: what is scored is what a user loads. `on_step` is called behind every step, as by `fit`.
+    It is read back from there: what is scored is what a user loads. `steady` and `on_step` are those of `fit`.
     """
     generator = torch.Generator().manual_seed(job.seed)
-    options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": decay, "on_step": on_step}
+    options: dict[str, Any] = {"device": job.device, "resume": resume, "decay": decay, "steady": steady}
+    options["on_step"] = on_step
     fit(model, batches, steps, generator, folder, progress=bar(), **options)
     representations.save(model, folder / "model", world, settings or {})
     return representations.load(folder / "model")  # type: ignore[return-value]

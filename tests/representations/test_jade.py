@@ -33,6 +33,8 @@ def means(monkeypatch):
 def test_the_loss_is_equation_2(generator, monkeypatch):
     means(monkeypatch)
     learner, batch = model("jade", label_weight=5.0, match_weight=3.0).eval(), batch_of(generator)
+    for side in (learner.primary, learner.secondary):
+        torch.nn.init.normal_(side.encoder[-1].weight, std=0.3)  # posteriors start alike, see below
     wanted, contents = 0.0, []
     for side, x in ((learner.primary, batch["x"]), (learner.secondary, batch["secondary"])):
         mean, logvar = side.encoder(x).chunk(2, -1)
@@ -41,6 +43,19 @@ def test_the_loss_is_equation_2(generator, monkeypatch):
         contents.append(torch.distributions.Normal(mean[:, :2], (logvar[:, :2] / 2).exp()))
     wanted += 3 * torch.distributions.kl_divergence(*contents).sum(-1).mean()
     assert learner.loss(batch)[0].item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_posteriors_start_alike_so_that_no_pair_outweighs_all_else(generator):
+    learner, batch = model("jade").eval(), batch_of(generator)
+    (mean, logvar), (other, logvar_other) = (
+        side.posterior(batch[key]) for side, key in ((learner.primary, "x"), (learner.secondary, "secondary"))
+    )
+    assert torch.equal(logvar, torch.full_like(logvar, -4.0))
+    assert torch.equal(logvar, logvar_other)
+    match = (mean - other)[:, :2].square().sum(1).mean() / 2 / torch.tensor(-4.0).exp()
+    assert learner.loss(batch)[1]["match"].item() == pytest.approx(match.item(), rel=1e-4)
+    learner.loss(batch)[0].backward()
+    assert learner.primary.encoder[-1].weight.grad[5:].abs().min() > 0  # and part at once
 
 
 def test_posteriors_never_see_the_label(generator):
@@ -127,8 +142,9 @@ def test_learns_classes_that_a_stripe_tells(name, generator):
         stripes[k, :, 5 * k : 5 * k + 4] = 1
     batch = {"x": stripes.repeat(4, 1, 1, 1), "y": torch.arange(3).repeat(4)}
     batch |= {"secondary": batch["x"][:, :1, :12, :12]}
-    weight = {"label_weight": 300.0} if name == "jade" else {}
-    learner = model(name, learning_rate=1e-2, dropout=0.1, hidden=32, **weight)
+    more = {"label_weight": 300.0} if name == "jade" else {}
+    more |= {"secondary_filters": (8, 8, 8)} if name != "single_classifier" else {}
+    learner = model(name, learning_rate=3e-3, dropout=0.1, hidden=32, content=4, filters=(8, 8, 8, 8), **more)
     fit(learner, lambda generator: batch, 150, torch.Generator().manual_seed(0), device="cpu", progress=False)
     assert learner.classify(stripes).argmax(1).tolist() == [0, 1, 2]
 
