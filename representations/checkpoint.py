@@ -92,8 +92,8 @@ def restore(content: Content, path: Path, model: nn.Module, players: Players, ab
             )
     except (RuntimeError, ValueError, IndexError) as error:
         raise ValueError(f"{path} does not fit {wanted['model']}: {error}") from None
-    moves = _part(tensors, "moves/")
-    window = {key: (total, int(moves[key])) for key, total in _part(tensors, "window/").items()}
+    moves, steps = _part(tensors, "moves/"), numbers["step"] - numbers["since"]  # older checkpoints hold no moves
+    window = {key: (total, int(moves.get(key, steps))) for key, total in _part(tensors, "window/").items()}
     return Standing(seconds=seconds, window=window, **numbers)
 
 
