@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from borders.files import FolderInUse
+from borders.files import FolderInUse, read_tensors, write_tensors
 from representations import Stepped, fit
 from representations.batches import Stream
 from representations.model import Objective
@@ -237,6 +237,21 @@ def test_a_player_that_waits_begins_its_optimizer_and_its_means_where_it_begins(
     logs = fit(resumed, numbers, 5, seeded(), resume=True, **broken)
     assert torch.equal(resumed.bias, model.bias)
     assert logs[-1]["p1/moves"] == 3  # the log line of step 4 is written
+
+
+def test_a_checkpoint_of_before_moves_were_counted_resumes_with_as_many_as_steps(tmp_path):
+    told = {"log_every": 5, "run": tmp_path, **QUIET}
+    fit(Line(), numbers, 4, seeded(), **told | {"log_every": 50})
+    (tmp_path / "log.jsonl").unlink()
+    file = tmp_path / "checkpoint.safetensors"
+    tensors, metadata = read_tensors(file, "a checkpoint")
+    window = {f"window/{key}": torch.tensor(0.0) for key in ("p0/loss", "p0/error")}
+    kept = {key: value for key, value in tensors.items() if not key.startswith("moves/")}
+    write_tensors(file, kept | window, metadata | {"since": "0"})
+    (line,) = fit(Line(), numbers, 5, seeded(), resume=True, **told)
+    assert line["step"] == 5
+    last = fit(Line(), numbers, 5, seeded(), log_every=1, **QUIET)[-1]
+    assert line["p0/loss"] == pytest.approx(last["p0/loss"] / 5)  # the sums of four steps are 0 here
 
 
 def test_a_gradient_alone_is_seen_too():
