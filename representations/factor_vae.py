@@ -88,8 +88,8 @@ class FactorVAE(PictureVAE):
         risen = self.rise.now()
         beta = (self.first_beta + (1 - self.first_beta) * risen) * let_in(risen, self.easing)
         loss, logs = bound.weighed(beta)
-        alone = self.turning > 0 and bool(risen < self.turning)
-        tc = self.log_ratio(self._turned(bound) if alone else bound.code).mean()
+        alone = risen < self.turning  # decided where the codes are: asking a GPU would be to wait for it
+        tc = self.log_ratio(torch.where(alone, self._turned(bound), bound.code) if self.turning else bound.code).mean()
         if self.memory and self.training:
             latest = everyone(torch.cat([bound.mean, bound.logvar], -1).detach())
             self.posteriors.copy_(torch.cat([latest, self.posteriors])[: self.memory])

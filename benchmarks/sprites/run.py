@@ -189,6 +189,7 @@ def _scores(job: Job, folder: Path, resume: bool, timer: Timer) -> dict[str, Any
 def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> list[dict[str, float]]:
     """Fit the model to pictures of the world, or to factors and their pictures; leaves drawings at even stages."""
     given_factors, steps = job.model == "factor_bottleneck", job.pictures // job.batch
+    device = choose_device(job.device)
     watched = world.sample(WATCHED, seeded(TEST_SEED))
     seen = watched if given_factors else world.render(watched)
     stages = {round(steps * (k + 1) / STAGES) for k in range(STAGES)} if hasattr(model, "capacity") else set()
@@ -198,11 +199,11 @@ def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> lis
         if given_factors:
             return {"factors": factors, "pictures": pictures}
         width = width_at(step / steps, job.blur, job.blur_held, job.blur_clear)
-        return blurred(pictures, width) if job.blur else pictures
+        return blurred(pictures.to(device), width) if job.blur else pictures
 
     def look(step: int) -> None:
         if step in stages:
-            codes = model.encode(seen.to(choose_device(job.device)))
+            codes = model.encode(seen.to(device))
             drawn = draw(model, codes).cpu().numpy()
             write_npz(folder / f"stage-{step:07d}.npz", {"pictures": drawn})
 
