@@ -112,12 +112,20 @@ def versions() -> dict[str, str]:
 
 
 def revision() -> str:
-    """The checkout's revision as git names it; "unknown" where there is no git, or no repository of it."""
+    """The checkout's revision as git names it, "-dirty" behind it where a file of it, but for kept results, was changed since.
+
+    "unknown" where there is no git, or no repository of it.
+    """
     try:
-        said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True)
+        said = _git("rev-parse", "--short", "HEAD")
+        changed = _git("diff", "--quiet", "HEAD", "--", ".", ":(exclude)benchmarks/*/results/*").returncode == 1
     except OSError:
         return "unknown"
-    return said.stdout.strip() or "unknown"
+    return said.stdout.strip() + "-dirty" * changed if said.returncode == 0 else "unknown"
+
+
+def _git(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *words], cwd=CHECKOUT, capture_output=True, text=True)
 
 
 def hardware() -> dict[str, Any]:

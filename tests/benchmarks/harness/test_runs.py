@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from benchmarks import pretrain
+from benchmarks.harness import runs
 from benchmarks.harness.ending import plain_errors
 from benchmarks.harness.runs import ERROR, JobsFailed, revision, sweep
 from borders.files import FolderInUse, claimed
@@ -142,3 +143,24 @@ def test_no_tool_is_needed_on_the_path_and_the_tilde_is_the_home_folder(tmp_path
     pretrain.main([*TINY, "--out=~/run"])
     assert json.loads((tmp_path / "run" / "result.json").read_text())["versions"]["revision"] == "unknown"
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_revision_says_that_files_were_changed_since_but_for_kept_results(tmp_path, monkeypatch):
+    def git(*words):
+        about = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        return subprocess.run(["git", *about, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    code, kept = tmp_path / "code.py", tmp_path / "benchmarks" / "room" / "results" / "full.jsonl"
+    kept.parent.mkdir(parents=True)
+    for file in (code, kept):
+        file.write_text("first")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    name = git("rev-parse", "--short", "HEAD").strip()
+    monkeypatch.setattr(runs, "CHECKOUT", tmp_path)
+    assert revision() == name
+    kept.write_text("second")
+    assert revision() == name
+    code.write_text("second")
+    assert revision() == f"{name}-dirty"
