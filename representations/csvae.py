@@ -125,11 +125,13 @@ class CSVAE(Representation):
     ) -> Tensor:
         """The expected observations [n, *shape] with the labels `wanted` (section 4.3).
 
-        Attributes that stay keep their part of w; those that change get the mean of their prior, or their part of `style`
-        [n, attributes w_size].
+        Attributes that stay keep their part of w; those that go get the mean of their prior, and those that come that too, or
+        their part of `style` [n, attributes w_size]: the absence of an attribute has none.
         """
-        q = self.posterior(observations, labels)
-        given = self.prior(wanted)[0] if style is None else style
+        q, given = self.posterior(observations, labels), self.prior(wanted)[0]
+        if style is not None:
+            comes = wanted.to(self._device).repeat_interleave(self.w_size, 1) > 0.5
+            given = torch.where(comes, style, given)
         changed = (labels.to(wanted) != wanted).to(self._device).repeat_interleave(self.w_size, 1)
         return self.decode(torch.cat([q.z_mean, torch.where(changed, given, q.w_mean)], 1))
 

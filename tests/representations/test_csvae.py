@@ -137,7 +137,9 @@ def test_a_switch_changes_the_part_of_w_of_the_label_that_changes(generator):
     code = torch.cat([q.z_mean, q.w_mean[:, :2], level.expand(-1, 2)], 1)
     torch.testing.assert_close(learner.switch(batch["x"], batch["y"], wanted), learner.decode(code))
     style = torch.randn(6, 4, generator=generator)
-    code = torch.cat([q.z_mean, q.w_mean[:, :2], style[:, 2:]], 1)
+    given = torch.where(wanted[:, 1:] == 1, style[:, 2:], -1.0)  # what goes has no style
+    assert 0 < wanted[:, 1].sum() < 6
+    code = torch.cat([q.z_mean, q.w_mean[:, :2], given], 1)
     torch.testing.assert_close(learner.switch(batch["x"], batch["y"], wanted, style), learner.decode(code))
 
 
