@@ -76,6 +76,7 @@ WORLDS = {
     "shape_motion": "three channels of every pixel written",
     "switch_maze": "looking the pictures up in a table, and the switches' cells in another",
     "digit_grid": "shrinking the digits and placing their ink",
+    "faces": "thirty shapes a face, each laid over the last",
 }
 
 
@@ -207,6 +208,7 @@ BARS = (
     Bar("dsprites, pictures", 100_000, "dsprites: 100,000 pictures a second on two cores"),
     Bar("multi_sprites, pictures", 20_000, "multi_sprites: 20,000 pictures a second on two cores"),
     Bar("objects3d, pictures", 2_000, "objects3d: 2,000 pictures a second on two cores"),
+    Bar("faces, pictures", 5_000, "faces: 5,000 pictures a second on two cores"),
     Bar("shape_motion, pictures", 20_000, "shape_motion: 20,000 frames a second on two cores"),
     Bar("planar, one environment", 20_000, "planar: 20,000 steps a second of one environment"),
     Bar("planar, 1,024 environments", 200_000, "planar: 200,000 steps a second as a batch on two cores"),
