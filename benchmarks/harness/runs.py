@@ -125,7 +125,7 @@ def revision() -> str:
 
 
 def _git(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", *words], cwd=CHECKOUT, capture_output=True, text=True)
+    return subprocess.run(["git", "--no-optional-locks", *words], cwd=CHECKOUT, capture_output=True, text=True)
 
 
 def hardware() -> dict[str, Any]:
