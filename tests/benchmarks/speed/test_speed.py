@@ -67,8 +67,9 @@ def test_worlds_and_environments_are_run_on_one_thread_on_two_and_in_two_process
     rows = speed_measures.worlds(SMALL) + speed_measures.environments(SMALL)
     ways = {row.run_as for row in rows if row.figure == "dsprites, pictures"}
     assert ways == {"1 process, 1 thread", "1 process, 2 threads", "2 processes, 1 thread each"}
-    assert asked == [(6, 2), (2, 2)]
-    assert len(rows) == 3 * 6 + 1 + 3 * 2
+    count = len(speed_measures.WORLDS)
+    assert asked == [(count, 2), (2, 2)]
+    assert len(rows) == 3 * count + 1 + 3 * 2
     assert all(row.clock > 0 and row.unit in ("pictures/s", "steps/s") for row in rows)
     assert torch.get_num_threads() == 1
 
