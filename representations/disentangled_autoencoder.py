@@ -17,7 +17,6 @@ from torch import Tensor
 from borders import NonNegative, Positive, Shape, Share, Size
 from representations.model import Logs, Pictures, pixels
 from representations.parts.autoencoder import Network, PictureVAE
-from representations.parts.networks import he_weights
 from representations.parts.together import uniform_like
 
 
@@ -35,8 +34,8 @@ class DisentangledAutoencoder(PictureVAE):
 
     `network` is "conv" (Burgess et al. 2018, appendix A.1) or "dense" (two layers of `hidden` units each way); `noise` is
     the share of pixels that salt and pepper take in training: 0 for the plain ones, 0.2 for the paper's denoising ones.
-    The paper states no widths. Unlike the other autoencoders of pictures this one starts from He's weights, at which its
-    kept figures were measured.
+    The paper states no widths, and not where its networks start: here at weights `start` times as large as torch draws
+    them, with which few pictures are enough.
     """
 
     def __init__(
@@ -49,11 +48,10 @@ class DisentangledAutoencoder(PictureVAE):
         channels: Size = 32,
         hidden: Size = 256,
         learning_rate: Positive = 1e-3,
+        start: Positive = 1.5,
     ):
-        super().__init__(shape, code_size, channels, hidden, learning_rate, network)
+        super().__init__(shape, code_size, channels, hidden, learning_rate, network, start=start)
         self.beta, self.noise = beta, noise
-        he_weights(self.autoencoder.encoder, last=0.1)  # every code starts near the prior
-        he_weights(self.autoencoder.decoder)
 
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Minus eq. 4 in nats a picture, for pictures [n, C, H, W]."""

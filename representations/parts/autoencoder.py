@@ -27,6 +27,7 @@ from representations.parts.networks import (
     conv_encoder,
     dense_decoder,
     dense_encoder,
+    scale_weights,
 )
 from representations.parts.terms import bernoulli_nll, gaussian_kl_each, gaussian_sample
 from representations.parts.turn import Turn
@@ -52,11 +53,13 @@ class Bound(NamedTuple):
 class GaussianAutoencoder(nn.Module):
     """Encoder and decoder of pictures `shape` = (C, H, W), the networks of Burgess et al. 2018, appendix A.1.
 
-    `network` "dense" has two layers of `hidden` units on either side instead. Weights and biases start as torch draws
-    them, and must not be scaled up. The weights are small, so that biases decide which ReLU is open: each network starts
+    `network` "dense" has two layers of `hidden` units on either side instead. Biases start as torch draws them, weights
+    `start` times as large. They are small, so that biases decide which ReLU is open: each network starts
     nearly linear, and latents open one after the other, the direction that tells pictures apart best first. From
     He's weights without biases all of them open at once, position is folded over six, and no later gradient unfolds it
-    (benchmarks/sprites/README.md has the figures). With `turned` a learned rotation stands between networks and code.
+    (benchmarks/sprites/README.md has the figures); at a `start` of 2 it is as bad. At 1.5 the plateau before the first
+    latent opens is short, at 1 it takes all of 20,000 pictures of digits (benchmarks/beta_sweep/README.md). With `turned` a
+    learned rotation stands between networks and code.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class GaussianAutoencoder(nn.Module):
         hidden: int,
         network: Network = "conv",
         turned: bool = False,
+        start: float = 1.0,
     ):
         super().__init__()
         self.shape, self.code_size = tuple(shape), code_size
@@ -76,6 +80,7 @@ class GaussianAutoencoder(nn.Module):
         else:
             self.encoder = dense_encoder(self.shape, 2 * code_size, hidden)
             self.decoder = dense_decoder(code_size, self.shape, hidden)
+        scale_weights(self, start)
         self.background = Background()
         self.turn = Turn(code_size) if turned else None
 
@@ -125,10 +130,11 @@ class PictureVAE(Representation):
         learning_rate: float,
         network: Network = "conv",
         turned: bool = False,
+        start: float = 1.0,
     ):
         super().__init__()
         self.code_size, self.learning_rate = code_size, learning_rate
-        self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden, network, turned)
+        self.autoencoder = GaussianAutoencoder(shape, code_size, channels, hidden, network, turned, start)
 
     @abstractmethod
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:

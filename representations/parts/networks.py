@@ -121,7 +121,7 @@ def he_weights(network: nn.Module, last: float = 1.0) -> None:
     a generator cannot do with that, while autoencoders that are to disentangle need it (see `GaussianAutoencoder`).
     The last layer's are `last` times as large: with all of it a generator's pictures start saturated.
     """
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+    layers = _weighted(network)
     for layer in layers:
         inputs: float = layer.weight[0].numel()
         if isinstance(layer, nn.ConvTranspose2d):
@@ -129,6 +129,18 @@ def he_weights(network: nn.Module, last: float = 1.0) -> None:
         nn.init.normal_(layer.weight, 0.0, math.sqrt(2 / inputs) * (last if layer is layers[-1] else 1))
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+@torch.no_grad()
+def scale_weights(network: nn.Module, scale: float) -> None:
+    """Multiply the weights of every layer by `scale`, and leave biases as they are."""
+    for layer in _weighted(network):
+        layer.weight.mul_(scale)
+
+
+def _weighted(network: nn.Module) -> list[nn.Linear | nn.Conv2d | nn.ConvTranspose2d]:
+    """Its products and convolutions, in order."""
+    return [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
 
 
 class Background(nn.Module):

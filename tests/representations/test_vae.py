@@ -10,6 +10,7 @@ import representations
 from representations import MODELS, Decodes, Generates, fit
 from representations.devices import choose_precision
 from representations.disentangled_autoencoder import salt_and_pepper
+from representations.parts.networks import he_weights
 from representations.parts.terms import bernoulli_nll, gaussian_kl
 
 torch.set_num_threads(1)
@@ -194,9 +195,10 @@ def test_the_first_batch_gives_the_background_and_no_later_one(network):
 
 def test_he_weights_keep_the_size_of_what_runs_through():
     torch.manual_seed(0)
-    learner = representations.make("disentangled_autoencoder", shape=(1, 64, 64))
+    learner = representations.make("vae", shape=(1, 64, 64))
+    he_weights(learner.autoencoder.decoder)
     sizes = []
-    for layer in learner.autoencoder.modules():
+    for layer in learner.autoencoder.decoder.modules():
         if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear):
             layer.register_forward_hook(lambda layer, x, out: sizes.append(out.square().mean().item()))
     learner.decode(torch.randn(64, 10))
@@ -222,12 +224,18 @@ def bends(learner) -> tuple[float, float]:
 
 
 def test_untrained_autoencoders_are_nearer_to_linear_than_from_hes_weights():
-    bent = {}
-    for name in ("vae", "disentangled_autoencoder"):  # the second starts from He's weights
+    bent = []
+    for first, he in ((1.0, False), (1.5, False), (1.0, True)):
         torch.manual_seed(0)
-        bent[name] = bends(representations.make(name, shape=(1, 64, 64)))
-    assert all(plain < 0.6 * he for plain, he in zip(*bent.values(), strict=True))
-    assert bent["vae"][0] < 0.35
+        learner = representations.make("disentangled_autoencoder", shape=(1, 64, 64), start=first)
+        if he:
+            he_weights(learner.autoencoder.encoder)
+            he_weights(learner.autoencoder.decoder)
+        bent.append(bends(learner))
+    small, middle, steepest = bent
+    assert all(plain < part < 0.65 * steep for plain, part, steep in zip(small, middle, steepest, strict=True))
+    assert all(plain < 0.6 * steep for plain, steep in zip(small, steepest, strict=True))
+    assert small[0] < 0.35
 
 
 def test_terms_are_float32_in_bfloat16_and_near_those_of_float32():
