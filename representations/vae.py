@@ -21,7 +21,8 @@ class BetaVAE(PictureVAE):
     Over the first `warmup` steps the weight goes linearly from `first_beta` to `beta` (the paper has no such thing). From 0:
     a large beta otherwise closes every latent before the decoder has learned to use one. From a larger one, let in over the
     share `easing` of the warmup: latents open one after the other. `turned` puts a learned rotation between networks and
-    code. `channels` of every convolution and `hidden` units of every full layer as in Burgess et al. 2018, appendix A.1.
+    code; weights start `start` times as large as torch draws them. `channels` of every convolution and `hidden` units of
+    every full layer as in Burgess et al. 2018, appendix A.1.
     """
 
     def __init__(
@@ -36,8 +37,9 @@ class BetaVAE(PictureVAE):
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
         turned: bool = False,
+        start: Positive = 1.0,
     ):
-        super().__init__(shape, code_size, channels, hidden, learning_rate, turned=turned)
+        super().__init__(shape, code_size, channels, hidden, learning_rate, turned=turned, start=start)
         self.beta, self.ramp = beta, Ramp(first_beta, beta, warmup, easing)
 
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:

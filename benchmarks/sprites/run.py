@@ -124,7 +124,7 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
         settings, knob = dict(options.settings.get(model, {})), KNOBS.get(model, "")
         shared |= {"pictures": options.budgets.get(model, options.pictures), "rise": options.rises.get(model)}
         if options.world == "blobs" and model == "beta_vae":
-            settings |= {"beta": options.blob_beta, "first_beta": 0.0, "easing": 0.0}
+            settings |= {"beta": options.blob_beta, "first_beta": 0.0, "easing": 0.0, "start": 1.0}
             shared["rise"] = options.blob_rise
         values = options.curves.get(model, []) if options.curve and knob else []
         for chosen in [settings | {knob: value} for value in values] or [settings]:
