@@ -132,6 +132,7 @@ def test_every_command_on_a_page_is_understood(module, words, capsys):
     with pytest.raises(SystemExit) as left:
         importlib.import_module(module).main([*words, "--print_config"])
     assert left.value.code in (0, None), capsys.readouterr().err
+    assert not [word for word in words if word.startswith(("/", "~"))], "the path is one machine's"
 
 
 def test_every_picture_that_is_kept_stands_on_a_page():
