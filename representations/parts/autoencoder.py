@@ -57,7 +57,7 @@ class GaussianAutoencoder(nn.Module):
     `start` times as large. They are small, so that biases decide which ReLU is open: each network starts
     nearly linear, and latents open one after the other, the direction that tells pictures apart best first. From
     He's weights without biases all of them open at once, position is folded over six, and no later gradient unfolds it
-    (benchmarks/sprites/README.md has the figures); at a `start` of 2 it is as bad. At 1.5 the plateau before the first
+    (benchmarks/sprites/README.md has the figures); at a `start` of 2 one trial folded, too. At 1.5 the plateau before the first
     latent opens is short, at 1 it takes all of 20,000 pictures of digits (benchmarks/beta_sweep/README.md). With `turned` a
     learned rotation stands between networks and code.
     """
