@@ -3,7 +3,7 @@
 from borders.checked import checked, unchecked
 from borders.names import known_settings, look_up, make_named, nearest
 from borders.settings import Count, Natural, NonNegative, Positive, Real, Shape, Share, Side, Size, Width, plain, tupled
-from borders.tensors import demand_finite
+from borders.tensors import demand_finite, recording
 
 __all__ = [
     "Count",
@@ -23,6 +23,7 @@ __all__ = [
     "make_named",
     "nearest",
     "plain",
+    "recording",
     "tupled",
     "unchecked",
 ]

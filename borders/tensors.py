@@ -159,8 +159,15 @@ def tensor(hint: Any) -> TensorCheck | None:
     return None
 
 
+def recording(value: Tensor) -> bool:
+    """Whether a CUDA graph is being recorded, when a tensor has no values yet that one could ask for."""
+    return value.is_cuda and torch.cuda.is_current_stream_capturing()
+
+
 def demand_finite(name: str, value: Tensor) -> None:
-    """Raise ValueError naming the first entry of a floating tensor that is not finite."""
+    """Raise ValueError naming the first entry of a floating tensor that is not finite; none while a graph is recorded."""
+    if recording(value):
+        return
     if value.requires_grad:
         value = value.detach()
     if math.isfinite(value.sum()):  # one look at the sum; it may overflow where no entry is to blame

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from borders import Natural, checked, plain, tupled, unchecked
+from borders import Natural, checked, plain, recording, tupled, unchecked
 from borders.files import read_json, read_tensors, write_json, write_tensors
 
 Batch = Any
@@ -170,7 +170,8 @@ def pixels(observations: Tensor) -> Tensor:
         return observations.float().div_(255)
     if not observations.is_floating_point():
         raise TypeError(f"pictures must be uint8 or float, got {observations.dtype}")
-    if observations.numel() and not (observations.amin() >= 0 and observations.amax() <= 1):
+    known = observations.numel() and not recording(observations)
+    if known and not (observations.amin() >= 0 and observations.amax() <= 1):
         low, high = observations.amin().item(), observations.amax().item()
         rounding = max(1e-5, 4 * torch.finfo(observations.dtype).eps)
         if not (low >= -rounding and high <= 1 + rounding):

@@ -21,7 +21,17 @@ import representations
 from benchmarks.dci.figures import figures
 from benchmarks.dci.report import summary
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Batch, Decaying, Precise, Sweep, Trial, check_batch, check_keys, settings_of
+from benchmarks.harness.options import (
+    Batch,
+    Decaying,
+    Graphed,
+    Precise,
+    Sweep,
+    Trial,
+    check_batch,
+    check_keys,
+    settings_of,
+)
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.metrics import DCI, dci
@@ -39,7 +49,7 @@ CHUNK = 500
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class Comparison(Precise, Decaying):
+class Comparison(Precise, Decaying, Graphed):
     """What the comparison can be told, and every job of it knows."""
 
     side: Count = 64
@@ -124,7 +134,7 @@ def train(job: Job, folder: Path, pool: Tensor, resume: bool) -> Any:
     if job.model == "pca":
         fit(model, in_turn, len(parts), torch.Generator().manual_seed(job.seed), folder, log_every=1, **options)
     else:
-        options |= {"precision": job.precision, "decay": job.decay, "steady": job.steady}
+        options |= {name: getattr(job, name) for name in ("precision", "decay", "steady", "graphed")}
         options["log_every"] = max(job.steps // 200, 1)
         fit(model, batches, job.steps, torch.Generator().manual_seed(job.seed), folder, **options)
     shown = {"side": job.side, "exposure": job.exposure, "gamma": job.gamma}

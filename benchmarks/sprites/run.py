@@ -23,7 +23,7 @@ from torch import Tensor
 import representations
 from benchmarks.harness.autoencoding import BATCH, Budget, described, draw, reconstruction, seeded
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Decaying, Scored, Sweep, Trial, check_batch, check_keys, settings_of
+from benchmarks.harness.options import Decaying, Graphed, Scored, Sweep, Trial, check_batch, check_keys, settings_of
 from benchmarks.harness.own import registered
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer
@@ -63,7 +63,7 @@ class Blurred:
 
 @checked
 @dataclass(frozen=True)
-class Options(Budget, Scored, Decaying, Blurred):
+class Options(Budget, Scored, Decaying, Graphed, Blurred):
     """What a sweep over sprites can be told."""
 
     world: str = "dsprites"
@@ -90,7 +90,7 @@ class Options(Budget, Scored, Decaying, Blurred):
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class Job(Trial, Budget, Decaying, Blurred):
+class Job(Trial, Budget, Decaying, Graphed, Blurred):
     """One model with its settings on one seed; `row` names the model and its knob, for instance "beta_vae (beta 4)"."""
 
     world: str
@@ -110,7 +110,10 @@ def jobs(own: Sweep, options: Options) -> list[Job]:
         check_keys(option, getattr(options, option), known, "model")
     check_keys("worlds", options.worlds, tuple(WORLDS), "world")
     check_batch(options.batch, min([options.pictures, *options.budgets.values()]))
-    names = ("world", *(known.name for kind in (Budget, Decaying, Blurred) for known in dataclasses.fields(kind)))
+    names = (
+        "world",
+        *(known.name for kind in (Budget, Decaying, Graphed, Blurred) for known in dataclasses.fields(kind)),
+    )
     shared: dict[str, Any] = {name: getattr(options, name) for name in names}
     shared |= own.told | {"world_settings": options.worlds.get(options.world, {})}
     shared["scores"] = tuple(options.names)
@@ -209,6 +212,7 @@ def train(model: Any, job: Job, world: World, folder: Path, resume: bool) -> lis
 
     options: dict[str, Any] = {"device": job.device, "resume": resume, "log_every": max(steps // 100, 1)}
     options |= {"precision": job.precision, "decay": job.decay, "steady": job.steady, "progress": bar()}
+    options["graphed"] = job.graphed
     return fit(model, Stepped(batches), steps, seeded(job.seed), folder, on_step=look, **options)
 
 

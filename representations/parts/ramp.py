@@ -34,7 +34,7 @@ class Ramp(nn.Module):
     def now(self) -> Tensor:
         """The number at the present step: []."""
         if not self.steps:
-            return torch.tensor(self.last, device=self.done.device)
+            return torch.full((), self.last, device=self.done.device)
         value = linear_schedule(self.done, self.steps, self.first, self.last)
         return value * let_in(self.done / self.steps, self.easing)
 
