@@ -33,7 +33,8 @@ def gaussian_kl(
     mean: Tensor, logvar: Tensor, prior_mean: Tensor | float = 0.0, prior_logvar: Tensor | float = 0.0
 ) -> Tensor:
     """KL(N(mean, diag exp logvar) || N(prior_mean, diag exp prior_logvar)) in nats: [..., d] -> [...]."""
-    prior_logvar = torch.as_tensor(prior_logvar, dtype=logvar.dtype, device=logvar.device)
+    if not isinstance(prior_logvar, Tensor):
+        prior_logvar = torch.full((), prior_logvar, dtype=logvar.dtype, device=logvar.device)
     difference = logvar - prior_logvar
     return 0.5 * (torch.exp(difference) + (mean - prior_mean) ** 2 * torch.exp(-prior_logvar) - 1 - difference).sum(-1)
 
