@@ -29,6 +29,7 @@ from benchmarks.harness.options import (
     Sweep,
     Trial,
     check_batch,
+    check_graphed,
     check_keys,
     settings_of,
 )
@@ -96,6 +97,7 @@ class Job(Trial, Comparison):
 def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError for an unknown model or impossible sizes."""
     check_batch(options.batch, options.pictures)
+    check_graphed(options.graphed, own.device)
     check_keys("settings", options.settings, LEARNERS, "model")
     shared = {key: value for key, value in vars(options).items() if key != "settings"} | own.told
     return [

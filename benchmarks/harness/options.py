@@ -16,7 +16,7 @@ from benchmarks.harness.engines import Engine
 from benchmarks.metrics.scoring import chosen_scores
 from borders import Count, Natural, Share, checked
 from representations import MODELS
-from representations.devices import Precision
+from representations.devices import Precision, choose_device
 
 Batch = Annotated[int, Interval(ge=2, le=10**6)]
 
@@ -192,6 +192,12 @@ def listed(text: str) -> list[str]:
 def nearest(word: str, known: Iterable[str]) -> list[str]:
     """The known words, the most similar to `word` first."""
     return sorted(known, key=lambda other: -difflib.SequenceMatcher(None, word, other).ratio())
+
+
+def check_graphed(graphed: bool, device: str) -> None:
+    """Raise ValueError where steps are to be recorded and there is no GPU to replay them."""
+    if graphed and (found := choose_device(device)).type != "cuda":
+        raise ValueError(f"graphed needs a GPU, got {found}")
 
 
 def check_keys(option: str, given: Mapping[str, Any], known: Iterable[str], what: str) -> None:

@@ -23,7 +23,17 @@ from torch import Tensor
 import representations
 from benchmarks.harness.autoencoding import BATCH, Budget, described, draw, reconstruction, seeded
 from benchmarks.harness.experiment import Experiment, Plan
-from benchmarks.harness.options import Decaying, Graphed, Scored, Sweep, Trial, check_batch, check_keys, settings_of
+from benchmarks.harness.options import (
+    Decaying,
+    Graphed,
+    Scored,
+    Sweep,
+    Trial,
+    check_batch,
+    check_graphed,
+    check_keys,
+    settings_of,
+)
 from benchmarks.harness.own import registered
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer
@@ -105,6 +115,7 @@ class Job(Trial, Budget, Decaying, Graphed, Blurred):
 def jobs(own: Sweep, options: Options) -> list[Job]:
     """The jobs of a sweep; ValueError for an unknown model or a budget below one batch."""
     choose_precision(options.precision, choose_device(own.device))
+    check_graphed(options.graphed, own.device)
     for option in ("settings", "budgets", "rises", "curves"):
         known = KNOBS if option == "curves" else (*LEARNERS, *registered().models)
         check_keys(option, getattr(options, option), known, "model")

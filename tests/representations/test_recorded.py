@@ -1,5 +1,7 @@
 """Moves as CUDA graphs. What needs a GPU runs with `pytest --gpu`."""
 
+import importlib
+
 import pytest
 import torch
 from torch import nn
@@ -85,3 +87,10 @@ def test_what_cannot_be_recorded_is_named(wrong):
             progress=False,
             graphed=True,
         )
+
+
+@pytest.mark.parametrize("room", ["sprites", "dci"])
+def test_a_benchmark_says_so_before_it_draws(room):
+    main = importlib.import_module(f"benchmarks.{room}.run").main
+    with pytest.raises(SystemExit, match="graphed needs a GPU, got cpu"):
+        main(["--preset=quick", "--device=cpu", "--graphed=true"])
