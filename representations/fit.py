@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from borders import Count, Natural, Positive, Share
-from borders.files import append_line, claimed, home, read_log, set_aside, write_text
+from borders.files import append_line, claimed, home, set_aside
 from borders.settings import setting
 from representations.batches import Batches, Stream, each
 from representations.checkpoint import Content, Players, Standing, read_checkpoint, restore, write_checkpoint
@@ -31,6 +31,7 @@ from representations.parts.together import sharing
 from representations.processes import Processes
 from representations.recorded import Recorded, set_rate
 from representations.stopping import Stopped, stopping
+from representations.told import diverged, event_board, keep_log, number
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -114,6 +115,7 @@ def fit(
     root = together.agreed(int(torch.randint(2**31, (1,), generator=generator, device=generator.device)))
     stream, standing = Stream(batches, root, partial(_placed, together, target)), Standing()
     folder = home(run) if run is not None else None
+    checkpoint = folder / CHECKPOINT if folder is not None else None
     logs: list[dict[str, float]] = []
     about = _about(model, players) | {
         "seed": root,
@@ -129,7 +131,7 @@ def fit(
                 stream.skip_to(standing.epoch, standing.drawn)
                 if progress and together.leads:
                     print(f"{folder}: continues at step {standing.step} of {steps}", file=sys.stderr)
-            logs = together.first(partial(_keep_log, folder / LOG, standing))
+            logs = together.first(partial(keep_log, folder / LOG, standing))
         players = together.joined(model, players)
         movers: list[Callable[[Batch], dict[str, Any]]] = [
             partial(_move, player, optimizer, precision=computed) for player, optimizer in players
@@ -137,7 +139,7 @@ def fit(
         if graphed:
             movers = [Recorded(move, optimizer) for move, (_, optimizer) in zip(movers, players, strict=True)]
         mine = folder if together.leads else None
-        board = _board(mine, standing.step) if mine is not None and tensorboard else None
+        board = event_board(mine, standing.step) if mine is not None and tensorboard else None
         draws = torch.Generator(generator.device)
         began = time.perf_counter() - standing.seconds
         saved, saved_at = standing.step, time.monotonic()
@@ -169,12 +171,12 @@ def fit(
             told = done % log_every == 0 or done == steps
             if told:
                 line = {"step": done, "seconds": round(time.perf_counter() - began, 3)}
-                means = {key: _number(key, total) / moves for key, (total, moves) in standing.window.items()}
+                means = {key: number(key, total) / moves for key, (total, moves) in standing.window.items()}
                 line |= together.averaged(means)
                 bad = [key for key, value in line.items() if not abs(value) < float("inf")]
                 bad = together.agreed(bad + _not_finite(model, players))
                 if bad:
-                    raise FloatingPointError(_diverged(bad, standing.since, done, folder, good))
+                    raise FloatingPointError(diverged(bad, standing.since, done, checkpoint, good))
                 logs.append(line)
                 standing.window, standing.since = {}, done
                 bar.set_postfix({key: f"{value:.4g}" for key, value in list(line.items())[2:5]})
@@ -192,7 +194,7 @@ def fit(
                 standing.epoch, standing.drawn = stream.epoch, stream.drawn
                 bad = together.first(partial(_save, folder / CHECKPOINT, model, players, standing, about))
                 if bad:
-                    raise FloatingPointError(_diverged(bad, standing.since, done, folder, good))
+                    raise FloatingPointError(diverged(bad, standing.since, done, checkpoint, good))
                 good = saved = done
                 saved_at = time.monotonic()
             if stopped:
@@ -262,34 +264,6 @@ def _not_finite(model: nn.Module, players: Players) -> list[str]:
     return not_finite({**model.state_dict(), **gradients})
 
 
-def _number(key: str, total: Any) -> float:
-    try:
-        return float(total)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"the log {key} must be a number or a tensor of one, got {total!r}") from None
-
-
-def _diverged(bad: list[str], since: int, done: int, folder: Path | None, good: int | None) -> str:
-    said = f"{', '.join(bad)} stopped being finite between steps {since} and {done}"
-    if folder is None:
-        return said
-    kept = (
-        f"the last good state, of step {good}, is kept in {folder / CHECKPOINT}"
-        if good
-        else "no state was saved before"
-    )
-    return f"{said}; {kept}"
-
-
-def _board(folder: Path, start: int) -> Any:
-    """A writer of TensorBoard's events, those behind step `start` dropped; ImportError where it is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise ImportError("tensorboard=True needs the package tensorboard: pip install -e '.[cluster]'") from None
-    return SummaryWriter(str(folder), purge_step=start + 1)
-
-
 def _move(player: Objective, optimizer: torch.optim.Optimizer, batch: Batch, precision: str) -> dict[str, Any]:
     """One move of one player; its logs under its own name, still on the device."""
     device = player.parameters[0].device.type
@@ -308,17 +282,3 @@ def _move(player: Objective, optimizer: torch.optim.Optimizer, batch: Batch, pre
             raise TypeError(f"the log {key} must be a number or a tensor of one, got {value!r}")
     plain = {key: value.detach() if isinstance(value, Tensor) else value for key, value in told.items()}
     return {f"{player.name}/loss": loss.detach(), **plain}
-
-
-def _keep_log(path: Path, standing: Standing) -> list[dict[str, float]]:
-    """Cut the log back to the checkpoint's step, and return its lines; ValueError where it does not reach so far."""
-    what = f"the log of a training up to step {standing.since}"
-    kept = []
-    if standing.since:
-        kept = [line for line in read_log(path, what, ("step",)) if line["step"] <= standing.step]
-        if not kept or kept[-1]["step"] != standing.since:
-            raise ValueError(
-                f"{path} should be {what}, but it ends at {kept[-1]['step'] if kept else 0}: cut, or another's"
-            )
-    write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
-    return kept
