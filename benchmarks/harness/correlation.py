@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from scipy.linalg import orth
 from statsmodels.stats.meta_analysis import combine_effects
 
 Floats = NDArray[np.float64]
@@ -37,20 +38,26 @@ class Pooled:
     worlds: Mapping[str, float]
 
 
-def _residuals(values: Floats, given: Floats) -> Floats:
-    """Ranks of `values` [n] less what the ranks of `given` [n, k] explain."""
-    ranks = stats.rankdata(values)
-    design = np.column_stack([np.ones(len(ranks)), *(stats.rankdata(column) for column in given.T)])
-    return ranks - design @ np.linalg.lstsq(design, ranks, rcond=None)[0]
+def _residuals(ranks: Floats, given: Floats) -> Floats:
+    """What the ranks of `given` [n, k] do not explain of the ranks [..., n], linearly."""
+    design = np.column_stack([np.ones(len(given)), *(stats.rankdata(column) for column in given.T)])
+    basis = orth(design)
+    return ranks - (ranks @ basis) @ basis.T
+
+
+def _correlations(ranks: Floats, y: Floats, given: Floats) -> Floats:
+    """The partial rank correlation [m] of y [n] with each row of ranks [m, n]; 0 where nothing of either is left."""
+    left, right = _residuals(ranks, given), _residuals(stats.rankdata(y), given)
+    scale = np.linalg.norm(left, axis=1) * np.linalg.norm(right)
+    left_over = scale > 1e-9 * len(y) ** 2
+    return np.where(left_over, left @ right / np.where(left_over, scale, 1), 0).clip(-1, 1)
 
 
 def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike) -> float:
     """The rank correlation of x [n] and y [n] given [n, k], k >= 0; 0 where nothing of either is left."""
     a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
     z = np.asarray(given, np.float64).reshape(len(a), -1)
-    left, right = _residuals(a, z), _residuals(b, z)
-    scale = np.linalg.norm(left) * np.linalg.norm(right)
-    return float(np.clip(left @ right / scale, -1, 1)) if scale > 1e-9 * len(a) ** 2 else 0.0
+    return float(_correlations(stats.rankdata(a)[None], b, z)[0])
 
 
 def pool(correlations: Mapping[str, float], counts: Mapping[str, int], given: int) -> Pooled:
@@ -84,20 +91,15 @@ def permutation_p(
     Each world gives x [n], y [n], given [n, k] and the group of every row.
     """
     generator = np.random.default_rng(seed)
-
-    def mean(shuffled: bool) -> float:
-        found = []
-        for x, y, given, groups in worlds.values():
-            drawn = np.array(x)
-            if shuffled:
-                for group in set(groups):
-                    rows = np.flatnonzero(np.array(groups) == group)
-                    drawn[rows] = drawn[generator.permutation(rows)]
-            found.append(partial_spearman(drawn, y, given))
-        return float(np.mean(found))
-
-    observed = mean(False)
-    return (1 + sum(mean(True) >= observed - 1e-12 for _ in range(resamples))) / (1 + resamples)
+    total = np.zeros(1 + resamples)
+    for x, y, given, groups in worlds.values():
+        group = np.unique(list(groups), return_inverse=True)[1]
+        ranks = np.tile(stats.rankdata(x), (1 + resamples, 1))
+        drawn = np.argsort(group + generator.random((resamples, len(group))), axis=1)  # by group, inside it at random
+        ranks[1:, np.argsort(group, kind="stable")] = ranks[0][drawn]
+        total += _correlations(ranks, np.asarray(y, np.float64), given)
+    observed = total[0] - 1e-12 * len(worlds)
+    return float((1 + (total[1:] >= observed).sum()) / (1 + resamples))
 
 
 def within_and_between(x: ArrayLike, y: ArrayLike, groups: Sequence[str]) -> tuple[float, float]:

@@ -1,3 +1,5 @@
+from itertools import permutations, product
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -62,6 +64,35 @@ def test_a_permutation_inside_groups_is_blind_to_differences_between_them():
     assert permutation_p({"w": (x, y, np.zeros((40, 0)), groups)}, resamples=200) > 0.05
     inside = generator.standard_normal(40)
     assert permutation_p({"w": (inside, inside, np.zeros((40, 0)), groups)}, resamples=200) < 0.02
+
+
+def test_the_p_of_permutations_is_the_share_of_all_that_could_be():
+    generator = np.random.default_rng(3)
+    x, y, given = generator.standard_normal(6), generator.standard_normal(6), generator.standard_normal((6, 1))
+    groups = ["b", "a", "b", "a", "b", "a"]
+    observed = partial_spearman(x, y, given)
+    found = []
+    for first, second in product(permutations([0, 2, 4]), permutations([1, 3, 5])):
+        drawn = np.empty(6)
+        drawn[[0, 2, 4]], drawn[[1, 3, 5]] = x[list(first)], x[list(second)]
+        found.append(partial_spearman(drawn, y, given) >= observed - 1e-12)
+    share = float(np.mean(found))
+    assert 0.05 < share < 0.95
+    told = permutation_p({"w": (x, y, given, groups)}, resamples=20_000)
+    assert told == pytest.approx(share, abs=0.015)  # four standard errors
+    assert told == permutation_p({"w": (x, y, given, groups)}, resamples=20_000)
+
+
+def test_a_partial_correlation_is_that_of_what_least_squares_leaves():
+    generator = np.random.default_rng(4)
+    x, y = generator.standard_normal((2, 30))
+    given = generator.standard_normal((30, 3))
+    given[:, 2] = given[:, 1]  # a variable that stands there twice explains nothing more
+    design = np.column_stack([np.ones(30), *(stats.rankdata(z) for z in given[:, :2].T)])
+    left, right = (
+        r - design @ np.linalg.lstsq(design, r, rcond=None)[0] for r in (stats.rankdata(x), stats.rankdata(y))
+    )
+    assert partial_spearman(x, y, given) == pytest.approx(np.corrcoef(left, right)[0, 1])
 
 
 def test_simpsons_paradox_is_seen():
