@@ -242,9 +242,9 @@ def shortest(maze: Map, start: Tensor, goal: Tensor) -> Tensor:
 def success(model: Any, maze: Map, pairs: int, steps: int, seed: int) -> tuple[dict[str, float], Tensor]:
     """Shares of `pairs` random start and goal states that are brought together within `steps` steps, and composed paths.
 
-    `composed`: by `Composer`; `sequence`: by the factors of `decompose`, followed without comparing with the goal again;
-    `ilqr`, `cem`: by `FactorMPC` on T; `dither`: by random actions. `detour`: steps of the composed paths that arrive, over
-    the fewest possible, 0 where none arrives.
+    `composed`: by `Composer`; `greedy`: by one that does not look ahead; `sequence`: by the factors of `decompose`, followed
+    without comparing with the goal again; `ilqr`, `cem`: by `FactorMPC` on T; `dither`: by random actions. `detour`: steps
+    of the composed paths that arrive, over the fewest possible, 0 where none arrives.
     """
     generator = torch.Generator().manual_seed(seed)
     start = torch.randint(len(maze.states), (pairs,), generator=generator)
@@ -253,7 +253,8 @@ def success(model: Any, maze: Map, pairs: int, steps: int, seed: int) -> tuple[d
     box: dict[str, Any] = {"generator": generator, "horizon": 5, "starts": 2, "effort": 0.05, "width": 1.0, "near": 0.1}
     box |= {"low": -model.reach, "high": model.reach}
     agents: dict[str, Agent] = {
-        "composed": Composer(model, pictures, generator),
+        "composed": Composer(model, pictures, generator, depth=steps, hold=model.horizon),
+        "greedy": Composer(model, pictures, generator, depth=1, hold=model.horizon),
         "ilqr": FactorMPC(model, partial(ilqr, iterations=4), pictures, **box),
         "cem": FactorMPC(model, cem_planner(generator), pictures, **box),
         "dither": Dither(maze.following.shape[1], generator),
@@ -261,12 +262,12 @@ def success(model: Any, maze: Map, pairs: int, steps: int, seed: int) -> tuple[d
     paths = {name: travel(agent, maze, start, goal, steps) for name, agent in agents.items()}
     scores = {name: (path[:, -1] == goal).float().mean().item() for name, path in paths.items()}
     codes = model.encode(maze.pictures)
-    factors, used = decompose(model, codes[start], codes[goal], steps, generator)
+    way = decompose(model, codes[start], codes[goal], generator, depth=steps)
     now = start
-    for t in range(steps):
+    for t in range(way.factors.shape[1]):
         for _ in range(model.horizon):
-            action = model.log_policy(codes[now], factors[:, t]).argmax(-1)
-            now = torch.where(used[:, t], maze.following[now, action], now)
+            action = model.log_policy(codes[now], way.factors[:, t]).argmax(-1)
+            now = torch.where(way.steps > t, maze.following[now, action], now)
     arrived = paths["composed"][:, -1] == goal
     taken = (paths["composed"] != goal[:, None]).sum(1)[arrived].double()
     scores["sequence"] = (now == goal).float().mean().item()

@@ -25,6 +25,7 @@ MAZE_ROWS = (
     ("error a pixel, reconstruction", "reconstruction", 5, 1.0, "-"),
     ("goal reached by adding factor vectors %", "composed", 1, 100.0, "shown for one pair (figure 5)"),
     ("its steps over the fewest possible", "detour", 2, 1.0, "-"),
+    ("goal reached by adding them, nearer with each %", "greedy", 1, 100.0, "-"),
     ("goal reached by one sequence, not looking again %", "sequence", 1, 100.0, "-"),
     ("goal reached by iLQR on T %", "ilqr", 1, 100.0, "-"),
     ("goal reached by CEM on T %", "cem", 1, 100.0, "-"),
@@ -51,8 +52,8 @@ INTRODUCTION = (
     "The paper prints no figures, only pictures; they stand in the last column.",
     "Modes are those of mean shift, with at least 5 % of 1,000 variations, in which moves allows only actions that change "
     "something, as the paper does there. R2 is that of the true factor, linear in the code.",
-    "A goal is reached if the state is the goal's within 6 times the maze's side of steps. The composed runs look at "
-    "the code after every step; the sequence is written down once and then followed.",
+    "A goal is reached if the state is the goal's within 6 times the maze's side of steps. The composed runs look ahead, and "
+    "at the code after every step; the sequence is written down once and then followed.",
 )
 
 

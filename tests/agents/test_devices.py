@@ -54,9 +54,8 @@ def test_control_by_factors():
     away = there_in(model())
     with Device():
         code = away.encode(there(PICTURES))
-        factors, used = decompose(away, code[:2], code[2:], 2, seeded(), samples=3)
-    assert isinstance(factors, There)
-    assert isinstance(used, There)
+        way = decompose(away, code[:2], code[2:], seeded(), depth=2, samples=3)
+    assert all(isinstance(part, There) for part in (way.factors, way.codes, way.steps))
 
 
 class Judge:

@@ -6,8 +6,9 @@ import math
 import pytest
 import torch
 
+from agents import Composer
 from benchmarks.maze import run as maze
-from benchmarks.maze.measures import Map, Variations, clusters, linear_r2, modes, recovered, shortest
+from benchmarks.maze.measures import Map, Variations, clusters, linear_r2, modes, recovered, shortest, travel
 from benchmarks.pretrain import run as pretrain
 from envs.switch_maze import SwitchMaze
 
@@ -125,6 +126,48 @@ def made_up(places, noise, generator, n=600):
     after = found.following[before, chosen]
     change = codes[after] - codes[before] + noise * torch.randn(n, 2, generator=generator)
     return Variations(change, before, after, chosen), found
+
+
+class TrueFactors:
+    """The state as the code, a factor for every direction of an axis, policies that know what each action does."""
+
+    def __init__(self, maze):
+        self.maze, self.states = maze, maze.states.float()
+        self.action_size = self.states.shape[1]
+        eye = torch.eye(self.action_size)
+        self.all = torch.cat([eye, -eye])
+
+    def encode(self, pictures):
+        apart = torch.cdist(pictures.flatten(1).float(), self.maze.pictures.flatten(1).float())
+        return self.states[apart.argmin(1)]
+
+    def draw_factors(self, code, n, generator=None):
+        noise = torch.randint(len(self.all), (len(code), n), generator=generator)
+        return self.all[noise], noise
+
+    def nearest(self, code):
+        return torch.cdist(code.reshape(-1, self.action_size), self.states).argmin(1).view(code.shape[:-1])
+
+    def log_policy(self, code, factor, allowed=None):
+        change = self.states[self.maze.following[self.nearest(code)]] - code[..., None, :]
+        return (-9 * (change - factor[..., None, :]).square().sum(-1)).log_softmax(-1)
+
+    def predict(self, code, factor):
+        here = self.nearest(code)
+        return self.states[self.maze.following[here, self.log_policy(code, factor).argmax(-1)]]
+
+
+def test_the_true_state_composes_every_goal_if_it_looks_ahead_and_only_then(generator):
+    for experiment in ("moves", "switches"):
+        known = Map.of(SwitchMaze(**maze.EXPERIMENTS[experiment][0]), False)
+        start, goal = torch.randperm(len(known.states), generator=generator)[:30].view(2, 15)
+        model, pictures, steps = TrueFactors(known), known.pictures[goal], 24
+        path = travel(Composer(model, pictures, generator, samples=128), known, start, goal, steps)
+        assert torch.equal(path[:, -1], goal)
+        if experiment == "switches":
+            assert torch.equal((path != goal[:, None]).sum(1), shortest(known, start, goal))
+        nearer = travel(Composer(model, pictures, generator, depth=1), known, start, goal, steps)[:, -1] == goal
+        assert (nearer.float().mean() > 0.9) == (experiment == "moves")  # which does not go where a switch is
 
 
 def test_modes_of_a_linear_code_are_the_moves_and_those_of_a_folded_or_blurred_one_are_not(generator):
