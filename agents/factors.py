@@ -86,7 +86,8 @@ def decompose(
     """Write the way between codes [n, d] as a sequence of at most `depth` factors, without looking again.
 
     Breadth first: from each of up to `width` imagined codes `samples` factors are followed, T(h, phi), and what lies half a
-    step or more from all that was imagined before is followed on; a step is the root mean square of the changes. The way
+    step or more from all that was imagined before is followed on. A step is the mean length of the changes from the start,
+    each of the weight of its square, so that factors which change nothing there do not count. The way
     ends at the nearest code where the goal first comes within half a step, or else at the nearest of all, which may be the
     start. It may lead away from the goal at first: a switch is set where it is.
     """
@@ -140,7 +141,8 @@ class _Tree:
         tried = flat.unflatten(0, front.shape[:2])
         there = self.model.predict(front[:, :, None].expand(*tried.shape[:3], -1), tried)
         if level == 1:
-            self.step = (there - front[:, :, None]).square().sum(-1).mean().sqrt()
+            lengths = (there - front[:, :, None]).norm(dim=-1)
+            self.step = lengths.pow(3).sum() / lengths.square().sum().clamp(min=1e-12)
         there, tried = there.flatten(1, 2), tried.flatten(1, 2)
         distance, worth = self._worth(there)
         fresh = self.lives.repeat_interleave(self.samples, 1)
