@@ -32,6 +32,10 @@ have its own factors; and it starts at a saddle, from which it falls into a few 
 - A code with more dimensions than there are changes possible everywhere fills the others with what depends on the place.
   Then `ridge` lets them stay small in `whiten`; `closeness` adds E log A to E S, since equation 1 does not see how far a
   change goes where no factor points; and the decoder reads h + `blur` N(0, I), so that a switch takes room in h.
+- What can be changed in few places needs a factor that means it there and nothing elsewhere, for which the objective pays
+  less than for a second name of a move. `prior` lets factors count in proportion to exp(prior E log A), so that those which
+  nothing here makes hardly count; while factors mean the same everywhere they start on the first `axes` axes only; and for
+  the share `hold` they stay where they start, since what the generator learns moves them to what changes everywhere.
 - sigma is narrower than the paper's, so that an action that two factors share is clearly worse for either than its own, and
   the entropy is high at first, so that policies settle only when the code has.
 """
@@ -46,11 +50,20 @@ from jaxtyping import Float, Integer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from borders import Count, NonNegative, Positive, Size
+from borders import Count, Natural, NonNegative, Positive, Share, Size
 from representations.model import Logs, Objective, OtherPictures, pixels
 from representations.parts.factor_output import Output, raw_size, reach, shaped, spread_out
 from representations.parts.networks import SeparableDecoder, coder, mlp
-from representations.parts.selectivity import Alike, Controlled, Estimator, Sides16, entropy, log_ratio, reinforced
+from representations.parts.selectivity import (
+    Alike,
+    Controlled,
+    Estimator,
+    Sides16,
+    entropy,
+    log_ratio,
+    reinforced,
+    visible,
+)
 
 
 class Seen(TypedDict):
@@ -76,11 +89,11 @@ class ICF(Controlled):
     Settings: `code_size` of h and phi, `noise_size` of z; `output` is the set of phi (`factor_output`); `kernel` is A, `width`
     its sigma over sqrt(dim h), `floor` what is added to "directed": where that is small, a wrong direction costs so much that
     policies learn to do nothing; `horizon` is k; `samples` is n; `estimator`, `constant`, `whiten`, `alike`, `spread`, `ridge`,
-    `closeness` (of "enumerated") and `blur` as above; `selectivity`, `reconstruction`, `prediction` are w_S, w_R, w_T;
-    `entropy` is e at first and falls linearly to `last_entropy` over `steps`; `normalise` divides the advantages of the
-    sampled estimator by their deviation. The decoder learns `decoder_rate` times as fast; `separable` makes it a sum of
-    products of a row and a column profile, for which a small moving thing is easy, in place of the paper's transposed
-    encoder. Raises ValueError for an unknown output, kernel or estimator or an `alike` above 0.8.
+    `axes` (0: all), `closeness`, `prior` (both of "enumerated"), `hold` and `blur` as above; `selectivity`, `reconstruction`,
+    `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to `last_entropy` over `steps`; `normalise`
+    divides the advantages of the sampled estimator by their deviation. The decoder learns `decoder_rate` times as fast;
+    `separable` makes it a sum of products of a row and a column profile, for which a small moving thing is easy, in place of
+    the paper's transposed encoder. Raises ValueError for an unknown output, kernel or estimator or an `alike` above 0.8.
 
     A batch of `loss` holds `pictures` [U, C, H, W], every distinct one once. "enumerated": `nodes`, a tuple of k + 1
     tensors long [B, actions^t], the pictures after t steps along every path (the last action changes fastest), and
@@ -108,8 +121,11 @@ class ICF(Controlled):
         whiten: bool = True,
         alike: Alike = 0.6,
         spread: NonNegative = 2.0,
+        axes: Natural = 0,
         ridge: NonNegative = 1e-4,
         closeness: NonNegative = 0.0,
+        prior: NonNegative = 0.0,
+        hold: Share = 0.0,
         blur: NonNegative = 0.0,
         separable: bool = True,
         normalise: bool = True,
@@ -129,7 +145,8 @@ class ICF(Controlled):
         self.action_size = code_size
         self.noise_size, self.samples, self.horizon = noise_size, samples, horizon
         self.output, self.kernel, self.width, self.floor, self.constant = output, kernel, width, floor, constant
-        self.spread, self.closeness, self.blur = spread, closeness, blur
+        self.spread, self.axes, self.hold = spread, axes, hold
+        self.closeness, self.prior, self.blur = closeness, prior, blur
         self.weights, self.decoder_rate = (selectivity, reconstruction, prediction), decoder_rate
         self.encoder, decoder = coder(self.shape, code_size, channels)
         self.decoder: nn.Module = decoder
@@ -150,8 +167,11 @@ class ICF(Controlled):
 
     def factors(self, code: Tensor, noise: Tensor) -> Tensor:
         """Phi(h, z): [..., code_size] of codes [..., code_size] and noise [..., noise_size]."""
-        start = self.spread * spread_out(noise, self.output, self.code_size)
-        return shaped(start + self._visible() * self.generator(self._bilinear(code, noise)), self.output)
+        early = torch.arange(noise.shape[-1], device=noise.device) < (self.axes or noise.shape[-1])
+        seen = torch.where(early, noise, self._visible() * noise)
+        start = self.spread * spread_out(seen, self.output, self.code_size)
+        share = visible(self.step, self.steps, max(self.alike, self.hold))
+        return shaped(start + share * self.generator(self._bilinear(code, noise)), self.output)
 
     def draw_factors(self, code: Tensor, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """`n` factors [B, n, code_size] of every code [B, code_size], and the noise behind them."""
@@ -210,7 +230,10 @@ class ICF(Controlled):
         change = codes[nodes[-1]] - start[:, None]
         weight = chance.transpose(1, 2)  # [B, paths, n]
         scores = self.log_kernel(change, factor)
-        reached, close = ((weight * each).sum(1).mean() for each in (log_ratio(scores), scores))
+        close = (weight * scores).sum(1)  # E log A of every factor
+        log_share = (self.prior * close.detach()).log_softmax(-1)
+        reached = (log_share.exp() * (weight * log_ratio(scores, log_share[:, None])).sum(1)).sum(1).mean()
+        close = close.mean()
         origin = start[:, None].expand_as(factor).detach()
         guess = self.predict(origin, factor.detach()) - origin
         misses = (change.detach()[:, :, None] - guess[:, None]).square().sum(-1)

@@ -41,9 +41,15 @@ class Map:
         allowed = world.permissible(states) if permissible else torch.ones_like(following, dtype=torch.bool)
         return cls(states, world.render(states), following, allowed)
 
-    def enumerated(self, batch: int, horizon: int, generator: torch.Generator) -> dict[str, Any]:
-        """All paths of `horizon` steps from `batch` states, or from every state where there are no more."""
+    def enumerated(self, batch: int, horizon: int, generator: torch.Generator, evenly: bool = False) -> dict[str, Any]:
+        """All paths of `horizon` steps from `batch` states, or from every state where there are no more.
+
+        `evenly` draws states, with replacement, so that each action finds one that it changes equally often: of every action
+        that changes any, one of those states, uniformly.
+        """
         start = torch.randperm(len(self.states), generator=generator)[:batch]
+        if evenly:
+            start = torch.multinomial(self.chances(), batch, replacement=True, generator=generator)
         nodes, allowed = [start[:, None]], []
         for _ in range(horizon):
             allowed.append(self.allowed[nodes[-1]])
@@ -52,6 +58,12 @@ class Map:
         parts = place.split([level.numel() for level in nodes])
         levels = tuple(part.view(level.shape) for part, level in zip(parts, nodes, strict=True))
         return {"pictures": self.pictures[used], "nodes": levels, "allowed": tuple(allowed)}
+
+    def chances(self) -> Tensor:
+        """The chance of every state [U] where states are drawn evenly."""
+        changes = (self.following != torch.arange(len(self.states))[:, None]).double()
+        changes = changes[:, changes.any(0)]
+        return (changes / changes.sum(0)).mean(1)
 
     def sampled(self, model: Any, batch: int, epsilon: float, generator: torch.Generator) -> dict[str, Any]:
         """One path from each of `batch` random states, by the policy of a random factor."""

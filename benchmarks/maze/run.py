@@ -31,23 +31,50 @@ MODELS = ("icf", "icf_discrete")
 DIRECTIONS = ("left", "right", "up", "down")
 # On the digit grid, whose hundreds of handwritings are classes to the others, which take minutes for them.
 QUICK_SCORES = ("factor_vae", "mig", "sap", "modularity", "dci_lasso", "mapc", "cvr", "tdv", "ud90")
-# experiment -> settings of the maze, whether the paper allows only actions that change something (A.2), settings of icf
-EXPERIMENTS: dict[str, tuple[dict[str, Any], bool, dict[str, Any]]] = {
-    "moves": ({"blocks": 1, "switches": 0, "actions": (*DIRECTIONS, "up", "down+left")}, True, {"code_size": 2}),
-    "switches": (
-        {"size": 4, "blocks": 1, "switches": 2, "shades": 2, "actions": (*DIRECTIONS, "pass", "toggle")},
-        False,
-        {"code_size": 4, "ridge": 0.1, "closeness": 0.3, "blur": 0.4, "alike": 0.2, "reconstruction": 1.0},
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An experiment: settings of the maze and of `icf`, whether the paper allows only actions that change something (A.2), and
+    whether states are drawn `evenly` (see `Map`)."""
+
+    maze: dict[str, Any]
+    icf: dict[str, Any]
+    permissible: bool = False
+    evenly: bool = False
+
+
+EXPERIMENTS = {
+    "moves": Setting(
+        {"blocks": 1, "switches": 0, "actions": (*DIRECTIONS, "up", "down+left")}, {"code_size": 2}, permissible=True
     ),
-    "steps": (
+    "switches": Setting(
+        {"size": 4, "blocks": 1, "switches": 2, "shades": 2, "actions": (*DIRECTIONS, "pass", "toggle")},
+        {
+            "code_size": 4,
+            "noise_size": 4,
+            "axes": 2,
+            "ridge": 1.0,
+            "closeness": 0.3,
+            "prior": 1.0,
+            "hold": 1.0,
+            "blur": 0.15,
+            "alike": 0.2,
+            "reconstruction": 1.0,
+        },
+        evenly=True,
+    ),
+    "steps": Setting(
         {"size": 4, "blocks": 1, "switches": 1, "shades": 2, "actions": (*DIRECTIONS, "pass", "toggle")},
-        False,
         {"code_size": 3, "noise_size": 3, "horizon": 3, "kernel": "directed", "output": "sphere", "floor": 0.3},
     ),
 }
 PRINTED = {"estimator": "sampled", "whiten": False, "alike": 0.0}
 PRINTED_ICF = {
     "closeness": 0.0,
+    "prior": 0.0,
+    "hold": 0.0,
+    "axes": 0,
     "blur": 0.0,
     "output": "hypercube",
     "width": 1.0,
@@ -79,7 +106,7 @@ class MazeJob(Trial, Scored, Repeated):
     """Pixels of the digit grid's pictures."""
     cells: Count = 4
     """Cells of the digit grid's sides."""
-    steps: Count = 1000
+    steps: Count = 1500
     """Steps of training in the maze."""
     digit_steps: Count = 2000
     """Steps of training on the digit grid."""
@@ -116,7 +143,7 @@ class MazeJob(Trial, Scored, Repeated):
 
     def maze(self) -> SwitchMaze:
         """The maze of the experiment."""
-        return SwitchMaze(layout=self.layout, **EXPERIMENTS[self.experiment][0])
+        return SwitchMaze(layout=self.layout, **EXPERIMENTS[self.experiment].maze)
 
 
 def run(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
@@ -126,10 +153,10 @@ def run(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
 
 def _run_maze(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
     timer, world = Timer(), job.maze()
-    _, permissible, settings = EXPERIMENTS[job.experiment]
-    shown = Map.of(world, permissible)
-    maze = Map.of(world, permissible and job.recipe == "printed")  # see digit_batch
-    settings = settings | {"actions": len(world.actions), "samples": job.samples, "steps": job.steps}
+    experiment = EXPERIMENTS[job.experiment]
+    shown = Map.of(world, experiment.permissible)
+    maze = Map.of(world, experiment.permissible and job.recipe == "printed")  # see digit_batch
+    settings = experiment.icf | {"actions": len(world.actions), "samples": job.samples, "steps": job.steps}
     settings |= {"channels": job.channels, "learning_rate": job.learning_rate}
     if job.recipe == "printed":
         settings |= PRINTED | PRINTED_ICF | ({"output": "sphere"} if job.experiment == "steps" else {})
@@ -141,11 +168,11 @@ def _run_maze(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
     def batches(generator: torch.Generator) -> dict[str, Any]:
         if model.estimator == "sampled":
             return maze.sampled(model, job.batch, job.epsilon, generator)
-        return maze.enumerated(job.batch, model.horizon, generator)
+        return maze.enumerated(job.batch, model.horizon, generator, experiment.evenly)
 
     with timer("training"):
         logs = _fit(job, model, batches, job.steps, folder, resume)
-        save(model, folder / "model", "switch_maze", {"layout": job.layout, **EXPERIMENTS[job.experiment][0]})
+        save(model, folder / "model", "switch_maze", {"layout": job.layout, **experiment.maze})
     model = load(folder / "model")
     generator = torch.Generator().manual_seed(1000 + job.seed)
     with timer("measuring"), torch.no_grad():

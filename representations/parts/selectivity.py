@@ -28,9 +28,11 @@ def visible(step: Tensor, steps: int, alike: float) -> Tensor:
     return ((step / steps - alike) / FADE).clamp(0, 1) if alike else torch.ones_like(step)
 
 
-def log_ratio(scores: Tensor) -> Tensor:
-    """log A - log mean_j A from log A [..., j] (equation 1)."""
-    return scores - (scores.logsumexp(-1, keepdim=True) - math.log(scores.shape[-1]))
+def log_ratio(scores: Tensor, log_share: Tensor | None = None) -> Tensor:
+    """log A - log mean_j A from log A [..., j] (equation 1); or the mean by shares, of which these are the logarithms."""
+    if log_share is None:
+        return scores - (scores.logsumexp(-1, keepdim=True) - math.log(scores.shape[-1]))
+    return scores - (scores + log_share).logsumexp(-1, keepdim=True)
 
 
 def entropy(log_probabilities: Tensor) -> Tensor:

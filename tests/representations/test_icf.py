@@ -8,6 +8,7 @@ import torch
 from representations import MODELS, fit, load, make, save
 from representations.icf import ICF
 from representations.model import Decodes, Predicts
+from representations.parts.factor_output import shaped, spread_out
 from representations.parts.selectivity import whitening
 
 SMALL = {"shape": (3, 16, 16), "actions": 3, "channels": 2, "hidden": 8, "samples": 4, "steps": 20}
@@ -136,6 +137,41 @@ def test_closeness_sees_changes_where_no_factor_points_and_selectivity_does_not(
         loss, _ = small(closeness=weight, reconstruction=0.0).loss(enumerated(pictures, following, 1))
         losses.append(loss)
     assert losses[1] > losses[0]  # log A is not above 0
+
+
+def test_a_factor_that_nothing_here_makes_hardly_counts(generator, monkeypatch):
+    pictures, following = world_of(generator)
+    batch = enumerated(pictures, following, 1)
+    factors = torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 2.0], [0.0, 90.0]])  # no change is as far as the last
+    logs = {}
+    for prior, shown in ((1.0, factors), (0.0, factors), (1.0, factors[:3]), (0.0, factors[:3])):
+        model = small(prior=prior, width=0.7, whiten=False)
+        given = shown.expand(len(pictures), -1, -1)
+        monkeypatch.setattr(model, "draw_factors", lambda code, n, generator=None, given=given: (given, None))
+        logs[prior, len(shown)] = model.loss(batch)[1]["selectivity"].item()
+    assert logs[1.0, 4] == pytest.approx(logs[1.0, 3], abs=1e-4)
+    assert abs(logs[0.0, 4] - logs[0.0, 3]) > 1
+
+
+def test_other_axes_open_when_factors_need_no_longer_mean_the_same_everywhere(generator):
+    model = small(code_size=3, noise_size=3, axes=2, hold=1.0, alike=0.4)
+    code, noise = torch.zeros(500, 3), torch.randn(500, 3, generator=generator)
+    for share, axes in ((0.0, {0, 1}), (0.4, {0, 1}), (0.7, {0, 1, 2})):
+        model.step.fill_(share * model.steps)
+        assert set(model.factors(code, noise).abs().argmax(1).tolist()) == axes
+
+
+def test_factors_stay_where_they_start_for_as_long_as_they_are_held(generator):
+    code, noise = torch.randn(9, 2, generator=generator), torch.randn(9, 2, generator=generator)
+    for hold, moved_at in ((0.0, 0.9), (0.7, 0.9), (1.0, None)):
+        model = small(hold=hold, alike=0.4)
+        torch.nn.init.ones_(model.generator[-1].bias)
+        start = shaped(model.spread * spread_out(noise, model.output, 2), model.output)
+        for share in (0.0, 0.4, max(0.4, hold), 0.9, 1.0):
+            model.step.fill_(share * model.steps)
+            still = torch.equal(model.factors(code, noise), start)
+            assert still == (share <= max(hold, 0.4)), (hold, share)
+        assert still == (moved_at is None)
 
 
 def test_the_decoder_sees_a_blurred_code(generator, monkeypatch):

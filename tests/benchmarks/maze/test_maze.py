@@ -102,6 +102,23 @@ def test_enumerated_paths_are_all_paths(generator):
             assert torch.equal(states[2][:, 5 * first + second], found.following[states[1][:, first], second])
 
 
+def test_states_are_drawn_evenly_over_what_actions_change(generator):
+    world = SwitchMaze(**maze.EXPERIMENTS["switches"].maze)
+    known = Map.of(world, False)
+    changes = known.following != torch.arange(len(known.states))[:, None]
+    chances = known.chances()
+    assert chances.sum().item() == pytest.approx(1)
+    toggle = changes[:, world.actions.index("toggle")]
+    ways = torch.cat([changes[:, :4], toggle[:, None]], 1).double()  # pass changes nothing
+    torch.testing.assert_close(chances, (ways / ways.sum(0)).mean(1))
+    batch = known.enumerated(20_000, 1, generator, evenly=True)
+    where = batch["pictures"][batch["nodes"][0][:, 0]]
+    switches = known.pictures[toggle]
+    drawn = (where[:, None] == switches).flatten(2).all(-1).any(1).double().mean().item()
+    assert drawn == pytest.approx(chances[toggle].sum().item(), abs=0.02)
+    assert drawn > 2 * toggle.double().mean().item()
+
+
 def test_the_fewest_steps_are_those_of_a_search():
     found = small_map()
     n = len(found.states)
@@ -159,7 +176,7 @@ class TrueFactors:
 
 def test_the_true_state_composes_every_goal_if_it_looks_ahead_and_only_then(generator):
     for experiment in ("moves", "switches"):
-        known = Map.of(SwitchMaze(**maze.EXPERIMENTS[experiment][0]), False)
+        known = Map.of(SwitchMaze(**maze.EXPERIMENTS[experiment].maze), False)
         start, goal = torch.randperm(len(known.states), generator=generator)[:30].view(2, 15)
         model, pictures, steps = TrueFactors(known), known.pictures[goal], 24
         path = travel(Composer(model, pictures, generator, samples=128), known, start, goal, steps)
