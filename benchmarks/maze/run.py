@@ -54,6 +54,7 @@ EXPERIMENTS = {
             "code_size": 4,
             "noise_size": 4,
             "axes": 2,
+            "width": 0.5,
             "ridge": 1.0,
             "closeness": 0.3,
             "prior": 1.0,
