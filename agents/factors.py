@@ -87,9 +87,9 @@ def decompose(
 
     Breadth first: from each of up to `width` imagined codes `samples` factors are followed, T(h, phi), and what lies half a
     step or more from all that was imagined before is followed on. A step is the mean length of the changes from the start,
-    each of the weight of its square, so that factors which change nothing there do not count. The way
-    ends at the nearest code where the goal first comes within half a step, or else at the nearest of all, which may be the
-    start. It may lead away from the goal at first: a switch is set where it is.
+    each of the weight of its square, so that factors which change nothing there do not count. The way ends at the nearest
+    code where the goal first comes within half a step, or else at the nearest of all, which may be the start. It may lead
+    away from the goal at first: a switch is set where it is.
     """
     return _Tree(model, start, goal, generator, width, samples).grown(depth).way(0)
 
