@@ -2,14 +2,12 @@
 
 A model sees one RGBD picture and learns from tried grasps how they ended; on objects it has never met it is asked to tell
 successes from failures (tables 1 and 2 of Yan et al. 2017) and to lead from failed grasps to successes (table 3), with
-steps taken at random as the control. The data set is generated first, once for all models and seeds.
+steps taken at random as the control. The data sets are generated first, one for every seed, the same for all models.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,8 @@ from benchmarks.grasp.generate import describe as describe_data
 from benchmarks.grasp.own import OwnObject, own_objects, own_set
 from benchmarks.grasp.plan import episodes, plan_at_once, plan_greedily, scenes_of
 from benchmarks.grasp.report import summary
-from benchmarks.grasp.set import GraspSet, occupancy, read_set
+from benchmarks.grasp.scores import by_category, judge, outcome_scores, shape_scores
+from benchmarks.grasp.set import GraspSet, read_set
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import Precise, Sweep, Trial, check_keys
 from benchmarks.harness.progress import bar
@@ -32,16 +31,14 @@ from benchmarks.harness.runs import Timer, describe
 from borders import Count, Natural, Positive, checked
 from borders.files import home
 from envs.grasp.objects import CATEGORIES, library
-from envs.grasp.scene import REASONS
 from representations import fit, load, make, save
 from representations.devices import Precision
-from representations.parts.grasping import BOX, facing
+from representations.parts.grasping import facing
 
 MODELS = ("geometry_grasp", "grasp_cnn")
 CONTROL = "random"
 OWN_SCENES = 4  # places of each of one's own objects
 SEEN_ELEVATIONS = (15, 45)
-STRATA = {"collisions": ("collision",), "others": ("miss", "slip")}
 
 
 @checked
@@ -51,7 +48,7 @@ class GraspJob(Trial, Precise):
 
     model: str = "geometry_grasp"
     data: str = ""
-    """The data set's folder; generated there if it is new, under runs/ unless told."""
+    """The folder of one data set, for every seed; generated there if it is new. Unless told, `data_sets` under runs/."""
     objects: Count | str = 101
     """How many of the 101 objects, spread over the categories; or a folder of meshes or URDFs, on which is planned as well."""
     scale: Positive = 1.0
@@ -61,7 +58,9 @@ class GraspJob(Trial, Precise):
     per_scene: Count = 20
     """Grasps in a scene, around one demonstration."""
     data_seed: Natural = 0
-    """Seed of the data set."""
+    """Seed of the data set, or of the first."""
+    data_sets: Count = 3
+    """How many data sets seeds take in turn: seed s the one of data_seed + s modulo so many."""
     azimuths: Count = 2
     """Directions from which every scene is seen, at each of the four elevations."""
     batch: Count = 16
@@ -157,14 +156,6 @@ def run(job: GraspJob, folder: Path, resume: bool) -> dict[str, Any]:
     return describe("grasp", job, {name: scores[name] for name in sorted(scores)}, timer.seconds)
 
 
-def by_category(data: GraspSet, scene: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Category by category, which of the rows with these scenes [E] belong to it."""
-    for number, name in enumerate(CATEGORIES):
-        at = data.category[scene] == number
-        if bool(at.any()):
-            yield name, at
-
-
 def _train(job: GraspJob, data: GraspSet, folder: Path, resume: bool, timer: Timer) -> Any:
     """The trained model, saved and read again."""
     torch.manual_seed(job.seed)
@@ -239,84 +230,30 @@ def imagined(model: Any, data: GraspSet, views: Tensor, batch: int = 16) -> dict
     return {"code": code, "local": local}
 
 
-def judge(model: Any, data: GraspSet, batch: int = 16) -> Tensor:
-    """The logits [N, V, G] of every grasp of the set, seen from every view."""
-    logits = torch.zeros(*data.camera.shape[:2], data.pose.shape[1])
-    for view in range(data.camera.shape[1]):
-        for index in torch.arange(len(data.specs)).split(batch):
-            seen = model.perceive(data.rgbd[index, view], data.camera[index, view])
-            logits[index, view] = model.outcome(seen, data.pose[index], data.opening[index])
-    return logits
-
-
-def outcome_scores(logits: Tensor, data: GraspSet) -> dict[str, float]:
-    """Accuracies of logits [N, V, G] by elevation and category, and by how grasps fail; the area under the ROC curve.
-
-    `balanced_<stratum>`: the mean of the share of successes told to be so, and of the failures of that kind.
-    """
-    right = ((logits > 0) == (data.reason == 0)[:, None]).float()
-    scores = {"accuracy": right.mean().item()}
-    success = (data.reason == 0)[:, None].expand_as(logits)
-    for elevation in sorted(set(data.elevation[0].tolist())):
-        at = data.elevation[0] == elevation
-        scores[f"accuracy_{elevation}"] = right[:, at].mean().item()
-        for name, rows in by_category(data, torch.arange(len(data.specs))):
-            scores[f"accuracy_{elevation}_{name}"] = right[rows][:, at].mean().item()
-    told = right[success].mean().item()
-    scores["told_success"] = told
-    for stratum, reasons in STRATA.items():
-        failed = torch.isin(data.reason, torch.tensor([REASONS.index(reason) for reason in reasons]))
-        if bool(failed.any()):
-            share = right[failed[:, None].expand_as(right)].mean().item()
-            scores |= {f"told_{stratum}": share, f"balanced_{stratum}": (told + share) / 2}
-    order = torch.stack([logits[success].mean(), logits[~success].mean()])
-    scores["auc"] = _auc(logits, success) if bool(order.isfinite().all()) else math.nan
-    return scores
-
-
-def _auc(logits: Tensor, success: Tensor) -> float:
-    """The chance that a success is ranked above a failure, ties half."""
-    values, place = logits.flatten().double().unique(return_inverse=True)
-    positive = torch.bincount(place[success.flatten()], minlength=len(values)).double()
-    negative = torch.bincount(place[~success.flatten()], minlength=len(values)).double()
-    below = negative.cumsum(0) - negative
-    return float((positive * (below + negative / 2)).sum() / (positive.sum() * negative.sum()))
-
-
-def shape_scores(model: Any, data: GraspSet) -> dict[str, float]:
-    """Mean intersection over union of imagined and true voxels, by category and over all, one view of each scene."""
-    points = BOX.centres(model.voxels)
-    found = []
-    for index in range(len(data.specs)):
-        view = index % data.camera.shape[1]
-        rgbd, camera = data.rgbd[index, view][None], data.camera[index, view][None]
-        grid = model.voxel(model.encode(rgbd, camera), rgbd, camera)[0] > 0.5
-        truth = occupancy(data, index, view, points)
-        found.append(float((grid & truth).sum() / (grid | truth).sum()))
-    every = torch.tensor(found)
-    rows = torch.arange(len(data.specs))
-    return {f"iou_{name}": every[at].mean().item() for name, at in by_category(data, rows)} | {
-        "iou": every.mean().item()
-    }
-
-
 def plan(own: Sweep, settings: dict[str, Any]) -> Plan:
     """The jobs of the command, and beside them the control."""
     models = own.models((*MODELS, CONTROL), ",".join(MODELS))
     check_keys("settings", settings["settings"], MODELS, "model")
     settings = settings | own.told
     GraspJob(**settings).own()  # before anything is generated
-    jobs = [GraspJob(**settings, model=model, seed=seed) for model in models for seed in own.all_seeds()]
+
+    def job(model: str, seed: int) -> GraspJob:
+        one = GraspJob(**settings, model=model, seed=seed)
+        return one if one.data else dataclasses.replace(one, data_seed=one.data_seed + seed % one.data_sets)
+
+    jobs = [job(model, seed) for model in models for seed in own.all_seeds()]
     for model in models:
         if model != CONTROL:
             make(model, **jobs[0].settings.get(model, {}))
-    controls = [dataclasses.replace(jobs[0], model=CONTROL, seed=seed) for seed in own.all_seeds()]
+    controls = [job(CONTROL, seed) for seed in own.all_seeds()]
     return Plan(jobs, {"control": controls} if CONTROL not in models else {})
 
 
 def prepare(own: Sweep, jobs: Plan) -> None:
-    """Generate the data set of the jobs, where it is new."""
-    generate(generation(jobs.jobs[0], own.engine, own.workers))
+    """Generate the data sets of the jobs, where they are new."""
+    every = {one.out: one for one in (generation(job, own.engine, own.workers) for job in jobs.jobs)}
+    for settings in every.values():
+        generate(settings)
 
 
 EXPERIMENT = Experiment("grasp", GraspJob, plan, run, summary, models=(*MODELS, CONTROL), prepare=prepare)

@@ -1,5 +1,6 @@
 """The grasping benchmark end to end, small; its scores and claims on hand-made figures."""
 
+import dataclasses
 import json
 
 import pytest
@@ -10,8 +11,10 @@ from benchmarks.grasp import run as grasp
 from benchmarks.grasp.figures import cubes
 from benchmarks.grasp.plan import Planned
 from benchmarks.grasp.report import claims, tables
-from benchmarks.grasp.run import GraspJob, _auc, outcome_scores
+from benchmarks.grasp.run import GraspJob
+from benchmarks.grasp.scores import _auc, outcome_scores
 from benchmarks.grasp.set import GraspSet
+from benchmarks.harness.options import Sweep
 from benchmarks.harness.table import interval
 from envs.grasp.objects import CATEGORIES, library
 
@@ -142,7 +145,7 @@ def test_only_visible_cubes_are_drawn():
     ("words", "told"),
     [
         (["--model", "geometry_grisp"], "the models are geometry_grasp"),
-        (["--preset", "huge"], "quick, default, paper"),
+        (["--preset", "huge"], "quick, default, long, paper"),
         (["--repeats", "0"], "repeats must be at least 1"),
         (["--objects", "5"], "objects must be at least 14"),
         (["--precision", "int8"], "--precision takes one of float32, bfloat16, auto, got 'int8'"),
@@ -152,6 +155,20 @@ def test_a_wrong_word_on_the_command_line_is_named(words, told, tmp_path, capsys
     with pytest.raises(SystemExit) as caught:
         grasp.main([*words, "--out", str(tmp_path / "run")])
     assert told in str(caught.value) + capsys.readouterr().err
+
+
+def test_seeds_take_the_data_sets_in_turn():
+    values = dataclasses.asdict(GraspJob(data_seed=4, data_sets=2))
+    values = {name: value for name, value in values.items() if name not in ("model", "preset", "seed", "device")}
+    planned = grasp.plan(Sweep(model="grasp_cnn", seeds=3), values)
+    for jobs in (planned.jobs, planned.beside["control"]):
+        assert [(job.seed, job.data_seed) for job in jobs] == [(0, 4), (1, 5), (2, 4)]
+    assert {grasp.generation(job).out.name for job in planned.jobs} == {
+        "grasp_data-101x4x20-seed4",
+        "grasp_data-101x4x20-seed5",
+    }
+    one = grasp.plan(Sweep(model="grasp_cnn", seeds=3), values | {"data": "somewhere"})
+    assert {(job.data_seed, grasp.generation(job).out.name) for job in one.jobs} == {(4, "somewhere")}
 
 
 def test_every_preset_makes_a_job():
