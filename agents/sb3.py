@@ -66,10 +66,6 @@ class Standardised(nn.Module):
             raise ValueError(f"observations must be at least 2, for their deviation, got {len(observations)}")
         self.model = _checked(model)
         self.code_size, self.shape = model.code_size, _shape(model)
-        if len(observations) < 2:
-            raise ValueError(
-                f"observations must be at least 2, for their codes to have a spread, got {len(observations)}"
-            )
         device = device_of(self.model)
         with torch.no_grad():
             codes = torch.cat([model.encode(batch.to(device)) for batch in observations.split(500)])

@@ -8,12 +8,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-import importlib.metadata
 import json
-import os
-import platform
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -21,19 +17,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from benchmarks.harness.engines import Engine
+from benchmarks.harness.machine import hardware, versions
 from benchmarks.harness.pool import Failure
 from benchmarks.harness.progress import Count, line, phase, shown
 from benchmarks.harness.rooms import CHECKOUT
-from borders.files import claimed, read_json, read_text, read_yaml, set_aside, write_json, write_yaml
+from borders.files import claimed, read_json, read_yaml, set_aside, write_json, write_yaml
 from representations.stopping import Stopped
 
 RESULT = "result.json"
 ERROR = "error.json"
 PATIENCE = 5.0  # seconds, longer than workers outlive a parent that was killed
-PACKAGES = ("torch", "numpy", "scipy", "gymnasium", "scikit-learn", "stable-baselines3")
 
 
 class Job(Protocol):
@@ -98,53 +92,6 @@ def job_folders(out: Path, jobs: Sequence[Any]) -> list[Path]:
 def folder_name(job: Any) -> str:
     """The name of a job's folder beside others."""
     return f"{job.model}-seed{job.seed}-{key(job)}"
-
-
-def versions() -> dict[str, str]:
-    """Python's, the packages' and our own revision's versions."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "missing"
-    return found | {"revision": revision()}
-
-
-def revision() -> str:
-    """The checkout's revision as git names it, "-dirty" behind it where a file of it, but for kept results, was changed since.
-
-    "unknown" where there is no git, or no repository of it.
-    """
-    try:
-        said = _git("rev-parse", "--short", "HEAD")
-        changed = _git("diff", "--quiet", "HEAD", "--", ".", ":(exclude)benchmarks/*/results/*").returncode == 1
-    except OSError:
-        return "unknown"
-    return said.stdout.strip() + "-dirty" * changed if said.returncode == 0 else "unknown"
-
-
-def _git(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", "--no-optional-locks", *words], cwd=CHECKOUT, capture_output=True, text=True)
-
-
-def hardware() -> dict[str, Any]:
-    """The processor, its cores, this process's threads, and the GPU if there is one."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [
-            line.split(":", 1)[1].strip()
-            for line in read_text(cpuinfo, "the list of processors").splitlines()
-            if "model name" in line
-        ]
-        model = names[0] if names else model
-    return {
-        "processor": model,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }
 
 
 def describe(benchmark: str, job: Job, scores: dict[str, Any], seconds: dict[str, float]) -> dict[str, Any]:

@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from benchmarks import pretrain
-from benchmarks.harness import runs
+from benchmarks.harness import machine
 from benchmarks.harness.ending import plain_errors
-from benchmarks.harness.runs import ERROR, JobsFailed, revision, sweep
+from benchmarks.harness.machine import revision
+from benchmarks.harness.runs import ERROR, JobsFailed, sweep
 from borders.files import FolderInUse, claimed
 from representations.stopping import Stopped
 
@@ -162,7 +163,7 @@ def test_a_revision_says_that_files_were_changed_since_but_for_kept_results(tmp_
     git("add", ".")
     git("commit", "-q", "-m", "first")
     name = git("rev-parse", "--short", "HEAD").strip()
-    monkeypatch.setattr(runs, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(machine, "CHECKOUT", tmp_path)
     assert revision() == name
     kept.write_text("second")
     assert revision() == name
