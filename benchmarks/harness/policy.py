@@ -43,7 +43,8 @@ class Policy(Trial):
     algorithm: str = "ppo"
     """ppo, sac (actions in a box) or dqn (discrete actions)."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """Hyperparameters by algorithm, such as {ppo: {gamma: 0.9}}, in place of the preset's; the same for every encoder."""
+    """Hyperparameters by algorithm, such as {ppo: {gamma: 0.9}}, in place of the preset's; below `pixels` those that
+    pixels alone have in place of these, as in {pixels: {ppo: {learning_rate: 0.001}}}."""
     hindsight: bool = False
     """Learn from goals relabelled in hindsight as well (HER; sac and dqn)."""
     steps: Count = 80_000

@@ -17,10 +17,11 @@ from benchmarks.harness.table import DOWN, ENOUGH, UP, Claim, Table
 
 MOST = 0.3  # of a step, that an encoder may add
 INTRODUCTION = (
-    "One algorithm with one set of hyperparameters learns from every encoder's view of the same environment. All see the "
-    "goal as numbers beside their view, and none sees the achieved goal. Success is that of an episode's last state, of a "
-    "policy without exploration noise, in episodes that are the same for every encoder; with noise, of one that draws its "
-    "actions as in learning: a step that an obstacle blocks does not happen, and only noise gets past it.",
+    "One algorithm learns from every encoder's view of the same environment, with one set of hyperparameters, chosen on the "
+    "state; pixels have a set of their own, chosen on pixels. All see the goal as numbers beside their view, and none sees "
+    "the achieved goal. Success is that of an episode's last state, of a policy without exploration noise, in episodes that "
+    "are the same for every encoder; with noise, of one that draws its actions as in learning: a step that an obstacle "
+    "blocks does not happen, and only noise gets past it.",
     "Seen before: transitions that the encoder was trained on, without reward. Seconds and milliseconds are CPU time of one "
     "core. Milliseconds are those of one step of every row: learning, the whole algorithm with its updates; acting, "
     "choosing actions, moving, drawing and encoding; encoding, the encoder's part of both, and what it adds to each.",

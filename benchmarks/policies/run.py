@@ -1,10 +1,10 @@
 """Policies on pixels, the state and pretrained codes: `python -m benchmarks.policies`.
 
-One algorithm with one set of hyperparameters learns from every encoder's view of the same environment. All see the goal
-as numbers beside their view, and none sees the achieved goal. `--encoder pixels,state,dyn_content,FOLDER` says which: a
-learner's name is pretrained on the environment's world, once for every seed, and found again by the next command; a
-saved model's folder is taken as it is. A frozen code is computed once per step, in the environment, so that the
-algorithm stores codes; they are standardised over pictures of the world.
+One algorithm learns from every encoder's view of the same environment. Its hyperparameters were chosen on the state, and
+for pixels on pixels. All see the goal as numbers beside their view, and none sees the achieved goal. `--encoder
+pixels,state,dyn_content,FOLDER` says which: a learner's name is pretrained on the environment's world, once for every
+seed, and found again by the next command; a saved model's folder is taken as it is. A frozen code is computed once per
+step, in the environment, so that the algorithm stores codes; they are standardised over pictures of the world.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import gymnasium as gym
 from gymnasium import spaces
 
 from benchmarks.harness import pretraining as pretrain
-from benchmarks.harness.command import presets_of
+from benchmarks.harness.command import merged, presets_of
 from benchmarks.harness.curves import steps_to
 from benchmarks.harness.encoders import is_path, paths_listed
 from benchmarks.harness.experiment import Experiment, Plan
@@ -169,11 +169,14 @@ def plan(options: Policies, values: dict[str, Any]) -> Plan:
     encoders = paths_listed(options.encoder)
     if options.model or not encoders:
         raise ValueError("name what to compare with --encoder: pixels, state, learners or saved models' folders")
-    check_keys("settings", values["settings"], tuple(ALGORITHMS), "algorithm")
-    settings = values["settings"].get(values["algorithm"], {})
-    shared = options.told | values | {"settings": settings}
+    every = dict(values["settings"])
+    pixels_own = every.pop("pixels", {})
+    check_keys("settings", every, tuple(ALGORITHMS), "algorithm")
+    check_keys("settings.pixels", pixels_own, tuple(ALGORITHMS), "algorithm")
+    usual, own = (given.get(values["algorithm"], {}) for given in (every, pixels_own))
     jobs = []
     for encoder in encoders:
+        shared = options.told | values | {"settings": merged(usual, own) if encoder == "pixels" else usual}
         for seed in options.all_seeds():
             job = Policy(model=label(encoder), encoder=encoder, seed=seed, **shared)
             if encoder in MODELS:

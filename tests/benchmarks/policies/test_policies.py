@@ -267,6 +267,20 @@ def test_settings_change_what_they_name_and_leave_the_rest_of_the_preset(tmp_pat
     assert "tau" not in job.settings
 
 
+def test_pixels_have_settings_of_their_own():
+    settings = {"ppo": {"gamma": 0.5, "policy_kwargs": {"log_std_init": 0.6}}, "sac": {"tau": 1}}
+    own = {"ppo": {"n_steps": 8, "policy_kwargs": {"net_arch": [4]}}, "sac": {"tau": 0.5}}
+    options = Policies(encoder="pixels,state", seed=0)
+    values = {"env": "envs:disco/Planar-v0", "env_settings": {}, "algorithm": "ppo"}
+    pixels, state = plan(options, values | {"settings": settings | {"pixels": own}}).jobs
+    assert state.settings == settings["ppo"]
+    assert pixels.settings == {
+        "gamma": 0.5,
+        "n_steps": 8,
+        "policy_kwargs": {"log_std_init": 0.6, "net_arch": [4]},
+    }
+
+
 def test_single_settings_are_read_as_numbers():
     words = ["--settings.ppo.learning_rate", "1e-3", "--settings.sac.ent_coef", "auto", "--settings.dqn.a=false"]
     words += ["--pretrain.steps=0", "--pretrain.batch", "8"]
@@ -363,6 +377,7 @@ def test_label_names_the_weights(folder, tmp_path):
         (["--world", "pictures/of.npz"], "no moves to make among stored pictures: --world takes a name"),
         (["--world", "dsprites", "--env", "envs:disco/SwitchMaze-v0"], "give --world or --env, not both"),
         (["--settings", '{"gamma": 0.9}'], "settings are given by algorithm, ppo, sac, dqn, got 'gamma'"),
+        (["--settings.pixels.gamma", "0.9"], "settings.pixels are given by algorithm, ppo, sac, dqn, got 'gamma'"),
     ],
 )
 def test_wrong_options_are_named(options, message, tmp_path):
