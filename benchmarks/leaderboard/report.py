@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +21,17 @@ from benchmarks.harness.correlation import (
     within_and_between,
 )
 from benchmarks.harness.evidence import effect
-from benchmarks.harness.own import model_name
 from benchmarks.harness.summary import Summary
 from benchmarks.harness.table import Claim, Interval, Table
+from benchmarks.leaderboard.board import STRATA, Board, Row, board
 from benchmarks.leaderboard.figures import scatter
 from benchmarks.leaderboard.page import write_page
-from benchmarks.leaderboard.rows import HONESTY, LEARNERS, PIXELS
 from benchmarks.leaderboard.straight import straight_axes
 from benchmarks.leaderboard.transfer import transfer_table
 from borders.files.pictures import write_figure
 
-PRIMARY = ("dci_lasso", "dci_forest", "mig")
+Floats = NDArray[np.float64]
 GIVEN = ("informativeness", "reconstruction", "active")
-CONTROL = ("placebo_ilqr", "sparse", "factor_axes", "inverse_network", "policy_area")
 MARGIN = 0.05
 LEVEL = 0.05
 TESTS = 3  # hypotheses of the family, of which this is one: Holm's first step
@@ -59,81 +55,12 @@ HEADINGS = {key: heading for key, heading, _ in COLUMNS} | {
     "rank_agreement": "code and action distance agree",
     "condition": "condition of the actions' effect",
 }
-STRATA = tuple(dict.fromkeys(learner.stratum for learner in LEARNERS.values()))
 INTRODUCTION = (
     "Every row is a code: an encoder that was trained on pictures of a world and frozen, or one that no learning made. Control "
     "scores are 0 for a random policy and 1 for an agent that knows the state, and are not clipped.",
     "Disentanglement is the mean rank, within a world, of DCI (lasso, forest) and MIG, from 0 to 1. Learners that see actions "
     "are a stratum of their own, and never pooled with the others.",
 )
-Row = dict[str, Any]
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Board:
-    """One dict a finished job: row, learner, stratum, task, seed, and all scores as numbers."""
-
-    rows: list[Row]
-
-    def controlled(self, stratum: str) -> dict[str, list[Row]]:
-        """Those rows of a stratum that have a mean of control, as they have where one of `CONTROL` was asked for."""
-        found = {task: [row for row in rows if "control" in row] for task, rows in self.stratum(stratum).items()}
-        return {task: rows for task, rows in found.items() if rows}
-
-    def stratum(self, name: str) -> dict[str, list[Row]]:
-        """The rows of a stratum by task, of a setting with several seeds the first seed's."""
-        found: dict[str, list[Row]] = {}
-        first = min(row["seed"] for row in self.rows)
-        for row in self.rows:
-            if row["stratum"] == name and row["seed"] == first:
-                found.setdefault(row["task"], []).append(row)
-        return found
-
-
-def board(jobs: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> Board:
-    """The rows of finished jobs, with the ranks and means that are derived from their scores."""
-    rows: list[Row] = []
-    folders = {job.settings["folder"] for job in jobs if "folder" in job.settings}
-    called = Counter(model_name(folder) for folder in folders)
-    for job, result in zip(jobs, results, strict=True):
-        scores = result["scores"]
-        learner = LEARNERS.get(job.model)
-        row: Row = {
-            "row": _name(job, called),
-            "learner": job.model,
-            "stratum": learner.stratum if learner else "no learning" if job.model in (*HONESTY, PIXELS) else "own",
-            "task": job.task,
-            "seed": job.seed,
-            "settings": ", ".join(f"{k}={v}" for k, v in job.settings.items() if learner and k in learner.searched),
-            **{k: v for k, v in scores.items() if isinstance(v, int | float)},
-            "traversal": scores.get("traversal"),
-            **scores["control"],
-            **{f"rotated_{k}": v for k, v in scores.get("rotated", {}).items()},
-        }
-        for prefix in ("", "rotated_"):
-            sparse = [v for k, v in row.items() if k.startswith(f"{prefix}sparse_")]
-            if sparse:
-                row[f"{prefix}sparse"] = float(np.mean(sparse))
-        known = [row[name] for name in CONTROL if name in row]
-        if known and job.model != PIXELS:  # one agent alone is no mean of many
-            row["control"] = float(np.mean(known))
-        rows.append(row)
-    for task in {row["task"] for row in rows}:
-        here = [row for row in rows if row["task"] == task and all(name in row for name in PRIMARY)]
-        ranks = [rankdata([row[name] for row in here]) for name in PRIMARY]
-        for row, rank in zip(here, np.mean(ranks, axis=0), strict=True):
-            row["disentangled"] = float((rank - 1) / max(len(here) - 1, 1))
-    return Board(rows)
-
-
-def _name(job: Any, called: Mapping[str, int]) -> str:
-    """What a row is called: a learner with its setting's number, a saved model of one's own by its folder, whole if need be."""
-    if "folder" in job.settings:
-        folder = job.settings["folder"]
-        return f"own: {model_name(folder) if called[model_name(folder)] == 1 else folder}"
-    learner = LEARNERS.get(job.model)
-    return job.model + (f" {job.number}" if learner and learner.searched else "")
 
 
 def board_table(found: Board) -> Table:

@@ -10,13 +10,12 @@ import torch
 from benchmarks.harness.options import Sweep
 from benchmarks.harness.table import Claim
 from benchmarks.leaderboard import score_code
+from benchmarks.leaderboard.board import Board, board
 from benchmarks.leaderboard.figures import scatter
 from benchmarks.leaderboard.measures import reconstruction, shape
 from benchmarks.leaderboard.page import TILE, write_page
 from benchmarks.leaderboard.pictures import Pictures
 from benchmarks.leaderboard.report import (
-    Board,
-    board,
     correlates_table,
     hypothesis,
     intraclass,
