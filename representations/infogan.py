@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from borders import Natural, NonNegative, Positive, Shape, Size, Width
 from representations.model import Logs, Objective, Pictures, Representation, pixels
-from representations.parts.networks import conv_decoder, conv_encoder, he_weights, mlp
+from representations.parts.networks import conv_decoder, conv_encoder, he_weights, mlp, scale_weights
 from representations.parts.residual import residual_generator, residual_trunk
 from representations.parts.terms import gaussian_log_density, gradient_penalty, linear_schedule
 from representations.parts.together import normal_like, uniform_like
@@ -45,8 +45,8 @@ class InfoGAN(Representation):
     Q takes them for that; free codes take the finer ones as they come into sight. What G draws from its noise, codes
     need not tell: a world without nuisances needs little of it.
 
-    The small networks start from He's weights: the small start that unfolds an autoencoder's code (see
-    `GaussianAutoencoder`) was better on one trial of three, worse on one, and the same on one.
+    The small networks start with weights `start` times as large as torch draws them (see `GaussianAutoencoder`), or with
+    0 from He's. Raises ValueError for a `start` of the residual ones, which have their own.
     """
 
     still: Tensor
@@ -69,16 +69,21 @@ class InfoGAN(Representation):
         network: Literal["residual", "convolutional", "full"] = "residual",
         channels: Size = 64,
         hidden: Size = 256,
+        start: NonNegative = 0.0,
         learning_rate: Positive = 1e-4,
         critic_rate: Positive = 1e-4,
     ):
         super().__init__()
+        if start and network == "residual":
+            raise ValueError("start is for the networks convolutional and full, not for residual")
         self.shape, self.code_size, self.noise, self.prior = tuple(shape), code_size, noise, prior
         self.information, self.penalty, self.repeats = information, penalty, repeats
         self.haze, self.first_haze, self.clearing = haze, first_haze, clearing
         self.least_logvar = 2 * math.log(least_spread)
         self.learning_rate, self.critic_rate = learning_rate, critic_rate
-        self.generator, self.trunk = _networks(network, noise, code_size, self.shape, channels, hidden)
+        self.generator, self.trunk = _networks(network, noise + code_size, self.shape, channels, hidden)
+        if network != "residual":
+            _begin(self.generator, self.trunk, start)
         with torch.no_grad():
             width = self.trunk(torch.zeros(1, *self.shape)).shape[1]
         self.critic_head = nn.Linear(width, 1)
@@ -177,10 +182,9 @@ class InfoGAN(Representation):
 
 
 def _networks(
-    network: str, noise: int, code_size: int, shape: tuple[int, ...], channels: int, hidden: int
+    network: str, inputs: int, shape: tuple[int, ...], channels: int, hidden: int
 ) -> tuple[nn.Sequential, nn.Sequential]:
-    """The generator, noise and codes -> logits [n, C, H, W], and the trunk that D and Q share, pictures -> features."""
-    inputs = noise + code_size
+    """The generator, `inputs` numbers -> logits [n, C, H, W], and the trunk that D and Q share, pictures -> features."""
     if network == "residual":
         return residual_generator(inputs, shape, channels), residual_trunk(shape, channels)
     if network == "convolutional":
@@ -190,6 +194,14 @@ def _networks(
         size = math.prod(shape)
         generator = nn.Sequential(mlp(inputs, hidden, hidden, size), nn.Unflatten(1, shape))
         trunk = nn.Sequential(nn.Flatten(), mlp(size, hidden, hidden, hidden), nn.ReLU())
-    he_weights(generator, last=0.1)
-    he_weights(trunk)
     return generator, trunk
+
+
+def _begin(generator: nn.Module, trunk: nn.Module, start: float) -> None:
+    """The weights with which small networks start: `start` times torch's own, or with 0 He's."""
+    if start:
+        scale_weights(generator, start)
+        scale_weights(trunk, start)
+    else:
+        he_weights(generator, last=0.1)
+        he_weights(trunk)

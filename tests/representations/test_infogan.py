@@ -177,6 +177,21 @@ def test_grey_levels_are_drawn_and_the_code_is_read_off_them():
     assert torch.corrcoef(torch.cat([code, read], 1).T)[0, 1] > 0.8
 
 
+@pytest.mark.parametrize("network", ["full", "convolutional"])
+def test_small_networks_start_at_a_multiple_of_torchs_weights(network):
+    def weights(start):
+        torch.manual_seed(0)
+        made = model(network=network, start=start)
+        named = [*made.generator.named_parameters("generator"), *made.trunk.named_parameters("trunk")]
+        return {name: value.detach() for name, value in named if name.endswith("weight")}
+
+    once, twice, he = weights(1.0), weights(2.0), weights(0.0)
+    for name, value in once.items():
+        torch.testing.assert_close(twice[name], 2 * value, rtol=0, atol=0)
+    first = "trunk.1.0.weight" if network == "full" else "trunk.0.0.weight"
+    assert float(he[first].std() / once[first].std()) == pytest.approx(6**0.5, rel=0.2)  # sqrt(2 / n) for sqrt(1 / 3n)
+
+
 def test_the_residual_networks_are_those_of_the_published_program():
     maker, trunk = residual_generator(134, (3, 64, 64), 4), residual_trunk((3, 64, 64), 4)
     widths = [block.shortcut[1].out_channels // 4 for block in (*maker, *trunk) if hasattr(block, "shortcut")]
@@ -200,6 +215,7 @@ def test_the_residual_networks_are_those_of_the_published_program():
         ({"least_spread": 0.0}, "least_spread"),
         ({"clearing": -1}, "clearing must be at least 0, got -1"),
         ({"shape": (3, 8)}, "shape must have 3 entries"),
+        ({"network": "residual", "start": 1.5}, "start is for the networks convolutional and full"),
     ],
 )
 def test_impossible_settings_are_named(settings, message):
