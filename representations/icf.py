@@ -86,15 +86,14 @@ class Walks(Seen, total=False):
 class ICF(Controlled):
     """Codes, factors, their policies and a latent model for pictures `shape` and a number of `actions`.
 
-    Settings: `code_size` of h and phi, `noise_size` of z; `output` is the set of phi (`factor_output`); `kernel` is A,
-    `width` its sigma over sqrt(dim h), `floor` what is added to "directed": where that is small, a wrong direction costs so
-    much that policies learn to do nothing, so it may fall to `last_floor` over `steps` (0: it stays); `horizon` is k;
-    `samples` is n; `estimator`, `constant`, `whiten`, `alike`, `spread`, `ridge`, `axes` (0: all), `closeness`, `prior`
-    (both of "enumerated"), `hold` and `blur` as above; `selectivity`, `reconstruction`, `prediction` are w_S, w_R, w_T;
-    `entropy` is e at first and falls linearly to `last_entropy` over `steps`; `normalise` divides the advantages of the
-    sampled estimator by their deviation. The decoder learns `decoder_rate` times as fast; `separable` makes it a sum of
-    products of a row and a column profile, for which a small moving thing is easy, in place of the paper's transposed
-    encoder. Raises ValueError for an unknown output, kernel or estimator or an `alike` above 0.8.
+    Settings: `code_size` of h and phi, `noise_size` of z; `output` is the set of phi (`factor_output`); `kernel` is A, `width`
+    its sigma over sqrt(dim h), `floor` what is added to "directed": where that is small, a wrong direction costs so much that
+    policies learn to do nothing; `horizon` is k; `samples` is n; `estimator`, `constant`, `whiten`, `alike`, `spread`, `ridge`,
+    `axes` (0: all), `closeness`, `prior` (both of "enumerated"), `hold` and `blur` as above; `selectivity`, `reconstruction`,
+    `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to `last_entropy` over `steps`; `normalise`
+    divides the advantages of the sampled estimator by their deviation. The decoder learns `decoder_rate` times as fast;
+    `separable` makes it a sum of products of a row and a column profile, for which a small moving thing is easy, in place of
+    the paper's transposed encoder. Raises ValueError for an unknown output, kernel or estimator or an `alike` above 0.8.
 
     A batch of `loss` holds `pictures` [U, C, H, W], every distinct one once. "enumerated": `nodes`, a tuple of k + 1
     tensors long [B, actions^t], the pictures after t steps along every path (the last action changes fastest), and
@@ -115,7 +114,6 @@ class ICF(Controlled):
         kernel: Literal["gaussian", "directed"] = "gaussian",
         width: Positive = 0.7,
         floor: Positive = 1e-3,
-        last_floor: NonNegative = 0.0,
         horizon: Size = 1,
         samples: Size = 64,
         estimator: Estimator = "enumerated",
@@ -146,8 +144,7 @@ class ICF(Controlled):
         )
         self.action_size = code_size
         self.noise_size, self.samples, self.horizon = noise_size, samples, horizon
-        self.output, self.kernel, self.width, self.constant = output, kernel, width, constant
-        self.floors = (floor, last_floor or floor)
+        self.output, self.kernel, self.width, self.floor, self.constant = output, kernel, width, floor, constant
         self.spread, self.axes, self.hold = spread, axes, hold
         self.closeness, self.prior, self.blur = closeness, prior, blur
         self.weights, self.decoder_rate = (selectivity, reconstruction, prediction), decoder_rate
@@ -201,9 +198,7 @@ class ICF(Controlled):
         if self.kernel == "gaussian":
             apart = change[..., :, None, :] - factor[..., None, :, :]
             return -0.5 * apart.square().sum(-1) / (self.width**2 * self.code_size)
-        first, last = self.floors
-        floor = first * (last / first) ** (self.step / self.steps).clamp(max=1)
-        return ((change @ factor.mT).clamp(min=0) + floor).log()
+        return ((change @ factor.mT).clamp(min=0) + self.floor).log()
 
     def selectivity(self, change: Tensor, factor: Tensor) -> Tensor:
         """What stands in the expectation of equation 1, for changes [..., P, d] and factors [..., n, d]: [..., P, n]."""

@@ -67,7 +67,7 @@ EXPERIMENTS = {
     ),
     "steps": Setting(
         {"size": 4, "blocks": 1, "switches": 1, "shades": 2, "actions": (*DIRECTIONS, "pass", "toggle")},
-        {"code_size": 3, "noise_size": 3, "horizon": 3, "kernel": "directed", "floor": 0.3, "last_floor": 0.01},
+        {"code_size": 3, "noise_size": 3, "horizon": 3, "kernel": "directed", "output": "sphere", "floor": 0.3},
     ),
 }
 PRINTED = {"estimator": "sampled", "whiten": False, "alike": 0.0}
@@ -80,7 +80,6 @@ PRINTED_ICF = {
     "output": "hypercube",
     "width": 1.0,
     "floor": 1e-3,
-    "last_floor": 0.0,
     "entropy": 0.1,
     "constant": False,
     "spread": 0.0,

@@ -72,17 +72,6 @@ def test_selectivity_is_the_log_ratio_of_equation_1(kernel, generator):
     torch.testing.assert_close(model.selectivity(change, same), torch.zeros(5, 2, 3), rtol=0, atol=1e-5)
 
 
-def test_the_floor_of_the_directed_kernel_falls_geometrically_and_holds():
-    model = small(kernel="directed", floor=0.4, last_floor=0.1, steps=100)
-    nothing = torch.zeros(1, 1, model.code_size)
-    for step, floor in ((0, 0.4), (50, 0.2), (100, 0.1), (300, 0.1)):
-        model.step.fill_(step)
-        assert model.log_kernel(nothing, nothing).exp().item() == pytest.approx(floor)
-    stays = small(kernel="directed", floor=0.4, steps=100)
-    stays.step.fill_(100)
-    assert stays.log_kernel(nothing, nothing).exp().item() == pytest.approx(0.4)
-
-
 @pytest.mark.parametrize("horizon", [1, 2])
 def test_both_estimators_have_the_same_expectation_and_gradient(horizon, generator, monkeypatch):
     """Over every path once, weighted, REINFORCE with its baseline is the gradient of the exact expectation."""
