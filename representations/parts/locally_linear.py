@@ -19,6 +19,7 @@ from torch.nn import functional
 from representations.model import OtherPictures, Pictures, Representation, pixels
 from representations.parts.networks import SeparableDecoder, dense_decoder, dense_encoder, mlp, smooth_encoder
 from representations.parts.terms import gaussian_kl, gaussian_log_density, gaussian_sample
+from representations.parts.together import average
 
 
 def moved(a: Tensor, b: Tensor, c: Tensor, code: Tensor, action: Tensor) -> Tensor:
@@ -143,12 +144,16 @@ class Dynamics(nn.Module):
         return gaussian_kl(back_mean, back_logvar, mean, logvar), gaussian_log_density(start, mean, logvar) + log_det
 
 
+SLOW = 0.6  # of the error of knowing nothing, above which a map counts as folded
+
+
 class Unfolding(nn.Module):
     """What keeps the map of the states from folding: a linear inverse model, and a warm-up.
 
     The inverse model reads the action off the two codes linearly, u ~ V (mu' - mu); its Huber loss has a weight that
-    falls from `weight` to a tenth of it over the first half of `steps`. During the first tenth of `steps` the decoder
-    learns from codes through which no gradient flows back. `weight` 0 switches both off, and the count of steps.
+    falls from `weight` to a tenth of it over the first half of `steps`. During the first tenth of `steps`, and until 0.3
+    of them where that model still errs `SLOW` times as much as one that knows nothing, the decoder learns from codes
+    through which no gradient flows back. `weight` 0 switches both off, and the count of steps.
     """
 
     done: Tensor
@@ -158,6 +163,7 @@ class Unfolding(nn.Module):
         self.inverse = nn.Linear(code_size, action_size, bias=False)
         self.weight, self.steps = weight, steps
         self.register_buffer("done", torch.zeros((), dtype=torch.int64))
+        self.folded = torch.tensor(False)
         with torch.no_grad():
             self.inverse.weight.mul_(10)
 
@@ -168,8 +174,13 @@ class Unfolding(nn.Module):
         fraction = self.done / self.steps
         self.done += 1
         error = functional.huber_loss(self.inverse(mean_next - mean), action, reduction="none").sum(-1)
+        nothing = functional.huber_loss(torch.zeros_like(action), action, reduction="none").sum(-1)
+        self.folded = average(error.detach().mean()) > SLOW * average(nothing.mean())
         return self.weight * (0.1 + 0.9 * (1 - 2 * fraction).clamp(min=0)) * error
 
     def guard(self, code: Tensor) -> Tensor:
-        """The code as the decoder sees it in training."""
-        return torch.where(self.done < 0.1 * self.steps, code.detach(), code) if self.weight else code
+        """The code as the decoder sees it in training, behind the `loss` of the same step."""
+        if not self.weight:
+            return code
+        early = (self.done < 0.1 * self.steps) | (self.folded & (self.done < 0.3 * self.steps))
+        return torch.where(early, code.detach(), code)

@@ -1,5 +1,6 @@
 """RCE's bound, dyn_content's and E2C's terms against integration, and what keeps the map from folding."""
 
+import pytest
 import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
@@ -103,6 +104,20 @@ def test_early_gradients_of_the_decoder_do_not_reach_the_encoder(generator):
     model.unfolding.done += 50
     model.unfolding.guard(code).sum().backward()
     assert code.grad.all()
+
+
+@pytest.mark.parametrize(
+    ("step", "knows", "passes"), [(5, True, False), (20, True, True), (20, False, False), (40, False, True)]
+)
+def test_the_decoder_waits_longer_for_a_map_from_which_actions_cannot_be_read(step, knows, passes, generator):
+    unfolding = make("rce", steps=100, hidden=16).unfolding
+    unfolding.done += step - 1
+    action = torch.randn(64, 2, generator=generator)
+    unfolding.inverse.weight.data = torch.eye(2)
+    code = torch.randn(64, 2, generator=generator, requires_grad=True)
+    unfolding.loss(code, code + (action if knows else 0 * action), action)
+    unfolding.guard(code).sum().backward()
+    assert (code.grad is not None and bool(code.grad.any())) is passes
 
 
 def test_the_untrained_smooth_map_is_nearly_linear_and_the_plain_one_is_not():
