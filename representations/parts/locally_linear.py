@@ -144,7 +144,7 @@ class Dynamics(nn.Module):
         return gaussian_kl(back_mean, back_logvar, mean, logvar), gaussian_log_density(start, mean, logvar) + log_det
 
 
-SLOW = 0.6  # of the error of knowing nothing, above which a map counts as folded
+SLOW = 0.3  # of the error of knowing nothing, above which a map counts as folded
 
 
 class Unfolding(nn.Module):
