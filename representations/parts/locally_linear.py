@@ -144,7 +144,7 @@ class Dynamics(nn.Module):
         return gaussian_kl(back_mean, back_logvar, mean, logvar), gaussian_log_density(start, mean, logvar) + log_det
 
 
-SLOW = 0.3  # of the error of knowing nothing, above which a map counts as folded
+UNEVEN = 0.35  # how unevenly directions of the actions are read off a map that counts as folded
 
 
 class Unfolding(nn.Module):
@@ -152,8 +152,10 @@ class Unfolding(nn.Module):
 
     The inverse model reads the action off the two codes linearly, u ~ V (mu' - mu); its Huber loss has a weight that
     falls from `weight` to a tenth of it over the first half of `steps`. During the first tenth of `steps`, and until 0.3
-    of them where that model still errs `SLOW` times as much as one that knows nothing, the decoder learns from codes
-    through which no gradient flows back. `weight` 0 switches both off, and the count of steps.
+    of them where the map is folded, the decoder learns from codes through which no gradient flows back. Folded is a map
+    off which one direction of the actions can be read and another not: the second moment of what is misread, in the unit
+    of each action, is further than `UNEVEN` (Frobenius) from a multiple of I. Noise misreads all directions alike.
+    `weight` 0 switches both off, and the count of steps.
     """
 
     done: Tensor
@@ -173,10 +175,19 @@ class Unfolding(nn.Module):
             return mean.new_zeros(())
         fraction = self.done / self.steps
         self.done += 1
-        error = functional.huber_loss(self.inverse(mean_next - mean), action, reduction="none").sum(-1)
-        nothing = functional.huber_loss(torch.zeros_like(action), action, reduction="none").sum(-1)
-        self.folded = average(error.detach().mean()) > SLOW * average(nothing.mean())
+        read = self.inverse(mean_next - mean)
+        self.folded = self._uneven(read.detach() - action, action) > UNEVEN
+        error = functional.huber_loss(read, action, reduction="none").sum(-1)
         return self.weight * (0.1 + 0.9 * (1 - 2 * fraction).clamp(min=0)) * error
+
+    @staticmethod
+    def _uneven(misread: Tensor, action: Tensor) -> Tensor:
+        """How far the second moment of what is misread [n, m], in the unit of each action, is from a multiple of I."""
+        unit = average(action.square().mean(0)).sqrt().clamp(min=1e-6)
+        misread = misread / unit
+        moment = average((misread[:, :, None] * misread[:, None]).mean(0))
+        even = moment.diagonal().mean() * torch.eye(len(moment), device=moment.device)
+        return (moment - even).square().sum().sqrt()
 
     def guard(self, code: Tensor) -> Tensor:
         """The code as the decoder sees it in training, behind the `loss` of the same step."""
