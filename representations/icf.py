@@ -26,7 +26,7 @@ have its own factors; and it starts at a saddle, from which it falls into a few 
   code dies out, and codes from their mean. Only what policies do counts, else an action that none needs would shear the code.
 - For the share `alike` of the training, networks of (h, .) see 0 for h: a factor then means the same action everywhere,
   which only a code in which actions are translations can satisfy; meanwhile the decoder learns from codes through which no
-  gradient flows back, since an untrained decoder tears them.
+  gradient flows back, since an untrained decoder tears them. Then it pulls: what no factor changes yet gets its place in h.
 - Factors start spread out (`factor_output`), at `spread` times the signs of z; what the generator learns is added, and counts
   from then on. The scaled simplex has its extreme points on the axes, and the axes of a code turn to them.
 - A code with more dimensions than there are changes possible everywhere fills the others with what depends on the place.
@@ -34,8 +34,9 @@ have its own factors; and it starts at a saddle, from which it falls into a few 
   change goes where no factor points; and the decoder reads h + `blur` N(0, I), so that a switch takes room in h.
 - What can be changed in few places needs a factor that means it there and nothing elsewhere, for which the objective pays
   less than for a second name of a move. `prior` lets factors count in proportion to exp(prior E log A), so that those which
-  nothing here makes hardly count; while factors mean the same everywhere they start on the first `axes` axes only; and for
-  the share `hold` they stay where they start, since what the generator learns moves them to what changes everywhere.
+  nothing here makes hardly count; until h is seen they start on the first `axes` axes only, and the others wait for what
+  the decoder puts there; for the share `hold` they stay where they start, since what the generator learns moves them to
+  what changes everywhere.
 - sigma is narrower than the paper's, so that an action that two factors share is clearly worse for either than its own, and
   the entropy is high at first, so that policies settle only when the code has.
 """
@@ -55,6 +56,7 @@ from representations.model import Logs, Objective, OtherPictures, pixels
 from representations.parts.factor_output import Output, raw_size, reach, shaped, spread_out
 from representations.parts.networks import SeparableDecoder, coder, mlp
 from representations.parts.selectivity import (
+    FADE,
     Alike,
     Controlled,
     Estimator,
@@ -91,7 +93,7 @@ class ICF(Controlled):
     policies learn to do nothing; `horizon` is k; `samples` is n; `estimator`, `constant`, `whiten`, `alike`, `spread`, `ridge`,
     `axes` (0: all), `closeness`, `prior` (both of "enumerated"), `hold` and `blur` as above; `selectivity`, `reconstruction`,
     `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to `last_entropy` over `steps`; `normalise`
-    divides the advantages of the sampled estimator by their deviation. The decoder learns `decoder_rate` times as fast;
+    divides the advantages of the sampled estimator by their deviation. The decoder and T learn `decoder_rate` times as fast;
     `separable` makes it a sum of products of a row and a column profile, for which a small moving thing is easy, in place of
     the paper's transposed encoder. Raises ValueError for an unknown output, kernel or estimator or an `alike` above 0.8.
 
@@ -168,7 +170,7 @@ class ICF(Controlled):
     def factors(self, code: Tensor, noise: Tensor) -> Tensor:
         """Phi(h, z): [..., code_size] of codes [..., code_size] and noise [..., noise_size]."""
         early = torch.arange(noise.shape[-1], device=noise.device) < (self.axes or noise.shape[-1])
-        seen = torch.where(early, noise, self._visible() * noise)
+        seen = torch.where(early, noise, visible(self.step, self.steps, self.alike + FADE) * noise)
         start = self.spread * spread_out(seen, self.output, self.code_size)
         share = visible(self.step, self.steps, max(self.alike, self.hold))
         return shaped(start + share * self.generator(self._bilinear(code, noise)), self.output)
@@ -212,7 +214,7 @@ class ICF(Controlled):
             first, last = _ends(batch)
             codes = self.white.learn(codes, codes[last] - codes[first], self._followed(batch, codes) * (last != first))
         seen = codes + self.blur * torch.randn_like(codes) if self.blur else codes
-        drawn = self.decoder(seen.detach() if self._visible() < 1 else seen)
+        drawn = self.decoder(seen.detach() if self._visible() == 0 else seen)
         error = (drawn - pictures).square().flatten(1).sum(1).mean()
         terms = self._enumerated if self.estimator == "enumerated" else self._sampled
         objective, entropy, logs = terms(batch, codes)
@@ -292,11 +294,11 @@ class ICF(Controlled):
         return (Objective("icf", self.loss, tuple(self.parameters()), self._adam, after=self._count),)
 
     def _adam(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Adam, its rate `decoder_rate` times as high for the decoder."""
-        drawing = {id(parameter) for parameter in self.decoder.parameters()}
+        """Adam, its rate `decoder_rate` times as high for the decoder and T, which no code waits for."""
+        faster = {id(parameter) for network in (self.decoder, self.model) for parameter in network.parameters()}
         groups: list[list[nn.Parameter]] = [[], []]
         for parameter in parameters:
-            groups[id(parameter) in drawing].append(parameter)
+            groups[id(parameter) in faster].append(parameter)
         rates = (self.learning_rate, self.decoder_rate * self.learning_rate)
         return torch.optim.Adam([{"params": g, "lr": r} for g, r in zip(groups, rates, strict=True)], fused=True)
 

@@ -67,7 +67,22 @@ EXPERIMENTS = {
     ),
     "steps": Setting(
         {"size": 4, "blocks": 1, "switches": 1, "shades": 2, "actions": (*DIRECTIONS, "pass", "toggle")},
-        {"code_size": 3, "noise_size": 3, "horizon": 3, "kernel": "directed", "output": "sphere", "floor": 0.3},
+        {
+            "code_size": 3,
+            "noise_size": 3,
+            "horizon": 3,
+            "kernel": "directed",
+            "axes": 2,
+            "floor": 0.03,
+            "ridge": 1.0,
+            "closeness": 0.3,
+            "prior": 1.0,
+            "hold": 1.0,
+            "blur": 0.05,
+            "alike": 0.2,
+            "reconstruction": 4.0,
+        },
+        evenly=True,
     ),
 }
 PRINTED = {"estimator": "sampled", "whiten": False, "alike": 0.0}
