@@ -44,9 +44,10 @@ have its own factors; and it starts at a saddle, from which it falls into a few 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import torch
+from annotated_types import Interval
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
 from torch.nn import functional
@@ -92,10 +93,10 @@ class ICF(Controlled):
     its sigma over sqrt(dim h), `floor` what is added to "directed": where that is small, a wrong direction costs so much that
     policies learn to do nothing; `horizon` is k; `samples` is n; `estimator`, `constant`, `whiten`, `alike`, `spread`, `ridge`,
     `axes` (0: all), `closeness`, `prior` (both of "enumerated"), `hold` and `blur` as above; `selectivity`, `reconstruction`,
-    `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to `last_entropy` over `steps`; `normalise`
-    divides the advantages of the sampled estimator by their deviation. The decoder and T learn `decoder_rate` times as fast;
-    `separable` makes it a sum of products of a row and a column profile, for which a small moving thing is easy, in place of
-    the paper's transposed encoder. Raises ValueError for an unknown output, kernel or estimator or an `alike` above 0.8.
+    `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to `last_entropy` over the share `settle` of
+    `steps`; `normalise` divides the advantages of the sampled estimator by their deviation. The decoder and T learn
+    `decoder_rate` times as fast; `separable` makes the decoder a sum of products of a row and a column profile, for which a
+    small moving thing is easy, in place of the paper's transposed encoder. Raises ValueError for an unknown output, kernel or estimator or an `alike` above 0.8.
 
     A batch of `loss` holds `pictures` [U, C, H, W], every distinct one once. "enumerated": `nodes`, a tuple of k + 1
     tensors long [B, actions^t], the pictures after t steps along every path (the last action changes fastest), and
@@ -136,6 +137,7 @@ class ICF(Controlled):
         prediction: NonNegative = 1.0,
         entropy: NonNegative = 0.3,
         last_entropy: NonNegative = 0.0,
+        settle: Annotated[float, Interval(gt=0, le=1)] = 1.0,
         steps: Count = 1200,
         learning_rate: Positive = 1e-3,
         decoder_rate: Positive = 4.0,
@@ -148,7 +150,7 @@ class ICF(Controlled):
         self.noise_size, self.samples, self.horizon = noise_size, samples, horizon
         self.output, self.kernel, self.width, self.floor, self.constant = output, kernel, width, floor, constant
         self.spread, self.axes, self.hold = spread, axes, hold
-        self.closeness, self.prior, self.blur = closeness, prior, blur
+        self.closeness, self.prior, self.blur, self.settle = closeness, prior, blur, settle
         self.weights, self.decoder_rate = (selectivity, reconstruction, prediction), decoder_rate
         self.encoder, decoder = coder(self.shape, code_size, channels)
         self.decoder: nn.Module = decoder
@@ -219,7 +221,7 @@ class ICF(Controlled):
         terms = self._enumerated if self.estimator == "enumerated" else self._sampled
         objective, entropy, logs = terms(batch, codes)
         w_s, w_r, w_t = self.weights
-        bonus = self._bonus(self.step, self.steps)
+        bonus = self._bonus(self.step, self.settle * self.steps)
         loss = w_r * error - w_s * (objective + bonus * entropy) + w_t * logs["prediction"]
         loss = loss + logs.get("baseline", loss.new_zeros(()))
         return loss, {"reconstruction": error, "entropy": entropy} | logs

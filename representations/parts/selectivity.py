@@ -137,7 +137,7 @@ class Controlled(Representation):
         """How much of h the networks see at this step of the training: 0 to 1."""
         return visible(self.step, self.steps, self.alike)
 
-    def _bonus(self, done: Tensor, steps: int) -> Tensor:
+    def _bonus(self, done: Tensor, steps: float) -> Tensor:
         """The weight of the entropy after `done` of `steps`."""
         return linear_schedule(done, steps, *self.entropies)
 

@@ -49,7 +49,7 @@ def gaussian_kl_each(mean: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (torch.exp(logvar) + mean**2 - 1 - logvar)
 
 
-def linear_schedule(step: Tensor | int, steps: int, first: float, last: float) -> Tensor:
+def linear_schedule(step: Tensor | int, steps: float, first: float, last: float) -> Tensor:
     """A number that goes from `first` at step 0 linearly to `last` at step `steps`, and stays there: []."""
     return first + (last - first) * (torch.as_tensor(step) / steps).clamp(0, 1)
 

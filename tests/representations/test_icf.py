@@ -254,6 +254,18 @@ def test_the_decoder_does_not_pull_at_the_code_while_factors_are_alike(generator
         assert (grad is not None and float(grad.abs().max()) > 1e-7) is pulls
 
 
+def test_policies_settle_when_they_are_told_to(generator):
+    pictures, following = world_of(generator)
+    batch = enumerated(pictures, following, 1)
+    losses = {}
+    for settle, bonus in ((0.5, 0.3), (1.0, 0.3), (1.0, 0.0)):
+        torch.manual_seed(0)
+        model = small(settle=settle, entropy=bonus, steps=100)
+        model.step.fill_(50)
+        losses[settle, bonus] = model.loss(batch)[0].item()
+    assert losses[0.5, 0.3] == losses[1.0, 0.0] != losses[1.0, 0.3]
+
+
 def test_outputs_lie_where_they_should(generator):
     codes, noise = torch.randn(50, 3, generator=generator), torch.randn(50, 2, generator=generator)
     for alike in (0.0, 0.5):
