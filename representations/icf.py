@@ -96,7 +96,8 @@ class ICF(Controlled):
     `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to `last_entropy` over the share `settle` of
     `steps`; `normalise` divides the advantages of the sampled estimator by their deviation. The decoder and T learn
     `decoder_rate` times as fast; `separable` makes the decoder a sum of products of a row and a column profile, for which a
-    small moving thing is easy, in place of the paper's transposed encoder. Raises ValueError for an unknown output, kernel or estimator or an `alike` above 0.8.
+    small moving thing is easy, in place of the paper's transposed encoder. Raises ValueError for an unknown output, kernel or
+    estimator or an `alike` above 0.8.
 
     A batch of `loss` holds `pictures` [U, C, H, W], every distinct one once. "enumerated": `nodes`, a tuple of k + 1
     tensors long [B, actions^t], the pictures after t steps along every path (the last action changes fastest), and
