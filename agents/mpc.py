@@ -24,6 +24,8 @@ from torch import Tensor
 
 from borders import NonNegative, Positive, Real, Size, Width, checked, unchecked
 from planners import Plan, Problem
+from planners.problem import NonFiniteError
+from planners.rollout import expand_context, rollout, total_cost
 from representations.model import Predicts
 
 
@@ -112,8 +114,7 @@ class LatentMPC:
         drawn = torch.rand(self.starts - 1, n, 1, m, generator=source, device=source.device, dtype=code.dtype)
         guesses = drawn.to(code.device) * (self.high - self.low) + self.low
         actions = torch.cat([self.shifted[None], guesses.expand(-1, -1, horizon, -1)]).flatten(0, 1)
-        plans = self.planner(self._problem(), code.repeat(self.starts, 1), actions)
-        self.plan = plans.best_of(self.starts)
+        self.plan = self._planned(code.repeat(self.starts, 1), actions).best_of(self.starts)
         self.shifted = torch.cat([self.plan.actions[:, 1:], self.plan.actions[:, -1:]], 1)
         gap = self._measure(self.goal - code)
         reachable = ((gap >= self.low) & (gap <= self.high)).all(1) & ~self._stuck
@@ -122,6 +123,26 @@ class LatentMPC:
         action = torch.where(arrived[:, None], self.still, action)
         self._last = (self._measure(code), action)
         return action
+
+    def _planned(self, codes: Tensor, actions: Tensor) -> Plan:
+        """Plans of all guesses [S n, H, m] from codes [S n, d].
+
+        Far from what it has seen a learned model may lead anywhere: a guess that it carries out of all bounds gives way to
+        another of its episode. Raises NonFiniteError where an episode has none.
+        """
+        problem = self._problem()
+        try:
+            return self.planner(problem, codes, actions)
+        except NonFiniteError:
+            tried = actions.transpose(0, 1)
+            states = rollout(problem, codes, tried)
+            cost = total_cost(problem, states, tried, expand_context(problem, len(tried), len(codes)))
+            usable = (states.isfinite().flatten(2).all(2).all(0) & cost.isfinite()).view(self.starts, -1)
+            if bool(usable.all()) or not bool(usable.any(0).all()):
+                raise
+            rows = torch.arange(len(codes), device=codes.device).view(self.starts, -1)
+            other = rows.gather(0, usable.int().argmax(0, keepdim=True))
+            return self.planner(problem, codes, actions[torch.where(usable, rows, other).flatten()])
 
     def _measure(self, code: Tensor) -> Tensor:
         """Codes [n, d] in the unit of the actions [n, m]."""

@@ -12,6 +12,7 @@ from benchmarks.harness.control import drive
 from envs import make_world
 from envs.tasks import PlanarTask
 from planners import Problem, cem, ilqr
+from planners.problem import NonFiniteError
 
 OPTIONS = {"starts": 2}
 
@@ -49,6 +50,45 @@ def test_a_linear_change_of_code_changes_nothing_but_rounding():
     first = episodes(torch.eye(2), compat=True)
     second = episodes(torch.tensor([[0.05, 0.4], [-0.3, 0.1]]), compat=True)
     torch.testing.assert_close(first.factors[:, :5], second.factors[:, :5], atol=0.02, rtol=0)
+
+
+def cem_of(problem, x0, actions, **options):
+    """`cem` with the signature of `ilqr`."""
+    return cem(
+        problem, x0, horizon=actions.shape[1], generator=torch.Generator().manual_seed(0), actions=actions, **options
+    )
+
+
+class Runaway(Sheared):
+    """Leads out of all bounds where an action's first component is above `edge`."""
+
+    def __init__(self, edge):
+        super().__init__(torch.eye(2))
+        self.edge = edge
+
+    def predict(self, code, action):
+        return super().predict(code, action) * torch.where(action[:, :1] > self.edge, torch.inf, 1.0)
+
+
+@pytest.mark.parametrize("planner", [partial(ilqr, iterations=5), partial(cem_of, samples=16, elites=4, iterations=2)])
+def test_a_guess_that_the_model_carries_out_of_all_bounds_gives_way_to_another(planner):
+    planar = make_world("planar")
+    generator = torch.Generator().manual_seed(0)
+    states = planar.sample(24, generator)
+    calls = []
+
+    def counted(problem, x0, actions):
+        calls.append(len(x0))
+        return planner(problem, x0, actions)
+
+    agent = LatentMPC(Runaway(2.0), counted, states[:12], generator=generator, starts=4)
+    action = agent.act(states[12:])
+    assert calls == [48, 48]
+    assert action.isfinite().all()
+    assert agent.plan.actions.isfinite().all()
+    assert agent.plan.cost.isfinite().all()
+    with pytest.raises(NonFiniteError, match="problem 0"):
+        LatentMPC(Runaway(-9.0), planner, states[:12], generator=generator, starts=4).act(states[12:])
 
 
 def test_walls_that_are_remembered_or_seen_are_got_around():
