@@ -81,7 +81,7 @@ EXPERIMENTS = {
             "blur": 0.05,
             "alike": 0.2,
             "reconstruction": 4.0,
-            "settle": 0.6,
+            "settle": 0.8,
         },
         evenly=True,
     ),
