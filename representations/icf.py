@@ -26,7 +26,7 @@ have its own factors; and it starts at a saddle, from which it falls into a few 
   code dies out, and codes from their mean. Only what policies do counts, else an action that none needs would shear the code.
 - For the share `alike` of the training, networks of (h, .) see 0 for h: a factor then means the same action everywhere,
   which only a code in which actions are translations can satisfy; meanwhile the decoder learns from codes through which no
-  gradient flows back, since an untrained decoder tears them. Then it pulls: what no factor changes yet gets its place in h.
+  gradient flows back, since an untrained decoder tears them.
 - Factors start spread out (`factor_output`), at `spread` times the signs of z; what the generator learns is added, and counts
   from then on. The scaled simplex has its extreme points on the axes, and the axes of a code turn to them.
 - A code with more dimensions than there are changes possible everywhere fills the others with what depends on the place.
@@ -34,9 +34,10 @@ have its own factors; and it starts at a saddle, from which it falls into a few 
   change goes where no factor points; and the decoder reads h + `blur` N(0, I), so that a switch takes room in h.
 - What can be changed in few places needs a factor that means it there and nothing elsewhere, for which the objective pays
   less than for a second name of a move. `prior` lets factors count in proportion to exp(prior E log A), so that those which
-  nothing here makes hardly count; until h is seen they start on the first `axes` axes only, and the others wait for what
-  the decoder puts there; for the share `hold` they stay where they start, since what the generator learns moves them to
-  what changes everywhere.
+  nothing here makes hardly count; while they mean the same everywhere they start on the first `axes` axes only, and for
+  the share `hold` they stay where they start, since what the generator learns moves them to what changes everywhere. The
+  decoder pulls when h is wholly seen; with `drawn_first` as soon as it is seen at all, and the other axes open after
+  that: then what no factor changes yet has a place in h.
 - sigma is narrower than the paper's, so that an action that two factors share is clearly worse for either than its own, and
   the entropy is high at first, so that policies settle only when the code has.
 """
@@ -89,15 +90,15 @@ class Walks(Seen, total=False):
 class ICF(Controlled):
     """Codes, factors, their policies and a latent model for pictures `shape` and a number of `actions`.
 
-    Settings: `code_size` of h and phi, `noise_size` of z; `output` is the set of phi (`factor_output`); `kernel` is A, `width`
-    its sigma over sqrt(dim h), `floor` what is added to "directed": where that is small, a wrong direction costs so much that
-    policies learn to do nothing; `horizon` is k; `samples` is n; `estimator`, `constant`, `whiten`, `alike`, `spread`, `ridge`,
-    `axes` (0: all), `closeness`, `prior` (both of "enumerated"), `hold` and `blur` as above; `selectivity`, `reconstruction`,
-    `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to `last_entropy` over the share `settle` of
-    `steps`; `normalise` divides the advantages of the sampled estimator by their deviation. The decoder and T learn
-    `decoder_rate` times as fast; `separable` makes the decoder a sum of products of a row and a column profile, for which a
-    small moving thing is easy, in place of the paper's transposed encoder. Raises ValueError for an unknown output, kernel or
-    estimator or an `alike` above 0.8.
+    Settings: `code_size` of h and phi, `noise_size` of z; `output` is the set of phi (`factor_output`); `kernel` is A,
+    `width` its sigma over sqrt(dim h), `floor` what is added to "directed": where that is small, a wrong direction costs so
+    much that policies learn to do nothing; `horizon` is k; `samples` is n; `estimator`, `constant`, `whiten`, `alike`,
+    `spread`, `ridge`, `axes` (0: all), `closeness`, `prior` (both of "enumerated"), `hold`, `drawn_first` and `blur` as
+    above; `selectivity`, `reconstruction`, `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to
+    `last_entropy` over the share `settle` of `steps`; `normalise` divides the advantages of the sampled estimator by their
+    deviation. The decoder and T learn `decoder_rate` times as fast; `separable` makes the decoder a sum of products of a
+    row and a column profile, for which a small moving thing is easy, in place of the paper's transposed encoder. Raises
+    ValueError for an unknown output, kernel or estimator or an `alike` above 0.8.
 
     A batch of `loss` holds `pictures` [U, C, H, W], every distinct one once. "enumerated": `nodes`, a tuple of k + 1
     tensors long [B, actions^t], the pictures after t steps along every path (the last action changes fastest), and
@@ -130,6 +131,7 @@ class ICF(Controlled):
         closeness: NonNegative = 0.0,
         prior: NonNegative = 0.0,
         hold: Share = 0.0,
+        drawn_first: bool = False,
         blur: NonNegative = 0.0,
         separable: bool = True,
         normalise: bool = True,
@@ -150,7 +152,7 @@ class ICF(Controlled):
         self.action_size = code_size
         self.noise_size, self.samples, self.horizon = noise_size, samples, horizon
         self.output, self.kernel, self.width, self.floor, self.constant = output, kernel, width, floor, constant
-        self.spread, self.axes, self.hold = spread, axes, hold
+        self.spread, self.axes, self.hold, self.drawn_first = spread, axes, hold, drawn_first
         self.closeness, self.prior, self.blur, self.settle = closeness, prior, blur, settle
         self.weights, self.decoder_rate = (selectivity, reconstruction, prediction), decoder_rate
         self.encoder, decoder = coder(self.shape, code_size, channels)
@@ -173,7 +175,8 @@ class ICF(Controlled):
     def factors(self, code: Tensor, noise: Tensor) -> Tensor:
         """Phi(h, z): [..., code_size] of codes [..., code_size] and noise [..., noise_size]."""
         early = torch.arange(noise.shape[-1], device=noise.device) < (self.axes or noise.shape[-1])
-        seen = torch.where(early, noise, visible(self.step, self.steps, self.alike + FADE) * noise)
+        open_at = self.alike + FADE if self.drawn_first else self.alike
+        seen = torch.where(early, noise, visible(self.step, self.steps, open_at) * noise)
         start = self.spread * spread_out(seen, self.output, self.code_size)
         share = visible(self.step, self.steps, max(self.alike, self.hold))
         return shaped(start + share * self.generator(self._bilinear(code, noise)), self.output)
@@ -217,7 +220,7 @@ class ICF(Controlled):
             first, last = _ends(batch)
             codes = self.white.learn(codes, codes[last] - codes[first], self._followed(batch, codes) * (last != first))
         seen = codes + self.blur * torch.randn_like(codes) if self.blur else codes
-        drawn = self.decoder(seen.detach() if self._visible() == 0 else seen)
+        drawn = self.decoder(seen if self._pulls() else seen.detach())
         error = (drawn - pictures).square().flatten(1).sum(1).mean()
         terms = self._enumerated if self.estimator == "enumerated" else self._sampled
         objective, entropy, logs = terms(batch, codes)
@@ -304,6 +307,10 @@ class ICF(Controlled):
             groups[id(parameter) in faster].append(parameter)
         rates = (self.learning_rate, self.decoder_rate * self.learning_rate)
         return torch.optim.Adam([{"params": g, "lr": r} for g, r in zip(groups, rates, strict=True)], fused=True)
+
+    def _pulls(self) -> bool:
+        """Whether the decoder's gradients reach the code at this step."""
+        return bool(self._visible() > 0 if self.drawn_first else self._visible() == 1)
 
     def _count(self) -> None:
         self.step += 1
