@@ -93,6 +93,7 @@ PRINTED_ICF = {
     "prior": 0.0,
     "hold": 0.0,
     "drawn_first": False,
+    "settle": 1.0,
     "axes": 0,
     "blur": 0.0,
     "output": "hypercube",

@@ -244,3 +244,10 @@ def test_a_code_turned_against_a_small_grid_is_better_only_where_effectless_acti
 
     assert best(30, True) > best(0, True) + 0.1
     assert best(0, False) > max(best(degrees, False) for degrees in (10, 20, 30, 45))
+
+
+@pytest.mark.parametrize("experiment", maze.EXPERIMENTS)
+def test_the_printed_recipe_leaves_out_all_that_is_not_the_papers(experiment):
+    papers = {"code_size", "noise_size", "horizon", "kernel"}
+    ours = set(maze.EXPERIMENTS[experiment].icf) - papers - {"ridge"}  # of whitening, which it has not
+    assert ours <= set(maze.PRINTED | maze.PRINTED_ICF)
