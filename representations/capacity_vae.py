@@ -56,7 +56,8 @@ class CapacityVAE(PictureVAE):
     """A VAE of pictures `shape` = (C, H, W) whose KL term follows a capacity from `first` to `last` nats.
 
     `steps` is the number of training steps over which the capacity rises, `gamma` the price of a nat beside it. The
-    paper has 25 nats over 100,000 steps for dSprites and 50 for faces; networks as in its appendix A.1.
+    paper has 25 nats over 100,000 steps for dSprites and 50 for faces; networks as in its appendix A.1, with `apart` features
+    of its own for every colour.
     """
 
     def __init__(
@@ -70,8 +71,9 @@ class CapacityVAE(PictureVAE):
         channels: Size = 32,
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
+        apart: bool = False,
     ):
-        super().__init__(shape, code_size, channels, hidden, learning_rate)
+        super().__init__(shape, code_size, channels, hidden, learning_rate, apart=apart)
         self.capacity = Capacity(first, last, gamma, steps)
 
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:

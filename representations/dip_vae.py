@@ -33,7 +33,7 @@ class DIPVAE(PictureVAE):
 
     `kind` chooses which covariance is drawn to the identity: "I" that of the posterior means, "II" that of the codes.
     `memory` is the share of the running covariance that a batch leaves.
-    Networks as in Burgess et al. 2018, A.1.
+    Networks as in Burgess et al. 2018, A.1, with `apart` features of its own for every colour.
     """
 
     running: Tensor
@@ -50,8 +50,9 @@ class DIPVAE(PictureVAE):
         channels: Size = 32,
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
+        apart: bool = False,
     ):
-        super().__init__(shape, code_size, channels, hidden, learning_rate)
+        super().__init__(shape, code_size, channels, hidden, learning_rate, apart=apart)
         if kind not in ("I", "II"):
             raise ValueError(f"kind must be 'I' or 'II', got {kind!r}")
         if not 0 <= memory < 1:

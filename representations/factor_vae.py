@@ -40,7 +40,7 @@ class FactorVAE(PictureVAE):
     goes from `first_beta` to 1: from a large one, latents open one after the other. A large one from the first step would
     close a code before its decoder reads it: for the share `easing` of the warmup the weight is let in. `turned` puts a
     learned rotation between networks and code. For the share `turning` of the warmup it is all that the total correlation
-    moves: it turns the code and bends nothing.
+    moves: it turns the code and bends nothing. `apart` gives every colour features of its own.
     """
 
     posteriors: Tensor
@@ -63,8 +63,9 @@ class FactorVAE(PictureVAE):
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
         discriminator_rate: Positive = 5e-4,
+        apart: bool = False,
     ):
-        super().__init__(shape, code_size, channels, hidden, learning_rate, turned=turned)
+        super().__init__(shape, code_size, channels, hidden, learning_rate, turned=turned, apart=apart)
         if turning and not turned:
             raise ValueError(f"turning needs a rotation to move, turned=True, got turning={turning} without")
         self.turning = turning

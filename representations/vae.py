@@ -21,8 +21,8 @@ class BetaVAE(PictureVAE):
     Over the first `warmup` steps the weight goes linearly from `first_beta` to `beta` (the paper has no such thing). From 0:
     a large beta otherwise closes every latent before the decoder has learned to use one. From a larger one, let in over the
     share `easing` of the warmup: latents open one after the other. `turned` puts a learned rotation between networks and
-    code; weights start `start` times as large as torch draws them. `channels` of every convolution and `hidden` units of
-    every full layer as in Burgess et al. 2018, appendix A.1.
+    code; weights start `start` times as large as torch draws them; `apart` gives every colour features of its own.
+    `channels` of every convolution and `hidden` units of every full layer as in Burgess et al. 2018, appendix A.1.
     """
 
     def __init__(
@@ -38,8 +38,9 @@ class BetaVAE(PictureVAE):
         learning_rate: Positive = 5e-4,
         turned: bool = False,
         start: Positive = 1.0,
+        apart: bool = False,
     ):
-        super().__init__(shape, code_size, channels, hidden, learning_rate, turned=turned, start=start)
+        super().__init__(shape, code_size, channels, hidden, learning_rate, turned=turned, start=start, apart=apart)
         self.beta, self.ramp = beta, Ramp(first_beta, beta, warmup, easing)
 
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
@@ -61,8 +62,9 @@ class VAE(PictureVAE):
         channels: Size = 32,
         hidden: Size = 256,
         learning_rate: Positive = 5e-4,
+        apart: bool = False,
     ):
-        super().__init__(shape, code_size, channels, hidden, learning_rate)
+        super().__init__(shape, code_size, channels, hidden, learning_rate, apart=apart)
 
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Minus the bound (eq. 3), in nats a picture, for pictures [n, C, H, W]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -112,17 +112,6 @@ def linear_r2(codes: Tensor, values: Tensor) -> list[float]:
     values = values.double()
     residual = values - design @ least_squares(design, values)
     return (1 - residual.square().sum(0) / (values - values.mean(0)).square().sum(0)).tolist()
-
-
-def recovered(codes: Tensor, values: Tensor, names: Sequence[str]) -> dict[str, float]:
-    """The largest absolute correlation of every named column of values [n, k] with a feature [n, d].
-
-    `corr_least` is the least of them, `features_used` the number of features that have one of them.
-    """
-    table = torch.corrcoef(torch.cat([values, codes], 1).T)[: len(names), len(names) :].abs().nan_to_num()
-    best = table.amax(1).tolist()
-    found = {f"corr_{name}": value for name, value in zip(names, best, strict=True)}
-    return found | {"corr_least": min(best), "features_used": float(len(set(table.argmax(1).tolist())))}
 
 
 def clusters(codes: Tensor, maze: Map) -> dict[str, float]:

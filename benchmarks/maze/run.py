@@ -18,9 +18,10 @@ from benchmarks.harness.options import Repeated, Scored, Sweep, Trial
 from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer, describe
 from benchmarks.maze.figures import digit_figure, maze_figures
-from benchmarks.maze.measures import Map, clusters, linear_r2, modes, prediction, recovered, success, variations
+from benchmarks.maze.measures import Map, clusters, linear_r2, modes, prediction, success, variations
 from benchmarks.maze.report import summary
 from benchmarks.metrics import score
+from benchmarks.metrics.maps import recovered
 from benchmarks.metrics.scoring import Samples
 from borders import Count, Natural, Positive, Share, checked
 from envs.digit_grid import DigitGrid

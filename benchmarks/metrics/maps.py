@@ -1,10 +1,11 @@
-"""How a code maps the plane: is the map of positions unfolded?"""
+"""How a code maps: is the map of positions unfolded, and does one feature tell one coordinate?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
+from scipy.stats import rankdata
 from torch import Tensor
 
 from benchmarks.metrics.arrays import least_squares
@@ -45,3 +46,19 @@ def position_folds(encode: Callable[[Tensor], Tensor], world: World, generator: 
     design = torch.cat([codes, torch.ones(len(codes), 1, dtype=torch.float64)], 1)
     read = design @ least_squares(design, rows[:, axes].double())
     return folds(read.view(ELSEWHERE, SIDE, SIDE, 2))
+
+
+def recovered(codes: Tensor, values: Tensor, names: Sequence[str]) -> dict[str, float]:
+    """The largest absolute correlation of every named column of values [n, k] with a feature [n, d].
+
+    `corr_least` is the least of them, `features_used` the number of features that have one of them.
+    """
+    table = torch.corrcoef(torch.cat([values, codes], 1).T)[: len(names), len(names) :].abs().nan_to_num()
+    best = table.amax(1).tolist()
+    found = {f"corr_{name}": value for name, value in zip(names, best, strict=True)}
+    return found | {"corr_least": min(best), "features_used": float(len(set(table.argmax(1).tolist())))}
+
+
+def ranked(values: Tensor) -> Tensor:
+    """Every column of values [n, k] by rank, float64 from 1, ties by their mean: of it correlations are Spearman's."""
+    return torch.from_numpy(rankdata(values.cpu().numpy(), axis=0))

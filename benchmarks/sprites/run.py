@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 import representations
-from benchmarks.harness.autoencoding import BATCH, Budget, described, draw, reconstruction, seeded
+from benchmarks.harness.autoencoding import BATCH, USED, Budget, described, draw, reconstruction, seeded
 from benchmarks.harness.experiment import Experiment, Plan
 from benchmarks.harness.options import (
     Decaying,
@@ -39,7 +39,7 @@ from benchmarks.harness.progress import bar
 from benchmarks.harness.runs import Timer
 from benchmarks.metrics import baseline_rows, mig, score
 from benchmarks.metrics.codes import applicable
-from benchmarks.metrics.maps import position_folds
+from benchmarks.metrics.maps import position_folds, ranked, recovered
 from benchmarks.sprites.figures import figures, kl_figure, stage_figure, write
 from benchmarks.sprites.report import summary
 from borders import Count, NonNegative, Positive, Share, checked
@@ -54,6 +54,7 @@ from representations.parts.blur import blurred, width_at
 LEARNERS = ("vae", "beta_vae", "capacity_vae", "dip_vae", "dip_vae_ii", "factor_vae", "factor_bottleneck")
 SECOND = {"dip_vae_ii": ("dip_vae", {"kind": "II"})}  # second forms of a learner: its name there, and what differs
 KNOBS = {"beta_vae": "beta", "dip_vae": "lambda_od", "dip_vae_ii": "lambda_od", "factor_vae": "gamma"}
+COLOURS = ("red", "green", "blue")
 STAGES = 8
 WATCHED = 8
 TEST_SEED = 10_000
@@ -242,6 +243,14 @@ def measure(model: Any, job: Job, world: World, folder: Path, timer: Timer) -> d
         encode = partial(encode_on, model, device)
         if {"x", "y"} <= set(world.names) and not isinstance(world, Stored):  # which has no lattice of positions
             found["folds"] = position_folds(encode, world, seeded(TEST_SEED + 3))
+        if set(COLOURS) <= set(world.names):
+            colours = factors[:, [world.names.index(name) for name in COLOURS]]
+            with torch.no_grad():
+                codes = torch.cat([encode(part) for part in pictures.split(BATCH)])
+            told = ranked(
+                codes * (kl > USED).cpu()
+            )  # a dark colour may bend its axis; the mean of a closed latent is no code
+            found |= recovered(told, ranked(colours), COLOURS)
         found |= score(encode, world, names, generator, samples=job.samples, seeds=job.metric_seeds)
         if "mig" in found:
             found["mig_sampled"] = sampled_mig(model.autoencoder, world, job.samples, seeded(TEST_SEED + 4), device)

@@ -93,24 +93,24 @@ class SeparableDecoder(nn.Module):
 class HalvingConv(nn.Conv2d):
     """A 4 x 4 convolution of stride 2 that computes with channels last: on a CPU two thirds of the time."""
 
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__(inputs, outputs, 4, 2, 1)
+    def __init__(self, inputs: int, outputs: int, streams: int = 1):
+        super().__init__(inputs, outputs, 4, 2, 1, groups=streams)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Maps [n, outputs, H / 2, W / 2] of pictures [n, inputs, H, W]."""
         weight = self.weight.to(memory_format=torch.channels_last)
-        return functional.conv2d(pictures, weight, self.bias, self.stride, self.padding)  # type: ignore[arg-type]
+        return functional.conv2d(pictures, weight, self.bias, 2, 1, groups=self.groups)
 
 
 class _ConvTranspose(nn.ConvTranspose2d):
     """The transpose of `HalvingConv`; `odd` adds a row and a column where the picture had an odd number of them."""
 
-    def __init__(self, inputs: int, outputs: int, odd: tuple[int, int]):
-        super().__init__(inputs, outputs, 4, 2, 1, output_padding=odd)
+    def __init__(self, inputs: int, outputs: int, odd: tuple[int, int], streams: int = 1):
+        super().__init__(inputs, outputs, 4, 2, 1, output_padding=odd, groups=streams)
 
     def forward(self, maps: Tensor) -> Tensor:  # type: ignore[override]
-        weight = self.weight.to(memory_format=torch.channels_last)
-        return functional.conv_transpose2d(maps, weight, self.bias, 2, 1, self.output_padding)  # type: ignore[arg-type]
+        weight, odd = self.weight.to(memory_format=torch.channels_last), self.output_padding
+        return functional.conv_transpose2d(maps, weight, self.bias, 2, 1, odd, self.groups)  # type: ignore[arg-type]
 
 
 def he_weights(network: nn.Module, last: float = 1.0) -> None:
@@ -190,40 +190,60 @@ def _halvings(height: int, width: int) -> list[tuple[int, int]]:
     return sizes
 
 
+def _streams(colours: int, channels: int, apart: bool) -> tuple[int, int]:
+    """How many features there are, and in how many streams, one for each of a picture's `colours` where they are `apart`."""
+    streams = colours if apart else 1
+    return streams * math.ceil(channels / streams), streams
+
+
 def _normed(channels: int, norm: bool) -> list[nn.Module]:
     return [nn.BatchNorm2d(channels)] if norm else []
 
 
 def conv_encoder(
-    shape: tuple[int, ...], outputs: int, channels: int = 32, hidden: int = 256, norm: bool = False
+    shape: tuple[int, ...],
+    outputs: int,
+    channels: int = 32,
+    hidden: int = 256,
+    norm: bool = False,
+    apart: bool = False,
 ) -> nn.Sequential:
     """Pictures [n, C, H, W] -> [n, outputs]: 4 x 4 convolutions of stride 2, two layers of `hidden` units, ReLU.
 
     At 64 x 64 it is the encoder of Burgess et al. 2018, appendix A.1: four convolutions of 32 channels, 256 and 256
     units; other sizes are halved until the shorter side is below 8. `norm` normalises the batch behind every convolution.
+    With `apart` convolutions look at each channel of a picture by itself, with an even share of the features, rounded up:
+    what comes behind them sees one channel as easily as the difference of two.
     """
-    sizes = _halvings(*shape[1:])
+    sizes, (channels, streams) = _halvings(*shape[1:]), _streams(shape[0], channels, apart)
     layers: list[nn.Module] = []
     for depth in range(len(sizes) - 1):
-        layers += [HalvingConv(channels if depth else shape[0], channels), *_normed(channels, norm), nn.ReLU()]
+        layers += [HalvingConv(channels if depth else shape[0], channels, streams), *_normed(channels, norm), nn.ReLU()]
     flat = math.prod(sizes[-1]) * (channels if len(sizes) > 1 else shape[0])
     return nn.Sequential(*layers, nn.Flatten(), mlp(flat, hidden, hidden, outputs))
 
 
 def conv_decoder(
-    inputs: int, shape: tuple[int, ...], channels: int = 32, hidden: int = 256, norm: bool = False
+    inputs: int,
+    shape: tuple[int, ...],
+    channels: int = 32,
+    hidden: int = 256,
+    norm: bool = False,
+    apart: bool = False,
 ) -> nn.Sequential:
     """Codes [n, inputs] -> logits [n, C, H, W]: the transpose of `conv_encoder` (Burgess et al. 2018, appendix A.1).
 
-    `norm` normalises the batch behind every convolution but the last.
+    `norm` normalises the batch behind every convolution but the last. With `apart` each channel of the picture is drawn from
+    features of its own: where they draw all channels, the last layer soon paints every one of them grey, and a code that
+    would tell colours finds none that moves one channel alone.
     """
-    sizes = _halvings(*shape[1:])
+    sizes, (channels, streams) = _halvings(*shape[1:]), _streams(shape[0], channels, apart)
     deepest = (channels if len(sizes) > 1 else shape[0], *sizes[-1])
     layers: list[nn.Module] = [mlp(inputs, hidden, hidden, math.prod(deepest)), nn.Unflatten(1, deepest)]
     for depth in range(len(sizes) - 1, 0, -1):
         odd = (sizes[depth - 1][0] % 2, sizes[depth - 1][1] % 2)
         outputs = channels if depth > 1 else shape[0]
-        layers += [nn.ReLU(), _ConvTranspose(channels, outputs, odd), *_normed(channels, norm and depth > 1)]
+        layers += [nn.ReLU(), _ConvTranspose(channels, outputs, odd, streams), *_normed(channels, norm and depth > 1)]
     return nn.Sequential(*layers)
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from benchmarks.metrics.maps import folds, position_folds
+from benchmarks.metrics.maps import folds, position_folds, ranked, recovered
 from envs import make_world
 
 
@@ -52,3 +52,22 @@ def test_positions_are_read_from_codes_linearly():
     )
     assert position_folds(lambda x: centre(x).abs(), world, seeded()) > 0.3
     assert position_folds(lambda x: torch.zeros(len(x), 3), world, seeded()) == 0
+
+
+def test_a_coordinate_is_recovered_by_a_feature_of_either_sign():
+    places = torch.randint(6, (800, 4), generator=torch.Generator().manual_seed(0)).float()
+    names = ("y1", "x1", "y2", "x2")
+    scores = recovered(torch.cat([-places[:, [2, 0]], places[:, [1, 3]] ** 1.2], 1), places, names)
+    assert scores["corr_least"] > 0.98
+    assert scores["features_used"] == 4
+    mixed = recovered(torch.stack([places[:, 0] + places[:, 1], places[:, 2] - places[:, 3]], 1), places, names)
+    assert mixed["corr_least"] < 0.8
+
+
+def test_ranks_make_a_bent_axis_straight_and_keep_two_that_are_mixed():
+    colours = torch.rand(500, 2, generator=torch.Generator().manual_seed(0))
+    bent = recovered(ranked(colours**9), ranked(colours), ("red", "green"))
+    assert bent["corr_least"] == pytest.approx(1)
+    assert recovered(colours**9, colours, ("red", "green"))["corr_least"] < 0.8
+    turned = torch.stack([colours.sum(1), colours[:, 0] - colours[:, 1]], 1)
+    assert recovered(ranked(turned), ranked(colours), ("red", "green"))["corr_least"] < 0.8

@@ -188,6 +188,19 @@ def test_claims_hold_only_where_the_difference_does():
     assert claims(blurred, todo)[0].shown is False
 
 
+def test_colours_have_codes_of_their_own_only_where_each_has_another_and_on_every_seed():
+    todo = [job("vae", seed, "objects3d") for seed in (0, 1)]
+
+    def shown(*seeds: tuple[float, float]) -> bool | None:
+        scores = [dict(zip(("corr_least", "features_used"), values, strict=True)) for values in seeds]
+        found = [result(j.seed, corr_red=0.99, **more) for j, more in zip(todo, scores, strict=True)]
+        return claims(found, todo)[0].shown
+
+    assert shown((0.95, 3.0), (0.91, 3.0)) is True
+    assert shown((0.99, 3.0), (0.85, 3.0)) is False
+    assert shown((0.95, 3.0), (0.95, 2.0)) is False
+
+
 def test_claims_of_curves_compare_their_best_points():
     knobs = [("beta_vae", "beta", 1), ("beta_vae", "beta", 8), ("factor_vae", "gamma", 5), ("factor_vae", "gamma", 9)]
     todo = [job(model, seed, row=f"{model} ({knob} {value})") for model, knob, value in knobs for seed in (0, 1)]
