@@ -7,6 +7,9 @@ in nats a picture, pixels summed and pictures averaged; beta = 1 is the VAE, who
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Interval
 from torch import Tensor
 
 from borders import Natural, NonNegative, Positive, Shape, Share, Size
@@ -20,9 +23,10 @@ class BetaVAE(PictureVAE):
 
     Over the first `warmup` steps the weight goes linearly from `first_beta` to `beta` (the paper has no such thing). From 0:
     a large beta otherwise closes every latent before the decoder has learned to use one. From a larger one, let in over the
-    share `easing` of the warmup: latents open one after the other. `turned` puts a learned rotation between networks and
-    code; weights start `start` times as large as torch draws them; `apart` gives every colour features of its own.
-    `channels` of every convolution and `hidden` units of every full layer as in Burgess et al. 2018, appendix A.1.
+    share `easing` of the warmup: latents open one after the other. For the share `held` of it the weight stays where it starts:
+    near 0, while pictures are coarse, that opens what is worth little beside the rest, as hue is. `turned` puts a learned
+    rotation between networks and code; weights start `start` times as large as torch draws them; `apart` gives every colour
+    features of its own. `channels` of every convolution and `hidden` units of every full layer as in Burgess et al. 2018, A.1.
     """
 
     def __init__(
@@ -39,9 +43,10 @@ class BetaVAE(PictureVAE):
         turned: bool = False,
         start: Positive = 1.0,
         apart: bool = False,
+        held: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
     ):
         super().__init__(shape, code_size, channels, hidden, learning_rate, turned=turned, start=start, apart=apart)
-        self.beta, self.ramp = beta, Ramp(first_beta, beta, warmup, easing)
+        self.beta, self.ramp = beta, Ramp(first_beta, beta, warmup, easing, held)
 
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:
         """Minus the bound with its KL term weighed by beta, in nats a picture, for pictures [n, C, H, W]."""

@@ -16,26 +16,30 @@ def let_in(done: Tensor, easing: float) -> Tensor | float:
 class Ramp(nn.Module):
     """A number from `first` linearly to `last` over `steps` steps of training, then `last`; at once where steps is 0.
 
-    It is let in over the share `easing` of the steps: multiplied by what rises from 0 to 1 meanwhile.
+    It is let in over the share `easing` of the steps: multiplied by what rises from 0 to 1 meanwhile. For the share `held` of
+    them it stays where it starts.
 
     The steps taken so far are saved, unless there are none to take, so that a resumed run goes on where it stopped. Raises
-    ValueError for negative steps.
+    ValueError for negative steps, or a share `held` of 1.
     """
 
     done: Tensor
 
-    def __init__(self, first: float, last: float, steps: int, easing: float = 0.0):
+    def __init__(self, first: float, last: float, steps: int, easing: float = 0.0, held: float = 0.0):
         super().__init__()
         if not steps >= 0:
             raise ValueError(f"the steps of a ramp must not be negative, got {steps}")
-        self.first, self.last, self.steps, self.easing = first, last, steps, easing
+        if not 0 <= held < 1:
+            raise ValueError(f"the share for which a ramp is held must be at least 0 and below 1, got {held}")
+        self.first, self.last, self.steps, self.easing, self.held = first, last, steps, easing, held
         self.register_buffer("done", torch.zeros((), dtype=torch.int64), persistent=steps > 0)
 
     def now(self) -> Tensor:
         """The number at the present step: []."""
         if not self.steps:
             return torch.full((), self.last, device=self.done.device)
-        value = linear_schedule(self.done, self.steps, self.first, self.last)
+        wait = self.held * self.steps
+        value = linear_schedule(self.done - wait, self.steps - wait, self.first, self.last)
         return value * let_in(self.done / self.steps, self.easing)
 
     def advance(self) -> None:

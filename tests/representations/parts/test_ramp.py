@@ -26,6 +26,17 @@ def test_it_is_let_in_over_a_share_of_its_steps():
     assert found == [0, 8 / 4, 7 * 2 / 4, 6 * 3 / 4, 5, 4, 3, 2, 1, 1]
 
 
+def test_it_is_held_for_a_share_of_its_steps():
+    ramp = Ramp(1.0, 3.0, 8, held=0.5)
+    found = []
+    for _ in range(10):
+        found.append(ramp.now().item())
+        ramp.advance()
+    assert found == [1, 1, 1, 1, 1, 1.5, 2, 2.5, 3, 3]
+    with pytest.raises(ValueError, match="at least 0 and below 1, got 1"):
+        Ramp(1.0, 3.0, 8, held=1.0)
+
+
 def test_how_far_it_has_come_is_saved():
     ramp, again = Ramp(0.0, 1.0, 10), Ramp(0.0, 1.0, 10)
     for _ in range(3):
