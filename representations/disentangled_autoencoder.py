@@ -35,7 +35,7 @@ class DisentangledAutoencoder(PictureVAE):
     `network` is "conv" (Burgess et al. 2018, appendix A.1) or "dense" (two layers of `hidden` units each way); `noise` is
     the share of pixels that salt and pepper take in training: 0 for the plain ones, 0.2 for the paper's denoising ones.
     The paper states no widths, and not where its networks start: here at weights `start` times as large as torch draws
-    them, with which few pictures are enough.
+    them, with which few pictures are enough. `apart` gives every colour features of its own in "conv".
     """
 
     def __init__(
@@ -49,8 +49,9 @@ class DisentangledAutoencoder(PictureVAE):
         hidden: Size = 256,
         learning_rate: Positive = 1e-3,
         start: Positive = 1.5,
+        apart: bool = False,
     ):
-        super().__init__(shape, code_size, channels, hidden, learning_rate, network, start=start)
+        super().__init__(shape, code_size, channels, hidden, learning_rate, network, start=start, apart=apart)
         self.beta, self.noise = beta, noise
 
     def loss(self, batch: Pictures) -> tuple[Tensor, Logs]:

@@ -60,8 +60,7 @@ class GaussianAutoencoder(nn.Module):
     (benchmarks/sprites/README.md has the figures); at a `start` of 2 one trial folded, too. At 1.5 the plateau before the first
     latent opens is short, at 1 it takes all of 20,000 pictures of digits (benchmarks/beta_sweep/README.md). With `turned` a
     learned rotation stands between networks and code. With `apart` convolutions give each channel of a picture features of its
-    own. From shared ones no code told hue: the decoder's last layer is grey after 60 steps, even where it is given the true
-    colours, and what would part them then has two layers to move at once (benchmarks/sprites/README.md).
+    own: from shared ones a decoder draws grey, even where it is told the true colours (benchmarks/sprites/README.md).
     """
 
     def __init__(

@@ -234,8 +234,7 @@ def conv_decoder(
     """Codes [n, inputs] -> logits [n, C, H, W]: the transpose of `conv_encoder` (Burgess et al. 2018, appendix A.1).
 
     `norm` normalises the batch behind every convolution but the last. With `apart` each channel of the picture is drawn from
-    features of its own: where they draw all channels, the last layer soon paints every one of them grey, and a code that
-    would tell colours finds none that moves one channel alone.
+    features of its own, an even share of them: those that draw all channels draw grey (benchmarks/sprites/README.md).
     """
     sizes, (channels, streams) = _halvings(*shape[1:]), _streams(shape[0], channels, apart)
     deepest = (channels if len(sizes) > 1 else shape[0], *sizes[-1])
