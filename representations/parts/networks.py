@@ -98,8 +98,8 @@ class HalvingConv(nn.Conv2d):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Maps [n, outputs, H / 2, W / 2] of pictures [n, inputs, H, W]."""
-        weight = self.weight.to(memory_format=torch.channels_last)
-        return functional.conv2d(pictures, weight, self.bias, 2, 1, groups=self.groups)
+        weight = _whole(self.weight, self.groups).to(memory_format=torch.channels_last)
+        return functional.conv2d(pictures, weight, self.bias, 2, 1)
 
 
 class _ConvTranspose(nn.ConvTranspose2d):
@@ -109,8 +109,17 @@ class _ConvTranspose(nn.ConvTranspose2d):
         super().__init__(inputs, outputs, 4, 2, 1, output_padding=odd, groups=streams)
 
     def forward(self, maps: Tensor) -> Tensor:  # type: ignore[override]
-        weight, odd = self.weight.to(memory_format=torch.channels_last), self.output_padding
-        return functional.conv_transpose2d(maps, weight, self.bias, 2, 1, odd, self.groups)  # type: ignore[arg-type]
+        weight = _whole(self.weight, self.groups).to(memory_format=torch.channels_last)
+        return functional.conv_transpose2d(maps, weight, self.bias, 2, 1, self.output_padding)  # type: ignore[arg-type]
+
+
+def _whole(weight: Tensor, streams: int) -> Tensor:
+    """The weight of a convolution in `streams` with zeros between them: on a CPU one product takes less time than several."""
+    parts, size = weight.chunk(streams), weight.shape[1]
+    ends = [(0, 0, 0, 0, k * size, (streams - 1 - k) * size) for k in range(streams)]
+    return (
+        torch.cat([functional.pad(part, end) for part, end in zip(parts, ends, strict=True)]) if streams > 1 else weight
+    )
 
 
 def he_weights(network: nn.Module, last: float = 1.0) -> None:
@@ -193,7 +202,7 @@ def _halvings(height: int, width: int) -> list[tuple[int, int]]:
 def _streams(colours: int, channels: int, apart: bool) -> tuple[int, int]:
     """How many features there are, and in how many streams, one for each of a picture's `colours` where they are `apart`."""
     streams = colours if apart else 1
-    return streams * math.ceil(channels / streams), streams
+    return streams * max(channels // streams, 1), streams
 
 
 def _normed(channels: int, norm: bool) -> list[nn.Module]:
@@ -212,7 +221,7 @@ def conv_encoder(
 
     At 64 x 64 it is the encoder of Burgess et al. 2018, appendix A.1: four convolutions of 32 channels, 256 and 256
     units; other sizes are halved until the shorter side is below 8. `norm` normalises the batch behind every convolution.
-    With `apart` convolutions look at each channel of a picture by itself, with an even share of the features, rounded up:
+    With `apart` convolutions look at each channel of a picture by itself, with an even share of the features, rounded down:
     what comes behind them sees one channel as easily as the difference of two.
     """
     sizes, (channels, streams) = _halvings(*shape[1:]), _streams(shape[0], channels, apart)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from representations.parts.networks import conv_decoder, conv_encoder, scale_weights
@@ -117,12 +118,12 @@ def test_networks_of_other_sizes(shape):
 
 
 def test_apart_every_colour_has_features_of_its_own_and_a_grey_picture_the_same_networks():
-    decoder, code = conv_decoder(4, (3, 32, 32), 8, 16, apart=True), torch.randn(2, 4)
+    decoder, code = conv_decoder(4, (3, 32, 32), 10, 16, apart=True), torch.randn(2, 4)
     first = decoder[3]  # behind the layers that all colours have in common; three features each
     (gradient,) = torch.autograd.grad(decoder(code)[:, 1].sum(), [first.weight])
     touched = gradient.flatten(1).abs().sum(1) > 0
     assert touched.unflatten(0, (3, 3)).any(1).tolist() == [False, True, False]
-    convolutions = conv_encoder((3, 32, 32), 6, 8, 16, apart=True)[:-2]
+    convolutions = conv_encoder((3, 32, 32), 6, 10, 16, apart=True)[:-2]
     pictures = torch.rand(2, 3, 32, 32)
     other = pictures.clone()
     other[:, 2] = 0
@@ -134,6 +135,17 @@ def test_apart_every_colour_has_features_of_its_own_and_a_grey_picture_the_same_
             torch.manual_seed(0)
             found.append(network(*sizes, apart=apart).state_dict())
         assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_streams_are_a_convolution_in_groups(transposed):
+    if transposed:
+        ours, theirs = conv_decoder(4, (3, 16, 16), 6, 8, apart=True)[3], nn.ConvTranspose2d(6, 6, 4, 2, 1, groups=3)
+    else:
+        ours, theirs = conv_encoder((3, 16, 16), 4, 6, 8, apart=True)[2], nn.Conv2d(6, 6, 4, 2, 1, groups=3)
+    theirs.load_state_dict(ours.state_dict())
+    maps = torch.randn(2, 6, 8, 8)
+    assert torch.allclose(ours(maps), theirs(maps), atol=1e-6)
 
 
 def painted(apart: bool, seed: int) -> float:
