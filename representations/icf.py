@@ -37,7 +37,9 @@ have its own factors; and it starts at a saddle, from which it falls into a few 
   nothing here makes hardly count; while they mean the same everywhere they start on the first `axes` axes only, and for
   the share `hold` they stay where they start, since what the generator learns moves them to what changes everywhere. The
   decoder pulls when h is wholly seen; with `drawn_first` as soon as it is seen at all, and the other axes open after
-  that: then what no factor changes yet has a place in h.
+  that: then what no factor changes yet has a place in h. Policies know nothing of axes that open later, and yet are sure of
+  what they do there, by the weights that they started with: so sure that one way of a switch may never be tried. With `blank`
+  these weights start at 0.
 - sigma is narrower than the paper's, so that an action that two factors share is clearly worse for either than its own, and
   the entropy is high at first, so that policies settle only when the code has.
 """
@@ -93,8 +95,8 @@ class ICF(Controlled):
     Settings: `code_size` of h and phi, `noise_size` of z; `output` is the set of phi (`factor_output`); `kernel` is A,
     `width` its sigma over sqrt(dim h), `floor` what is added to "directed": where that is small, a wrong direction costs so
     much that policies learn to do nothing; `horizon` is k; `samples` is n; `estimator`, `constant`, `whiten`, `alike`,
-    `spread`, `ridge`, `axes` (0: all), `closeness`, `prior` (both of "enumerated"), `hold`, `drawn_first` and `blur` as
-    above; `selectivity`, `reconstruction`, `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to
+    `spread`, `ridge`, `axes` (0: all), `closeness`, `prior` (both of "enumerated"), `hold`, `drawn_first`, `blank` and `blur`
+    as above; `selectivity`, `reconstruction`, `prediction` are w_S, w_R, w_T; `entropy` is e at first and falls linearly to
     `last_entropy` over the share `settle` of `steps`; `normalise` divides the advantages of the sampled estimator by their
     deviation. The decoder and T learn `decoder_rate` times as fast; `separable` makes the decoder a sum of products of a
     row and a column profile, for which a small moving thing is easy, in place of the paper's transposed encoder. Raises
@@ -132,6 +134,7 @@ class ICF(Controlled):
         prior: NonNegative = 0.0,
         hold: Share = 0.0,
         drawn_first: bool = False,
+        blank: bool = False,
         blur: NonNegative = 0.0,
         separable: bool = True,
         normalise: bool = True,
@@ -165,6 +168,9 @@ class ICF(Controlled):
         pair = (code_size + one) ** 2
         self.generator = mlp((code_size + one) * (noise_size + one), hidden, raw_size(output, code_size))
         self.policy = mlp(pair, hidden, actions)
+        if blank and axes:
+            weight = next(self.policy.parameters()).data  # of its first layer
+            weight.unflatten(1, (code_size + one, code_size + one))[..., one + axes :] = 0  # by h, by phi
         self.model = mlp(pair, hidden, code_size)
         self.baseline = mlp(code_size, hidden, 1)
 

@@ -36,13 +36,14 @@ QUICK_SCORES = ("factor_vae", "mig", "sap", "modularity", "dci_lasso", "mapc", "
 
 @dataclass(frozen=True)
 class Setting:
-    """An experiment: settings of the maze and of `icf`, whether the paper allows only actions that change something (A.2), and
-    whether states are drawn `evenly` (see `Map`)."""
+    """An experiment: settings of the maze and of `icf`, whether the paper allows only actions that change something (A.2),
+    whether states are drawn `evenly` (see `Map`), and how many times as long it trains as the others."""
 
     maze: dict[str, Any]
     icf: dict[str, Any]
     permissible: bool = False
     evenly: bool = False
+    longer: float = 1.0
 
 
 EXPERIMENTS = {
@@ -80,12 +81,13 @@ EXPERIMENTS = {
             "prior": 1.0,
             "hold": 1.0,
             "drawn_first": True,
+            "blank": True,
             "blur": 0.05,
             "alike": 0.2,
             "reconstruction": 4.0,
-            "settle": 0.8,
         },
         evenly=True,
+        longer=4 / 3,
     ),
 }
 PRINTED = {"estimator": "sampled", "whiten": False, "alike": 0.0}
@@ -94,6 +96,7 @@ PRINTED_ICF = {
     "prior": 0.0,
     "hold": 0.0,
     "drawn_first": False,
+    "blank": False,
     "settle": 1.0,
     "axes": 0,
     "blur": 0.0,
@@ -128,7 +131,7 @@ class MazeJob(Trial, Scored, Repeated):
     cells: Count = 4
     """Cells of the digit grid's sides."""
     steps: Count = 1500
-    """Steps of training in the maze."""
+    """Steps of training in the maze; a third more for policies of three steps."""
     digit_steps: Count = 2000
     """Steps of training on the digit grid."""
     batch: Count = 64
@@ -175,9 +178,10 @@ def run(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
 def _run_maze(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
     timer, world = Timer(), job.maze()
     experiment = EXPERIMENTS[job.experiment]
+    steps = round(job.steps * experiment.longer)
     shown = Map.of(world, experiment.permissible)
     maze = Map.of(world, experiment.permissible and job.recipe == "printed")  # see digit_batch
-    settings = experiment.icf | {"actions": len(world.actions), "samples": job.samples, "steps": job.steps}
+    settings = experiment.icf | {"actions": len(world.actions), "samples": job.samples, "steps": steps}
     settings |= {"channels": job.channels, "learning_rate": job.learning_rate}
     if job.recipe == "printed":
         settings |= PRINTED | PRINTED_ICF | ({"output": "sphere"} if job.experiment == "steps" else {})
@@ -192,7 +196,7 @@ def _run_maze(job: MazeJob, folder: Path, resume: bool) -> dict[str, Any]:
         return maze.enumerated(job.batch, model.horizon, generator, experiment.evenly)
 
     with timer("training"):
-        logs = _fit(job, model, batches, job.steps, folder, resume)
+        logs = _fit(job, model, batches, steps, folder, resume)
         save(model, folder / "model", "switch_maze", {"layout": job.layout, **experiment.maze})
     model = load(folder / "model")
     generator = torch.Generator().manual_seed(1000 + job.seed)

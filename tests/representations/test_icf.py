@@ -335,3 +335,13 @@ def test_bad_settings_are_named(settings, told):
         small(**settings)
     with pytest.raises(ValueError, match="16, 16"):
         small().encode(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("blank", [False, True])
+def test_policies_may_start_without_a_view_of_axes_that_open_later(blank, generator):
+    model = small(code_size=3, noise_size=3, axes=2, blank=blank)
+    model.step.fill_(model.steps)  # they see the whole code
+    code, factor = torch.randn(8, 3, generator=generator), torch.randn(8, 3, generator=generator)
+    before = model.log_policy(code, factor)
+    assert torch.equal(before, model.log_policy(code, factor * torch.tensor([1.0, 1.0, -3.0]))) is blank
+    assert not torch.equal(before, model.log_policy(code, factor * torch.tensor([1.0, -3.0, 1.0])))
