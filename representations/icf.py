@@ -37,8 +37,8 @@ have its own factors; and it starts at a saddle, from which it falls into a few 
   nothing here makes hardly count; while they mean the same everywhere they start on the first `axes` axes only, and for
   the share `hold` they stay where they start, since what the generator learns moves them to what changes everywhere. The
   decoder pulls when h is wholly seen; with `drawn_first` as soon as it is seen at all, and the other axes open after
-  that: then what no factor changes yet has a place in h. Policies know nothing of axes that open later, and yet are sure of
-  what they do there, by the weights that they started with: so sure that one way of a switch may never be tried. With `blank`
+  that: then what no factor changes yet has a place in h. Policies learn nothing of axes that open later, and may yet
+  be sure of what to do there, by the weights that they started with: one way of a switch is then never tried. With `blank`
   these weights start at 0.
 - sigma is narrower than the paper's, so that an action that two factors share is clearly worse for either than its own, and
   the entropy is high at first, so that policies settle only when the code has.
