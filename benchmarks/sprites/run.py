@@ -247,10 +247,8 @@ def measure(model: Any, job: Job, world: World, folder: Path, timer: Timer) -> d
             colours = factors[:, [world.names.index(name) for name in COLOURS]]
             with torch.no_grad():
                 codes = torch.cat([encode(part) for part in pictures.split(BATCH)])
-            told = ranked(
-                codes * (kl > USED).cpu()
-            )  # a dark colour may bend its axis; the mean of a closed latent is no code
-            found |= recovered(told, ranked(colours), COLOURS)
+            opened = codes * (kl > USED).cpu()  # the mean of a closed latent is no code
+            found |= recovered(ranked(opened), ranked(colours), COLOURS)  # of ranks: what is dark bends its axis
         found |= score(encode, world, names, generator, samples=job.samples, seeds=job.metric_seeds)
         if "mig" in found:
             found["mig_sampled"] = sampled_mig(model.autoencoder, world, job.samples, seeded(TEST_SEED + 4), device)

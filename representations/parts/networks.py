@@ -115,11 +115,11 @@ class _ConvTranspose(nn.ConvTranspose2d):
 
 def _whole(weight: Tensor, streams: int) -> Tensor:
     """The weight of a convolution in `streams` with zeros between them: on a CPU one product takes less time than several."""
-    parts, size = weight.chunk(streams), weight.shape[1]
-    ends = [(0, 0, 0, 0, k * size, (streams - 1 - k) * size) for k in range(streams)]
-    return (
-        torch.cat([functional.pad(part, end) for part, end in zip(parts, ends, strict=True)]) if streams > 1 else weight
-    )
+    if streams == 1:
+        return weight
+    size = weight.shape[1]
+    sides = ((0, 0, 0, 0, k * size, (streams - 1 - k) * size) for k in range(streams))
+    return torch.cat([functional.pad(part, side) for part, side in zip(weight.chunk(streams), sides, strict=True)])
 
 
 def he_weights(network: nn.Module, last: float = 1.0) -> None:
